@@ -1,0 +1,9 @@
+//! The checkpoint and savepoint protocol as pure decisions: no I/O, no clock.
+//!
+//! So far it holds what every later part stands on:
+//!
+//! - [`fence`]: which deployment of a job may still speak. Leans on nothing.
+//! - [`key_group`]: which key group a key belongs to and which subtask owns a key group. Leans on nothing.
+
+pub mod fence;
+pub mod key_group;

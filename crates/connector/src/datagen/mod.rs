@@ -1,0 +1,29 @@
+//! `datagen`.
+
+use crate::{Connector, OptionError, SinkFactory, SourceFactory, Table, options::OptionDef};
+
+/// The `datagen` connector.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagen;
+
+impl Connector for Datagen {
+    fn name(&self) -> &'static str {
+        "datagen"
+    }
+
+    fn summary(&self) -> &'static str {
+        ""
+    }
+
+    fn options(&self) -> &'static [OptionDef] {
+        &[]
+    }
+
+    fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
+        Err(OptionError::Unsupported { reason: "being written".into() })
+    }
+
+    fn sink(&self, _table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        Err(OptionError::Unsupported { reason: "being written".into() })
+    }
+}

@@ -1,0 +1,1 @@
+//! Formats: JSON and CSV from and to Arrow.

@@ -1,0 +1,32 @@
+//! Where rows come from and go to: the traits of sources and sinks, the formats, and one folder per connector.
+//!
+//! Knows Arrow and nothing of SQL, of the engine or of the cluster. In reading order:
+//!
+//! - [`error`]: what connectors report, classified. Leans on nothing.
+//! - [`options`]: declared options of connectors and formats; parsing and validation with suggestions. Leans on `error`.
+//! - [`table`]: a table as a connector sees it. Leans on `options`.
+//! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
+//! - [`sink`]: the sink traits. Leans on `table`.
+//! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
+//! - [`format`](mod@format): JSON and CSV from and to Arrow.
+//! - [`filesystem`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors.
+
+pub mod error;
+pub mod options;
+pub mod registry;
+pub mod sink;
+pub mod source;
+pub mod table;
+
+pub mod blackhole;
+pub mod datagen;
+pub mod filesystem;
+pub mod format;
+pub mod nexmark;
+pub mod print;
+
+pub use error::{ConnectorError, OptionError};
+pub use registry::{Connector, connector, connectors};
+pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};
+pub use source::{Source, SourceContext, SourceEvent, SourceFactory, Split};
+pub use table::Table;

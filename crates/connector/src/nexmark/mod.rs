@@ -1,0 +1,29 @@
+//! `nexmark`.
+
+use crate::{Connector, OptionError, SinkFactory, SourceFactory, Table, options::OptionDef};
+
+/// The `nexmark` connector.
+#[derive(Clone, Copy, Debug)]
+pub struct Nexmark;
+
+impl Connector for Nexmark {
+    fn name(&self) -> &'static str {
+        "nexmark"
+    }
+
+    fn summary(&self) -> &'static str {
+        ""
+    }
+
+    fn options(&self) -> &'static [OptionDef] {
+        &[]
+    }
+
+    fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
+        Err(OptionError::Unsupported { reason: "being written".into() })
+    }
+
+    fn sink(&self, _table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        Err(OptionError::Unsupported { reason: "being written".into() })
+    }
+}

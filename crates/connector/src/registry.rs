@@ -1,0 +1,53 @@
+//! Every connector by name.
+
+use std::fmt;
+
+use arrow_schema::SchemaRef;
+
+use crate::{
+    OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
+    options::{OptionDef, nearest},
+    print,
+};
+
+/// A kind of external system: what its tables may say, and how to read and write them.
+pub trait Connector: fmt::Debug + Send + Sync {
+    /// Its name in `'connector' = '...'`.
+    fn name(&self) -> &'static str;
+
+    /// What it is for, in a sentence.
+    fn summary(&self) -> &'static str;
+
+    /// The options it takes, without those of formats.
+    fn options(&self) -> &'static [OptionDef];
+
+    /// The table as a source, its options and columns validated; no I/O.
+    fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError>;
+
+    /// The table as a sink, its options and columns validated; no I/O.
+    fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError>;
+
+    /// The columns of a table whose DDL names none, if the connector has fixed ones.
+    fn default_schema(&self) -> Option<SchemaRef> {
+        None
+    }
+}
+
+/// All connectors, by name.
+pub fn connectors() -> &'static [&'static dyn Connector] {
+    &[
+        &blackhole::Blackhole,
+        &datagen::Datagen,
+        &filesystem::Filesystem,
+        &nexmark::Nexmark,
+        &print::Print,
+    ]
+}
+
+/// The connector of that name.
+pub fn connector(name: &str) -> Result<&'static dyn Connector, OptionError> {
+    connectors().iter().copied().find(|c| c.name() == name).ok_or_else(|| OptionError::UnknownConnector {
+        name: name.to_owned(),
+        suggestion: nearest(name, connectors().iter().map(|c| c.name())),
+    })
+}

@@ -1,0 +1,110 @@
+//! The source traits: what can be read in parallel and again (splits), and reading it into batches.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use weir_env::Clock;
+
+use crate::{ConnectorError, OptionError};
+
+/// A part of a source that is read in order, with the position to read on from.
+///
+/// Splits are what checkpoints keep and what a rescale hands around, so `state` must say all that is needed to
+/// produce the same rest of the rows on another machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Unique within the source and stable: a path, a partition.
+    pub id: String,
+    /// What to read and from where on: the connector's own words, as JSON.
+    pub state: Vec<u8>,
+}
+
+/// A validated table to read; made in the control plane (to plan and to find splits) and on workers (to open readers).
+#[async_trait]
+pub trait SourceFactory: fmt::Debug + Send + Sync {
+    /// Whether the rows come to an end.
+    fn is_bounded(&self) -> bool;
+
+    /// Whether the thing can be read now: called at submission. Cheap. For instance: the file exists.
+    async fn check(&self) -> Result<(), OptionError>;
+
+    /// What there is to read, in the order in which it should be handed out. May be fewer or more than `parallelism`; none is right for an
+    /// empty input. Split i goes to subtask i mod parallelism.
+    async fn splits(&self, parallelism: u32) -> Result<Vec<Split>, ConnectorError>;
+
+    /// A reader of these splits from their positions on.
+    async fn open(&self, splits: Vec<Split>, context: SourceContext) -> Result<Box<dyn Source>, ConnectorError>;
+}
+
+/// What a reader needs from the runtime.
+#[derive(Clone, Debug)]
+pub struct SourceContext {
+    /// The columns to produce: a subset of the table's physical columns in the table's order, structs pruned to the
+    /// fields that are read. A reader must not decode more than these.
+    pub schema: SchemaRef,
+    /// Rows to aim at per batch.
+    pub batch_rows: usize,
+    /// Which of `parallelism` readers this is.
+    pub subtask: u32,
+    /// How many readers there are.
+    pub parallelism: u32,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Counters that the runtime reports.
+    pub counters: Arc<SourceCounters>,
+}
+
+/// What a reader counts beside its rows.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    skipped_records: AtomicU64,
+}
+
+impl SourceCounters {
+    /// Counts records that could not be parsed and were skipped, as the table asked.
+    pub fn skipped(&self, records: u64) {
+        self.skipped_records.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Records skipped so far.
+    pub fn skipped_records(&self) -> u64 {
+        self.skipped_records.load(Ordering::Relaxed)
+    }
+}
+
+/// What a reader yields next.
+#[derive(Clone, Debug)]
+pub enum SourceEvent {
+    /// Rows of one split, in the split's order, at least one; the schema is the context's.
+    Rows {
+        /// Index into the splits that the reader was opened with.
+        split: usize,
+        /// The rows.
+        batch: RecordBatch,
+    },
+    /// The split has no more rows, ever.
+    SplitEnd {
+        /// Index into the splits that the reader was opened with.
+        split: usize,
+    },
+    /// All splits have ended. Nothing follows.
+    End,
+}
+
+/// A reader of splits: one per subtask.
+#[async_trait]
+pub trait Source: Send {
+    /// The next event. Cancel-safe: dropping the future loses no rows. CPU work in it should stay below a few milliseconds per call.
+    async fn next(&mut self) -> Result<SourceEvent, ConnectorError>;
+
+    /// The splits at their positions after the last event yielded: opened from these, a reader yields just the rest.
+    fn positions(&self) -> Vec<Split>;
+}

@@ -1,0 +1,162 @@
+//! Bodies about jobs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Attempt, Failure, JobId, Phase, SubtaskIndex, TaskId, WorkerId, metrics::JobMetrics};
+
+/// A job to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateJob {
+    /// The script: DDL, `SET`, and `INSERT INTO` or one statement set.
+    pub sql: String,
+    /// A name for people. Default: the script's `pipeline.name` setting, else made from the sink's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Subtasks per operator, 1 to 1024 (the number of key groups). Default: the script's `parallelism.default`
+    /// setting, else 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u32>,
+}
+
+/// A job as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its name; not unique.
+    pub name: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why it stands there, for people: `waiting for 2 slots: 4 needed, 2 free`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_reason: Option<String>,
+    /// Subtasks per operator, and slots that it takes.
+    pub parallelism: u32,
+    /// The version of its SQL, from 1.
+    pub version: u32,
+    /// The current or last execution; 0 before the first.
+    pub attempt: Attempt,
+    /// Why it failed, or why it last restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The script.
+    pub sql: String,
+    /// When it was accepted, milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When its first execution started running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_ms: Option<i64>,
+    /// When it reached a terminal phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<i64>,
+    /// When the backoff ends, while restarting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_at_ms: Option<i64>,
+}
+
+/// Jobs, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobList {
+    /// The newest first. `sql` is the empty string in a list.
+    pub jobs: Vec<Job>,
+}
+
+/// One entry of the audit trail: who or what did what to which job, when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Grows with time, over all jobs.
+    pub id: i64,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who or what: `user`, `control-plane`, `worker 0192…`.
+    pub actor: String,
+    /// The job, unless it is about the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// What: a stable word such as `job_created`, `execution_started`, `task_failed`, `worker_lost`.
+    pub kind: String,
+    /// The same for people.
+    pub message: String,
+}
+
+/// Events, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EventList {
+    /// The newest first, at most 500.
+    pub events: Vec<Event>,
+}
+
+/// One execution of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Execution {
+    /// Its number, from 1.
+    pub attempt: Attempt,
+    /// When it was deployed.
+    pub started_at_ms: i64,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<i64>,
+    /// Why it ended, unless it finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Where its subtasks ran.
+    pub placement: Vec<Placement>,
+}
+
+/// Where one subtask runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Placement {
+    /// The task.
+    pub task: TaskId,
+    /// The subtask.
+    pub subtask: SubtaskIndex,
+    /// The worker.
+    pub worker: WorkerId,
+}
+
+/// Executions, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExecutionList {
+    /// The newest first.
+    pub executions: Vec<Execution>,
+}
+
+/// The last rows that a job's `print` sinks wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Output {
+    /// Rows that `print` sinks wrote in the current or last execution.
+    pub total_rows: u64,
+    /// The last of them, at most 1000, the oldest first.
+    pub rows: Vec<OutputRow>,
+}
+
+/// One printed row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OutputRow {
+    /// The sink table's name.
+    pub table: String,
+    /// The row as a JSON object, in column order.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub row: serde_json::Value,
+}
+
+/// What `/jobs/{id}/stream` sends: a whole picture, about one a second and at each change of phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveUpdate {
+    /// The job; its `sql` is the empty string.
+    pub job: Job,
+    /// Its numbers.
+    pub metrics: JobMetrics,
+}

@@ -1,0 +1,93 @@
+//! The operator graph of a job, as `explain` prints it and the console draws it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{OperatorId, TaskId};
+
+/// Operators and the edges between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Graph {
+    /// In topological order: sources first.
+    pub operators: Vec<Operator>,
+    /// Who feeds whom.
+    pub edges: Vec<Edge>,
+}
+
+/// One logical operator; it runs as `parallelism` subtasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Operator {
+    /// Its id within this graph.
+    pub id: OperatorId,
+    /// Stable across versions of the query that keep its meaning: what a savepoint is matched by.
+    pub uid: String,
+    /// What kind it is.
+    pub kind: OperatorKind,
+    /// A short name for the graph: `Source: clicks`, `Calc`, `TUMBLE 5 min`.
+    pub name: String,
+    /// What exactly it does, in SQL's words.
+    pub description: String,
+    /// The task that runs it. Operators of one task are chained.
+    pub task: TaskId,
+    /// Parallel instances.
+    pub parallelism: u32,
+    /// Columns it emits.
+    pub output: Vec<Column>,
+}
+
+/// What kind an operator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorKind {
+    /// Reads a table.
+    Source,
+    /// Filters and projects.
+    Calc,
+    /// Aggregates within a window before the shuffle.
+    LocalWindowAggregate,
+    /// Aggregates within a window, keyed.
+    WindowAggregate,
+    /// Writes a table.
+    Sink,
+}
+
+/// A column with its SQL type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type as Flink SQL spells it: `BIGINT`, `TIMESTAMP(3)`.
+    #[serde(rename = "type")]
+    pub sql_type: String,
+}
+
+/// A stream from one operator to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Edge {
+    /// The upstream operator.
+    pub from: OperatorId,
+    /// The downstream operator.
+    pub to: OperatorId,
+    /// How rows are spread over the downstream subtasks.
+    pub partitioning: Partitioning,
+}
+
+/// How rows are spread over the downstream subtasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Partitioning {
+    /// Subtask i to subtask i.
+    Forward,
+    /// Whole batches in turn.
+    Rebalance,
+    /// By the key group of these columns.
+    Hash {
+        /// Names of the key columns; none means that every row goes to one subtask.
+        keys: Vec<String>,
+    },
+}

@@ -1,0 +1,28 @@
+//! What travels between processes and into the metadata store: generated protobuf types and their small conversions.
+//!
+//! - [`graph`]: the executable job graph (`graph.proto`).
+//! - [`control`]: control plane and worker (`control.proto`).
+//! - [`exchange`]: rows between workers (`exchange.proto`).
+//! - [`schema`]: Arrow schemas as bytes. Leans on nothing.
+//! - [`convert`]: to and from `weir-model`. Leans on `graph`, `control` and `schema`.
+
+/// The executable job graph.
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
+pub mod graph {
+    tonic::include_proto!("weir.graph.v1");
+}
+
+/// Control plane and worker.
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
+pub mod control {
+    tonic::include_proto!("weir.control.v1");
+}
+
+/// Rows between workers.
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
+pub mod exchange {
+    tonic::include_proto!("weir.exchange.v1");
+}
+
+pub mod convert;
+pub mod schema;

@@ -1,0 +1,13 @@
+//! What the console computes, apart from how it shows it: pure functions that run and are tested on any machine.
+//!
+//! - [`format`]: numbers, times and durations for people. Leans on nothing.
+//! - [`sql`]: tokens of Flink SQL, for highlighting and for marking an error. Leans on nothing.
+//! - [`edit`]: what Tab, Shift+Tab and Enter do to a text. Leans on nothing.
+//! - [`layout`]: where operators and edges of a job graph are drawn. Leans on the model's graph.
+//! - [`table`]: printed rows as columns and cells. Leans on the model's output.
+
+pub mod edit;
+pub mod format;
+pub mod layout;
+pub mod sql;
+pub mod table;

@@ -1,0 +1,3 @@
+//! x
+use leptos::prelude::*;
+fn main() { leptos::mount::mount_to_body(|| view! { <p>"hi"</p> }); }
