@@ -9,19 +9,19 @@
 /// The executable job graph.
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 pub mod graph {
-    tonic::include_proto!("weir.graph.v1");
+    tonic::include_proto!("weir.graph");
 }
 
 /// Control plane and worker.
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 pub mod control {
-    tonic::include_proto!("weir.control.v1");
+    tonic::include_proto!("weir.control");
 }
 
 /// Rows between workers.
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 pub mod exchange {
-    tonic::include_proto!("weir.exchange.v1");
+    tonic::include_proto!("weir.exchange");
 }
 
 pub mod convert;

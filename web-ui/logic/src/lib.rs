@@ -3,11 +3,13 @@
 //! - [`format`]: numbers, times and durations for people. Leans on nothing.
 //! - [`sql`]: tokens of Flink SQL, for highlighting and for marking an error. Leans on nothing.
 //! - [`edit`]: what Tab, Shift+Tab and Enter do to a text. Leans on nothing.
+//! - [`graph`]: what is said on a job graph. Leans on the model's graph and metrics.
 //! - [`layout`]: where operators and edges of a job graph are drawn. Leans on the model's graph.
 //! - [`table`]: printed rows as columns and cells. Leans on the model's output.
 
 pub mod edit;
 pub mod format;
+pub mod graph;
 pub mod layout;
 pub mod sql;
 pub mod table;
