@@ -1,0 +1,1 @@
+//! Physical expressions, decoded and evaluated over batches.
