@@ -1,0 +1,201 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A stream processing cluster with a web console.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 the job or the operation failed; 2 wrong usage, SQL or request; \
+                        3 the server cannot be reached."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a local cluster: metadata store, control plane with its console, and workers.
+    #[command(after_help = "Example: weir up --workers 2 --slots 4 --data-dir ./weir-data")]
+    Up(Up),
+    /// Run the control plane of a cluster.
+    #[command(
+        after_help = "Example: DATABASE_URL=postgres://weir@db/weir weir control-plane --listen 127.0.0.1:8473"
+    )]
+    ControlPlane(ControlPlane),
+    /// Run a worker of a cluster.
+    #[command(after_help = "Example: weir worker --control-plane http://127.0.0.1:8474 --slots 4")]
+    Worker(Worker),
+    /// Start a job on the cluster.
+    #[command(
+        after_help = "Example: weir run examples/visitors-per-country/query.sql --parallelism 2 --wait"
+    )]
+    Run(Run),
+    /// List jobs, the newest first.
+    #[command(after_help = "Example: weir list --json | jq -r '.jobs[].name'")]
+    List(Client),
+    /// Show a job: its state, its operators and why it failed.
+    #[command(after_help = "Example: weir show visitors-per-country")]
+    Show(JobCommand),
+    /// Stop a job.
+    #[command(after_help = "Example: weir cancel 0192f0c1")]
+    Cancel(JobCommand),
+    /// Delete a job that has ended, with its history.
+    #[command(after_help = "Example: weir delete 0192f0c1")]
+    Delete(JobCommand),
+    /// Print the plan of a script without running it.
+    #[command(after_help = "Example: weir explain bench/nexmark/q1.sql")]
+    Explain(Explain),
+    /// Run a script in this process: no cluster, no metadata store; printed rows go to the standard output.
+    #[command(after_help = "Example: weir local examples/average-sensor-reading/query.sql --stats")]
+    Local(Local),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Where the console and the REST API listen.
+    #[arg(long, default_value = "127.0.0.1:8473", env = "WEIR_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// Where workers reach the control plane; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) grpc_listen: SocketAddr,
+    /// Where the metadata store, logs and examples are kept.
+    #[arg(long, default_value = ".weir", env = "WEIR_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Worker processes to start.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub(crate) workers: u32,
+    /// Slots per worker: how many subtasks of a job it runs side by side.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) slots: u32,
+    /// A PostgreSQL server to keep the metadata in. Default: a private one in the data directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ControlPlane {
+    /// Where the console and the REST API listen.
+    #[arg(long, default_value = "127.0.0.1:8473", env = "WEIR_LISTEN")]
+    pub(crate) listen: SocketAddr,
+    /// Where workers reach it.
+    #[arg(long, default_value = "127.0.0.1:8474", env = "WEIR_GRPC_LISTEN")]
+    pub(crate) grpc_listen: SocketAddr,
+    /// The PostgreSQL database that keeps the metadata.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: String,
+    /// Where the examples' inputs are written, so that the example scripts find them.
+    #[arg(long, default_value = ".weir", env = "WEIR_DATA_DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// The control plane's gRPC address.
+    #[arg(long, default_value = "http://127.0.0.1:8474", env = "WEIR_CONTROL_PLANE")]
+    pub(crate) control_plane: String,
+    /// Where other workers send rows to; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", env = "WEIR_EXCHANGE_LISTEN")]
+    pub(crate) exchange_listen: SocketAddr,
+    /// The host name under which other workers reach this one. Default: the address it listens on.
+    #[arg(long, env = "WEIR_ADVERTISE_HOST")]
+    pub(crate) advertise_host: Option<String>,
+    /// Slots: how many subtasks of a job it runs side by side.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024), env = "WEIR_SLOTS")]
+    pub(crate) slots: u32,
+    /// Threads that compute. Default: one per core.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// What every client command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Client {
+    /// The cluster's address.
+    #[arg(long, default_value = "http://127.0.0.1:8473", env = "WEIR_URL")]
+    pub(crate) url: String,
+    /// Print the server's JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The script; `-` reads the standard input.
+    pub(crate) file: PathBuf,
+    /// A name for the job. Default: the script's `pipeline.name`, else made from its sinks.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
+    #[arg(long, short)]
+    pub(crate) parallelism: Option<u32>,
+    /// Wait until the job ends, print the rows of its `print` sinks (at most 1000), and fail if it failed.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobCommand {
+    /// The job's id, the beginning of it, or its name.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The script; `-` reads the standard input.
+    pub(crate) file: PathBuf,
+    /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
+    #[arg(long, short)]
+    pub(crate) parallelism: Option<u32>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Local {
+    /// The script; `-` reads the standard input.
+    pub(crate) file: PathBuf,
+    /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
+    #[arg(long, short)]
+    pub(crate) parallelism: Option<u32>,
+    /// Print one JSON line on the standard error at the end: rows, wall and CPU seconds, peak memory.
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Threads that compute. Default: one per core.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.starts_with("Example: weir") || help.contains(" weir "),
+                "{} has none",
+                command.get_name()
+            );
+        }
+    }
+}
