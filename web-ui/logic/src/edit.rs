@@ -20,9 +20,19 @@ pub struct Edit {
 pub fn indent(text: &str, selection: Range<usize>) -> Edit {
     if selection.is_empty() {
         let caret = selection.start + INDENT.len();
-        return Edit { range: selection, text: INDENT.to_owned(), selection: caret..caret };
+        return Edit {
+            range: selection,
+            text: INDENT.to_owned(),
+            selection: caret..caret,
+        };
     }
-    shift_lines(text, selection, |line| if line.is_empty() { String::new() } else { format!("{INDENT}{line}") })
+    shift_lines(text, selection, |line| {
+        if line.is_empty() {
+            String::new()
+        } else {
+            format!("{INDENT}{line}")
+        }
+    })
 }
 
 /// Shift+Tab: the lines of the selection, or the caret's, move left.
@@ -39,7 +49,11 @@ pub fn new_line(text: &str, selection: Range<usize>) -> Edit {
     let line = &text[line_start(text, selection.start)..selection.start];
     let indentation = &line[..line.len() - line.trim_start().len()];
     let caret = selection.start + 1 + indentation.len();
-    Edit { range: selection, text: format!("\n{indentation}"), selection: caret..caret }
+    Edit {
+        range: selection,
+        text: format!("\n{indentation}"),
+        selection: caret..caret,
+    }
 }
 
 /// The place in UTF-16 units, which is how browsers count, of a place in bytes.
@@ -66,7 +80,9 @@ fn line_start(text: &str, at: usize) -> usize {
 /// Replaces whole lines. The selection keeps to the same characters as far as they are still there.
 fn shift_lines(text: &str, selection: Range<usize>, shift: impl Fn(&str) -> String) -> Edit {
     let start = line_start(text, selection.start);
-    let end = text[selection.end..].find('\n').map_or(text.len(), |end| selection.end + end);
+    let end = text[selection.end..]
+        .find('\n')
+        .map_or(text.len(), |end| selection.end + end);
     let before = &text[start..end];
     let lines: Vec<String> = before.split('\n').map(shift).collect();
     let first_grew = lines[0].len() as isize - before.split('\n').next().unwrap_or_default().len() as isize;
@@ -74,7 +90,11 @@ fn shift_lines(text: &str, selection: Range<usize>, shift: impl Fn(&str) -> Stri
     let all_grew = after.len() as isize - before.len() as isize;
     let selection_start = selection.start.saturating_add_signed(first_grew).max(start);
     let selection_end = selection.end.saturating_add_signed(all_grew).max(selection_start);
-    Edit { range: start..end, text: after, selection: selection_start..selection_end }
+    Edit {
+        range: start..end,
+        text: after,
+        selection: selection_start..selection_end,
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +111,11 @@ mod tests {
 
     fn check(edit: fn(&str, Range<usize>) -> Edit, before: &str, after: &str) {
         let (mut text, selection) = parse(before);
-        let Edit { range, text: with, selection } = edit(&text, selection);
+        let Edit {
+            range,
+            text: with,
+            selection,
+        } = edit(&text, selection);
         text.replace_range(range, &with);
         assert_eq!((text, selection), parse(after), "after {before:?}");
     }

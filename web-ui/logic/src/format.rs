@@ -22,7 +22,11 @@ pub fn count(n: u64) -> String {
 
 /// A count with its noun: `1 row`, `2 rows`.
 pub fn counted(n: u64, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n)) }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{} {noun}s", count(n))
+    }
 }
 
 /// A count in at most three digits and a unit: `987`, `12.3 k`, `4.56 M`.
@@ -43,7 +47,11 @@ pub fn short_count(n: f64) -> String {
 
 /// Rows per second: `12.3 k/s`. Rates below ten keep a decimal: `0.5/s`.
 pub fn rate(per_s: f64) -> String {
-    if per_s > 0.0 && per_s < 9.95 { format!("{per_s:.1}/s") } else { format!("{}/s", short_count(per_s)) }
+    if per_s > 0.0 && per_s < 9.95 {
+        format!("{per_s:.1}/s")
+    } else {
+        format!("{}/s", short_count(per_s))
+    }
 }
 
 /// A share of 1 as whole percent: `37 %`.
@@ -101,7 +109,9 @@ pub fn ago(ms: i64) -> String {
 /// A moment as `2026-11-23 17:45:29`, in UTC. Beyond the years 0 to 9999: the milliseconds.
 pub fn date_time(ms: i64) -> String {
     let days = ms.div_euclid(DAY_MS);
-    let Some((year, month, day)) = civil(days) else { return format!("{ms} ms") };
+    let Some((year, month, day)) = civil(days) else {
+        return format!("{ms} ms");
+    };
     format!("{year:04}-{month:02}-{day:02} {}", clock(ms))
 }
 
@@ -120,6 +130,14 @@ pub fn watermark(mark: Option<EventTime>) -> String {
     }
 }
 
+/// The same where there is little room: the time of day alone.
+pub fn watermark_clock(mark: Option<EventTime>) -> String {
+    match mark {
+        Some(EventTime(ms)) if mark != Some(EventTime::MIN) && mark != Some(EventTime::MAX) => clock(ms),
+        _ => watermark(mark),
+    }
+}
+
 /// How far a watermark is behind the clock, where that says something: not for an input of long ago, whose event
 /// time has nothing to do with now.
 pub fn watermark_lag(mark: Option<EventTime>, now_ms: i64) -> Option<String> {
@@ -130,7 +148,10 @@ pub fn watermark_lag(mark: Option<EventTime>, now_ms: i64) -> Option<String> {
 
 /// The last characters of an id, enough to tell its neighbours apart: time-ordered ids share their beginning.
 pub fn short_id(id: &str) -> &str {
-    id.len().checked_sub(8).and_then(|start| id.get(start..)).unwrap_or(id)
+    id.len()
+        .checked_sub(8)
+        .and_then(|start| id.get(start..))
+        .unwrap_or(id)
 }
 
 /// A text cut to at most this many characters, the last of them an ellipsis if something was cut.
@@ -163,7 +184,10 @@ fn civil(days: i64) -> Option<(i64, usize, i64)> {
     }
     let mut day = since_year_0 - first_day_of(year);
     let february = if leap(year) { 29 } else { 28 };
-    for (month, length) in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].into_iter().enumerate() {
+    for (month, length) in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        .into_iter()
+        .enumerate()
+    {
         if day < length {
             return Some((year, month + 1, day + 1));
         }
@@ -204,7 +228,12 @@ mod tests {
 
     #[test]
     fn slow_rates_keep_a_decimal() {
-        for (per_s, text) in [(0.0, "0/s"), (0.5, "0.5/s"), (9.96, "10/s"), (1_500.0, "1.50 k/s")] {
+        for (per_s, text) in [
+            (0.0, "0/s"),
+            (0.5, "0.5/s"),
+            (9.96, "10/s"),
+            (1_500.0, "1.50 k/s"),
+        ] {
             assert_eq!(rate(per_s), text);
         }
     }
@@ -218,7 +247,12 @@ mod tests {
 
     #[test]
     fn bytes_are_binary() {
-        for (n, text) in [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (157_286_400, "150 MiB")] {
+        for (n, text) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.5 KiB"),
+            (157_286_400, "150 MiB"),
+        ] {
             assert_eq!(bytes(n), text);
         }
         assert_eq!(bytes(u64::MAX), "16777216 TiB");
@@ -243,7 +277,12 @@ mod tests {
 
     #[test]
     fn times_ago_are_rough() {
-        let cases = [(-1, "just now"), (40_000, "40 s ago"), (300_000, "5 min ago"), (180_000_000, "2 d ago")];
+        let cases = [
+            (-1, "just now"),
+            (40_000, "40 s ago"),
+            (300_000, "5 min ago"),
+            (180_000_000, "2 d ago"),
+        ];
         for (ms, text) in cases {
             assert_eq!(ago(ms), text);
         }
@@ -277,7 +316,10 @@ mod tests {
             let next_day = today.0 == last.0 && today.1 == last.1 && today.2 == last.2 + 1;
             let next_month = today.0 == last.0 && today.1 == last.1 + 1 && today.2 == 1;
             let next_year = today.0 == last.0 + 1 && (today.1, today.2) == (1, 1) && last.1 == 12;
-            assert!(next_day || next_month || next_year, "{last:?} is followed by {today:?}");
+            assert!(
+                next_day || next_month || next_year,
+                "{last:?} is followed by {today:?}"
+            );
             last = today;
         }
     }
@@ -288,13 +330,21 @@ mod tests {
         assert_eq!(watermark(Some(EventTime::MIN)), "none yet");
         assert_eq!(watermark(Some(EventTime::MAX)), "end of input");
         assert_eq!(watermark(Some(EventTime(0))), "1970-01-01 00:00:00");
+        assert_eq!(watermark_clock(Some(EventTime(61_000))), "00:01:01");
+        assert_eq!(watermark_clock(Some(EventTime::MAX)), "end of input");
     }
 
     #[test]
     fn lag_is_shown_for_live_inputs_only() {
         let now = 1_795_455_929_123;
-        assert_eq!(watermark_lag(Some(EventTime(now - 5_200)), now).as_deref(), Some("5.2 s"));
-        assert_eq!(watermark_lag(Some(EventTime(now + 1_000)), now).as_deref(), Some("0 ms"));
+        assert_eq!(
+            watermark_lag(Some(EventTime(now - 5_200)), now).as_deref(),
+            Some("5.2 s")
+        );
+        assert_eq!(
+            watermark_lag(Some(EventTime(now + 1_000)), now).as_deref(),
+            Some("0 ms")
+        );
         assert_eq!(watermark_lag(Some(EventTime(0)), now), None);
         assert_eq!(watermark_lag(Some(EventTime::MIN), now), None);
         assert_eq!(watermark_lag(Some(EventTime::MAX), now), None);

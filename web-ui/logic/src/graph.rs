@@ -16,6 +16,15 @@ pub fn partitioning(partitioning: &Partitioning) -> String {
     }
 }
 
+/// A kind in words: `local window aggregate`.
+pub fn kind(kind: OperatorKind) -> String {
+    let word = serde_json::to_value(kind).ok();
+    word.as_ref()
+        .and_then(|w| w.as_str())
+        .unwrap_or_default()
+        .replace('_', " ")
+}
+
 /// The role that an operator's colour stands for.
 pub fn role(kind: OperatorKind) -> &'static str {
     match kind {
@@ -74,15 +83,21 @@ mod tests {
     use super::*;
 
     fn metrics(shares: &[(u32, f64, f64)]) -> JobMetrics {
-        let subtasks = shares.iter().enumerate().map(|(at, (task, busy, backpressured))| SubtaskMetrics {
-            task: TaskId(*task),
-            subtask: SubtaskIndex(at as u32),
-            busy: *busy,
-            backpressured: *backpressured,
-            idle: 1.0 - busy - backpressured,
-            watermark: None,
-        });
-        JobMetrics { subtasks: subtasks.collect(), ..JobMetrics::default() }
+        let subtasks = shares
+            .iter()
+            .enumerate()
+            .map(|(at, (task, busy, backpressured))| SubtaskMetrics {
+                task: TaskId(*task),
+                subtask: SubtaskIndex(at as u32),
+                busy: *busy,
+                backpressured: *backpressured,
+                idle: 1.0 - busy - backpressured,
+                watermark: None,
+            });
+        JobMetrics {
+            subtasks: subtasks.collect(),
+            ..JobMetrics::default()
+        }
     }
 
     #[test]
@@ -92,13 +107,24 @@ mod tests {
         assert_eq!((first.busy, first.backpressured), (0.75, 0.0));
         assert_eq!(first.busiest, Some((SubtaskIndex(1), 1.0)));
         assert_eq!(first.level(), "busy");
-        assert_eq!(load(&metrics, TaskId(1)).map(|l| l.level()), Some("backpressured"));
+        assert_eq!(
+            load(&metrics, TaskId(1)).map(|l| l.level()),
+            Some("backpressured")
+        );
         assert_eq!(load(&metrics, TaskId(2)), None);
     }
 
     #[test]
+    fn kinds_have_words() {
+        assert_eq!(kind(OperatorKind::LocalWindowAggregate), "local window aggregate");
+        assert_eq!(role(OperatorKind::LocalWindowAggregate), "stateful");
+    }
+
+    #[test]
     fn edges_say_how_rows_are_spread() {
-        let hash = |keys: &[&str]| Partitioning::Hash { keys: keys.iter().map(|&k| k.to_owned()).collect() };
+        let hash = |keys: &[&str]| Partitioning::Hash {
+            keys: keys.iter().map(|&k| k.to_owned()).collect(),
+        };
         assert_eq!(partitioning(&Partitioning::Forward), "forward");
         assert_eq!(partitioning(&hash(&["a", "b"])), "hash a, b");
         assert_eq!(partitioning(&hash(&[])), "to one subtask");

@@ -111,10 +111,25 @@ pub fn layout(graph: &Graph, sizes: &Sizes) -> Layout {
     let mut inner = BTreeMap::new();
     for item in grid.layers.iter().flatten() {
         if let Role::Frame(task) = item.role {
-            let rect = Rect { x: lefts[item.layer], y: item.y, width: item.width, height: item.height };
-            frames.push(Frame { task: tasks.list[task].id, rect });
+            let rect = Rect {
+                x: lefts[item.layer],
+                y: item.y,
+                width: item.width,
+                height: item.height,
+            };
+            frames.push(Frame {
+                task: tasks.list[task].id,
+                rect,
+            });
             for (operator, within) in &tasks.list[task].nodes {
-                inner.insert(*operator, Rect { x: rect.x + within.x, y: rect.y + within.y, ..*within });
+                inner.insert(
+                    *operator,
+                    Rect {
+                        x: rect.x + within.x,
+                        y: rect.y + within.y,
+                        ..*within
+                    },
+                );
             }
         }
     }
@@ -122,7 +137,14 @@ pub fn layout(graph: &Graph, sizes: &Sizes) -> Layout {
     Layout {
         width: frames.iter().map(right).fold(0.0, f64::max),
         height: grid.height(),
-        nodes: graph.operators.iter().map(|o| Node { operator: o.id, rect: inner[&o.id] }).collect(),
+        nodes: graph
+            .operators
+            .iter()
+            .map(|o| Node {
+                operator: o.id,
+                rect: inner[&o.id],
+            })
+            .collect(),
         links: links(graph, &tasks, &grid, &lefts, &inner),
         frames,
     }
@@ -149,10 +171,13 @@ impl Tasks {
         let mut members: Vec<(TaskId, Vec<OperatorId>)> = Vec::new();
         let mut of_operator = BTreeMap::new();
         for operator in &graph.operators {
-            let at = members.iter().position(|(task, _)| *task == operator.task).unwrap_or_else(|| {
-                members.push((operator.task, Vec::new()));
-                members.len() - 1
-            });
+            let at = members
+                .iter()
+                .position(|(task, _)| *task == operator.task)
+                .unwrap_or_else(|| {
+                    members.push((operator.task, Vec::new()));
+                    members.len() - 1
+                });
             members[at].1.push(operator.id);
             of_operator.insert(operator.id, at);
         }
@@ -164,8 +189,15 @@ impl Tasks {
             .filter_map(|(at, edge)| ends(edge).map(|(from, to)| (at, from, to)))
             .filter(|(_, from, to)| from != to)
             .collect();
-        let list = members.into_iter().map(|(id, operators)| chain(id, &operators, graph, sizes)).collect();
-        Self { list, of_operator, edges }
+        let list = members
+            .into_iter()
+            .map(|(id, operators)| chain(id, &operators, graph, sizes))
+            .collect();
+        Self {
+            list,
+            of_operator,
+            edges,
+        }
     }
 }
 
@@ -174,7 +206,11 @@ fn chain(id: TaskId, operators: &[OperatorId], graph: &Graph, sizes: &Sizes) -> 
     let mut rows: Vec<Vec<OperatorId>> = Vec::new();
     let mut depths = BTreeMap::new();
     for operator in operators {
-        let feeders = graph.edges.iter().filter(|e| e.to == *operator).filter_map(|e| depths.get(&e.from));
+        let feeders = graph
+            .edges
+            .iter()
+            .filter(|e| e.to == *operator)
+            .filter_map(|e| depths.get(&e.from));
         let depth: usize = feeders.max().map_or(0, |d| d + 1);
         depths.insert(*operator, depth);
         rows.resize_with(rows.len().max(depth + 1), Vec::new);
@@ -188,7 +224,15 @@ fn chain(id: TaskId, operators: &[OperatorId], graph: &Graph, sizes: &Sizes) -> 
         let y = sizes.frame_header + depth as f64 * (sizes.node_height + sizes.node_gap);
         for (column, operator) in row.iter().enumerate() {
             let x = left + column as f64 * (sizes.node_width + sizes.node_gap);
-            nodes.push((*operator, Rect { x, y, width: sizes.node_width, height: sizes.node_height }));
+            nodes.push((
+                *operator,
+                Rect {
+                    x,
+                    y,
+                    width: sizes.node_width,
+                    height: sizes.node_height,
+                },
+            ));
         }
     }
     let height = rows.len() as f64 * (sizes.node_height + sizes.node_gap) - sizes.node_gap;
@@ -241,13 +285,25 @@ impl Grid {
         for (at, task) in tasks.list.iter().enumerate() {
             let layer = layer_of[at];
             let (width, height) = (task.width, task.height);
-            layers[layer].push(Item { role: Role::Frame(at), layer, width, height, y: 0.0 });
+            layers[layer].push(Item {
+                role: Role::Frame(at),
+                layer,
+                width,
+                height,
+                y: 0.0,
+            });
         }
         for (edge, from, to) in &tasks.edges {
             let mut last = Role::Frame(*from);
             for layer in layer_of[*from] + 1..layer_of[*to] {
                 let role = Role::Waypoint(*edge);
-                layers[layer].push(Item { role, layer, width: 0.0, height: WAYPOINT_HEIGHT, y: 0.0 });
+                layers[layer].push(Item {
+                    role,
+                    layer,
+                    width: 0.0,
+                    height: WAYPOINT_HEIGHT,
+                    y: 0.0,
+                });
                 pairs.push((last, role));
                 last = role;
             }
@@ -297,7 +353,12 @@ impl Grid {
                 settle(&mut self.layers[layer], &centers, gap);
             }
         }
-        let top = self.layers.iter().flatten().map(|i| i.y).fold(f64::INFINITY, f64::min);
+        let top = self
+            .layers
+            .iter()
+            .flatten()
+            .map(|i| i.y)
+            .fold(f64::INFINITY, f64::min);
         for item in self.layers.iter_mut().flatten() {
             item.y -= top;
         }
@@ -311,7 +372,11 @@ impl Grid {
                 .iter()
                 .enumerate()
                 .filter(|(_, other)| {
-                    let pair = if on_left { (other.role, item.role) } else { (item.role, other.role) };
+                    let pair = if on_left {
+                        (other.role, item.role)
+                    } else {
+                        (item.role, other.role)
+                    };
                     self.pairs.contains(&pair)
                 })
                 .map(|(place, other)| measure(place, other))
@@ -332,7 +397,11 @@ impl Grid {
     }
 
     fn height(&self) -> f64 {
-        self.layers.iter().flatten().map(|i| i.y + i.height).fold(0.0, f64::max)
+        self.layers
+            .iter()
+            .flatten()
+            .map(|i| i.y + i.height)
+            .fold(0.0, f64::max)
     }
 
     fn waypoint(&self, edge: usize, layer: usize) -> Option<&Item> {
@@ -379,7 +448,13 @@ fn links(
         .layers
         .iter()
         .flatten()
-        .filter_map(|i| if let Role::Frame(task) = i.role { Some((task, i.layer)) } else { None })
+        .filter_map(|i| {
+            if let Role::Frame(task) = i.role {
+                Some((task, i.layer))
+            } else {
+                None
+            }
+        })
         .collect();
     let layer_width = |layer: usize| grid.layers[layer].iter().map(|i| i.width).fold(0.0, f64::max);
     let link = |(at, edge): (usize, &Edge)| {
@@ -397,8 +472,16 @@ fn links(
         points.push((to.x, to.center_y()));
         let frame_end = lefts[layer_of[&from_task]] + layer_width(layer_of[&from_task]);
         let gap_end = lefts[layer_of[&from_task] + 1];
-        let label = (f64::midpoint(frame_end, gap_end), f64::midpoint(points[0].1, points[1].1));
-        Some(Link { edge: at, is_chained: false, path: curve(&points), label })
+        let label = (
+            f64::midpoint(frame_end, gap_end),
+            f64::midpoint(points[0].1, points[1].1),
+        );
+        Some(Link {
+            edge: at,
+            is_chained: false,
+            path: curve(&points),
+            label,
+        })
     };
     graph.edges.iter().enumerate().filter_map(link).collect()
 }
@@ -482,9 +565,20 @@ mod tests {
             }
         }
         for (node, operator) in layout.nodes.iter().zip(&graph.operators) {
-            let frame = layout.frames.iter().find(|f| f.task == operator.task).expect("each task has a frame");
+            let frame = layout
+                .frames
+                .iter()
+                .find(|f| f.task == operator.task)
+                .expect("each task has a frame");
             assert!(overlaps(&node.rect, &frame.rect), "{node:?} is in its frame");
-            assert_eq!(layout.frames.iter().filter(|f| overlaps(&f.rect, &node.rect)).count(), 1);
+            assert_eq!(
+                layout
+                    .frames
+                    .iter()
+                    .filter(|f| overlaps(&f.rect, &node.rect))
+                    .count(),
+                1
+            );
         }
         layout
     }
@@ -505,7 +599,10 @@ mod tests {
         assert!(node(&layout, 0).y < node(&layout, 1).y);
         assert_eq!(node(&layout, 0).x, node(&layout, 1).x);
         assert!(node(&layout, 1).x + 200.0 < node(&layout, 2).x);
-        assert_eq!(layout.links.iter().map(|l| l.is_chained).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(
+            layout.links.iter().map(|l| l.is_chained).collect::<Vec<_>>(),
+            [true, false, true]
+        );
         assert_eq!(layout.width, 2.0 * 220.0 + 120.0);
         assert_eq!(layout.height, 30.0 + 2.0 * 80.0 + 20.0 + 10.0);
     }
@@ -515,7 +612,10 @@ mod tests {
         let layout = check(&graph(&[0, 0, 0], &[(0, 1), (0, 2)]));
         assert_eq!(node(&layout, 1).y, node(&layout, 2).y);
         assert!(!overlaps(&node(&layout, 1), &node(&layout, 2)));
-        assert_eq!(node(&layout, 0).center_x(), f64::midpoint(node(&layout, 1).center_x(), node(&layout, 2).center_x()));
+        assert_eq!(
+            node(&layout, 0).center_x(),
+            f64::midpoint(node(&layout, 1).center_x(), node(&layout, 2).center_x())
+        );
     }
 
     #[test]
@@ -531,7 +631,10 @@ mod tests {
     fn two_lines_that_would_cross_are_uncrossed() {
         // 0 and 1 feed 3 and 2: in order of appearance, the edges would cross.
         let layout = check(&graph(&[0, 1, 2, 3], &[(0, 3), (1, 2)]));
-        assert_eq!(node(&layout, 0).y < node(&layout, 1).y, node(&layout, 3).y < node(&layout, 2).y);
+        assert_eq!(
+            node(&layout, 0).y < node(&layout, 1).y,
+            node(&layout, 3).y < node(&layout, 2).y
+        );
     }
 
     #[test]
@@ -539,25 +642,58 @@ mod tests {
         let layout = check(&graph(&[0, 1, 2], &[(0, 1), (1, 2), (0, 2)]));
         let (x, y) = layout.links[2].label;
         assert!(x > node(&layout, 0).x && x < node(&layout, 1).x);
-        let between = layout.frames.iter().find(|f| f.task == TaskId(1)).expect("the frame between").rect;
+        let between = layout
+            .frames
+            .iter()
+            .find(|f| f.task == TaskId(1))
+            .expect("the frame between")
+            .rect;
         let passes: Vec<&str> = layout.links[2].path.split('C').collect();
-        assert_eq!(passes.len(), 4, "three pieces: to, past and from the layer between");
-        let at_layer: f64 = passes[1].rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
-        assert!(at_layer < between.y || at_layer > between.y + between.height, "{at_layer} is not over {between:?}");
+        assert_eq!(
+            passes.len(),
+            4,
+            "three pieces: to, past and from the layer between"
+        );
+        let at_layer: f64 = passes[1]
+            .rsplit(' ')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .expect("a number");
+        assert!(
+            at_layer < between.y || at_layer > between.y + between.height,
+            "{at_layer} is not over {between:?}"
+        );
         assert!(y >= 0.0 && y <= layout.height);
     }
 
     #[test]
     fn an_edge_to_nowhere_is_left_out() {
         let mut graph = graph(&[0, 1], &[(0, 1)]);
-        graph.edges.push(Edge { from: OperatorId(0), to: OperatorId(9), partitioning: Partitioning::Forward });
+        graph.edges.push(Edge {
+            from: OperatorId(0),
+            to: OperatorId(9),
+            partitioning: Partitioning::Forward,
+        });
         assert_eq!(layout(&graph, &SIZES).links.len(), 1);
     }
 
     #[test]
     fn many_branches_do_not_overlap() {
         let tasks: Vec<u32> = (0..12).collect();
-        let edges = [(0, 4), (1, 4), (2, 5), (3, 5), (4, 6), (5, 6), (6, 7), (6, 8), (6, 9), (0, 10), (10, 11), (3, 11)];
+        let edges = [
+            (0, 4),
+            (1, 4),
+            (2, 5),
+            (3, 5),
+            (4, 6),
+            (5, 6),
+            (6, 7),
+            (6, 8),
+            (6, 9),
+            (0, 10),
+            (10, 11),
+            (3, 11),
+        ];
         check(&graph(&tasks, &edges));
     }
 }

@@ -55,22 +55,151 @@ pub struct Token {
 
 /// Sorted, for binary search.
 const KEYWORDS: &[&str] = &[
-    "ADD", "ALL", "ALTER", "AND", "AS", "ASC", "BEGIN", "BETWEEN", "BY", "CASE", "CAST", "COLUMNS", "COMMENT", "CREATE",
-    "CROSS", "CUMULATE", "CURRENT", "DESC", "DESCRIBE", "DESCRIPTOR", "DISTINCT", "DROP", "ELSE", "END", "ENFORCED",
-    "ESCAPE", "EXCEPT", "EXECUTE", "EXISTS", "EXPLAIN", "FALSE", "FILTER", "FIRST", "FOLLOWING", "FOR", "FROM", "FULL",
-    "FUNCTION", "GROUP", "GROUPING", "HAVING", "HOP", "IF", "IN", "INNER", "INSERT", "INTERSECT", "INTERVAL", "INTO",
-    "IS", "JOIN", "KEY", "LAST", "LATERAL", "LEFT", "LIKE", "LIMIT", "MATCH_RECOGNIZE", "METADATA", "NATURAL", "NOT",
-    "NULL", "NULLS", "OF", "OFFSET", "ON", "OR", "ORDER", "OUTER", "OVER", "OVERWRITE", "PARTITION", "PARTITIONED",
-    "PRECEDING", "PRIMARY", "RANGE", "REPLACE", "RESET", "RIGHT", "ROWS", "SELECT", "SESSION", "SET", "SETS", "SHOW",
-    "SIZE", "SLIDE", "STATEMENT", "SYSTEM_TIME", "TABLE", "TEMPORARY", "THEN", "TO", "TRUE", "TUMBLE", "UNBOUNDED",
-    "UNION", "UNNEST", "USING", "VALUES", "VIEW", "VIRTUAL", "WATERMARK", "WHEN", "WHERE", "WINDOW", "WITH", "WITHIN",
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "ASC",
+    "BEGIN",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COLUMNS",
+    "COMMENT",
+    "CREATE",
+    "CROSS",
+    "CUMULATE",
+    "CURRENT",
+    "DESC",
+    "DESCRIBE",
+    "DESCRIPTOR",
+    "DISTINCT",
+    "DROP",
+    "ELSE",
+    "END",
+    "ENFORCED",
+    "ESCAPE",
+    "EXCEPT",
+    "EXECUTE",
+    "EXISTS",
+    "EXPLAIN",
+    "FALSE",
+    "FILTER",
+    "FIRST",
+    "FOLLOWING",
+    "FOR",
+    "FROM",
+    "FULL",
+    "FUNCTION",
+    "GROUP",
+    "GROUPING",
+    "HAVING",
+    "HOP",
+    "IF",
+    "IN",
+    "INNER",
+    "INSERT",
+    "INTERSECT",
+    "INTERVAL",
+    "INTO",
+    "IS",
+    "JOIN",
+    "KEY",
+    "LAST",
+    "LATERAL",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "MATCH_RECOGNIZE",
+    "METADATA",
+    "NATURAL",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "OF",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "OVER",
+    "OVERWRITE",
+    "PARTITION",
+    "PARTITIONED",
+    "PRECEDING",
+    "PRIMARY",
+    "RANGE",
+    "REPLACE",
+    "RESET",
+    "RIGHT",
+    "ROWS",
+    "SELECT",
+    "SESSION",
+    "SET",
+    "SETS",
+    "SHOW",
+    "SIZE",
+    "SLIDE",
+    "STATEMENT",
+    "SYSTEM_TIME",
+    "TABLE",
+    "TEMPORARY",
+    "THEN",
+    "TO",
+    "TRUE",
+    "TUMBLE",
+    "UNBOUNDED",
+    "UNION",
+    "UNNEST",
+    "USING",
+    "VALUES",
+    "VIEW",
+    "VIRTUAL",
+    "WATERMARK",
+    "WHEN",
+    "WHERE",
+    "WINDOW",
+    "WITH",
+    "WITHIN",
 ];
 
 /// Sorted, for binary search. A unit of time reads like a type: it follows a literal as a type follows a column.
 const TYPES: &[&str] = &[
-    "ARRAY", "BIGINT", "BINARY", "BOOLEAN", "BYTES", "CHAR", "DATE", "DAY", "DEC", "DECIMAL", "DOUBLE", "FLOAT", "HOUR",
-    "INT", "INTEGER", "MAP", "MINUTE", "MONTH", "MULTISET", "NUMERIC", "RAW", "REAL", "ROW", "SECOND", "SMALLINT",
-    "STRING", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "TINYINT", "VARBINARY", "VARCHAR", "YEAR",
+    "ARRAY",
+    "BIGINT",
+    "BINARY",
+    "BOOLEAN",
+    "BYTES",
+    "CHAR",
+    "DATE",
+    "DAY",
+    "DEC",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "HOUR",
+    "INT",
+    "INTEGER",
+    "MAP",
+    "MINUTE",
+    "MONTH",
+    "MULTISET",
+    "NUMERIC",
+    "RAW",
+    "REAL",
+    "ROW",
+    "SECOND",
+    "SMALLINT",
+    "STRING",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "TINYINT",
+    "VARBINARY",
+    "VARCHAR",
+    "YEAR",
 ];
 
 /// All tokens of a text, in order and without gaps.
@@ -79,7 +208,10 @@ pub fn tokenize(sql: &str) -> Vec<Token> {
     let mut start = 0;
     while start < sql.len() {
         let (kind, length) = next_token(&sql[start..]);
-        tokens.push(Token { kind, range: start..start + length });
+        tokens.push(Token {
+            kind,
+            range: start..start + length,
+        });
         start += length;
     }
     tokens
@@ -92,7 +224,9 @@ pub fn to_html(sql: &str, mark: Option<Location>) -> String {
     let marked = mark.map(|location| token_at(sql, location));
     let mut html = String::with_capacity(sql.len() * 3);
     for token in tokenize(sql) {
-        let is_marked = marked.as_ref().is_some_and(|m| !m.is_empty() && m.start == token.range.start);
+        let is_marked = marked
+            .as_ref()
+            .is_some_and(|m| !m.is_empty() && m.start == token.range.start);
         if is_marked {
             html.push_str("<span class=\"sql-error\">");
         }
@@ -132,13 +266,17 @@ pub fn offset_of(sql: &str, location: Location) -> usize {
 }
 
 fn next_token(rest: &str) -> (TokenKind, usize) {
-    let first = rest.chars().next().expect("the caller stops at the end of the text");
+    let first = rest
+        .chars()
+        .next()
+        .expect("the caller stops at the end of the text");
     match first {
         c if c.is_whitespace() => (TokenKind::Space, run(rest, char::is_whitespace)),
         '-' if rest.starts_with("--") => (TokenKind::Comment, rest.find('\n').unwrap_or(rest.len())),
-        '/' if rest.starts_with("/*") => {
-            (TokenKind::Comment, rest[2..].find("*/").map_or(rest.len(), |end| end + 4))
-        }
+        '/' if rest.starts_with("/*") => (
+            TokenKind::Comment,
+            rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
+        ),
         '\'' => (TokenKind::Text, quoted(rest, '\'')),
         '`' | '"' => (TokenKind::Name, quoted(rest, first)),
         c if c.is_ascii_digit() => (TokenKind::Number, number(rest)),
@@ -201,7 +339,10 @@ fn word(rest: &str) -> (TokenKind, usize) {
 }
 
 fn push_token(html: &mut String, kind: TokenKind, text: &str) {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     match kind.css_class() {
         Some(class) => {
             let _ = write!(html, "<span class=\"{class}\">{escaped}</span>");
@@ -236,15 +377,29 @@ mod tests {
 
     #[test]
     fn words_are_told_apart_whatever_their_case() {
-        check("select `when` from t", &[(Keyword, "select"), (Name, "`when`"), (Keyword, "from"), (Name, "t")]);
-        check("ts TIMESTAMP(3)", &[
-            (Name, "ts"),
-            (Type, "TIMESTAMP"),
-            (Symbol, "("),
-            (Number, "3"),
-            (Symbol, ")"),
-        ]);
-        check("count(*)", &[(Function, "count"), (Symbol, "("), (Symbol, "*"), (Symbol, ")")]);
+        check(
+            "select `when` from t",
+            &[
+                (Keyword, "select"),
+                (Name, "`when`"),
+                (Keyword, "from"),
+                (Name, "t"),
+            ],
+        );
+        check(
+            "ts TIMESTAMP(3)",
+            &[
+                (Name, "ts"),
+                (Type, "TIMESTAMP"),
+                (Symbol, "("),
+                (Number, "3"),
+                (Symbol, ")"),
+            ],
+        );
+        check(
+            "count(*)",
+            &[(Function, "count"), (Symbol, "("), (Symbol, "*"), (Symbol, ")")],
+        );
     }
 
     #[test]
@@ -256,25 +411,41 @@ mod tests {
 
     #[test]
     fn numbers_take_fraction_and_exponent() {
-        check("1 2.5 3e10 4.0E-2 5e", &[
-            (Number, "1"),
-            (Number, "2.5"),
-            (Number, "3e10"),
-            (Number, "4.0E-2"),
-            (Number, "5"),
-            (Name, "e"),
-        ]);
+        check(
+            "1 2.5 3e10 4.0E-2 5e",
+            &[
+                (Number, "1"),
+                (Number, "2.5"),
+                (Number, "3e10"),
+                (Number, "4.0E-2"),
+                (Number, "5"),
+                (Name, "e"),
+            ],
+        );
     }
 
     #[test]
     fn comments_run_to_their_end() {
         check("a -- b 'c\nd", &[(Name, "a"), (Comment, "-- b 'c"), (Name, "d")]);
-        check("/*+ hint */ x /* open", &[(Comment, "/*+ hint */"), (Name, "x"), (Comment, "/* open")]);
+        check(
+            "/*+ hint */ x /* open",
+            &[(Comment, "/*+ hint */"), (Name, "x"), (Comment, "/* open")],
+        );
     }
 
     #[test]
     fn no_text_is_lost() {
-        let texts = ["", "\n", "SELECT ü FROM \"größe\" -- ende", "'", "``", "💧 e5 $x", "/*", "1.", "a.b\t<>\r\nc"];
+        let texts = [
+            "",
+            "\n",
+            "SELECT ü FROM \"größe\" -- ende",
+            "'",
+            "``",
+            "💧 e5 $x",
+            "/*",
+            "1.",
+            "a.b\t<>\r\nc",
+        ];
         for sql in texts {
             let joined: String = tokenize(sql).into_iter().map(|t| &sql[t.range]).collect();
             assert_eq!(joined, sql);
@@ -287,7 +458,11 @@ mod tests {
         assert_eq!(&sql[token_at(sql, at(1, 8))], "größe");
         assert_eq!(&sql[token_at(sql, at(1, 13))], ",");
         assert_eq!(&sql[token_at(sql, at(2, 3))], "x");
-        assert_eq!(&sql[token_at(sql, at(2, 1))], "x", "a space stands for the token after it");
+        assert_eq!(
+            &sql[token_at(sql, at(2, 1))],
+            "x",
+            "a space stands for the token after it"
+        );
         assert_eq!(token_at(sql, at(2, 99)), sql.len()..sql.len());
         assert_eq!(token_at(sql, at(9, 1)), sql.len()..sql.len());
     }
@@ -298,7 +473,10 @@ mod tests {
             to_html("SELECT a<b", Some(at(1, 8))),
             "<span class=\"sql-keyword\">SELECT</span> <span class=\"sql-error\">a</span>&lt;b\n"
         );
-        assert_eq!(to_html("x", Some(at(1, 2))), "x<span class=\"sql-error\"> </span>\n");
+        assert_eq!(
+            to_html("x", Some(at(1, 2))),
+            "x<span class=\"sql-error\"> </span>\n"
+        );
         assert_eq!(to_html("'&'", None), "<span class=\"sql-text\">'&amp;'</span>\n");
     }
 }

@@ -35,16 +35,31 @@ pub fn tables(output: &[OutputRow], limit: usize) -> Vec<Table> {
 }
 
 fn table(name: &str, output: &[OutputRow], limit: usize) -> Table {
-    let mut rows: Vec<&Value> = output.iter().filter(|r| r.table == name).map(|r| &r.row).collect();
+    let mut rows: Vec<&Value> = output
+        .iter()
+        .filter(|r| r.table == name)
+        .map(|r| &r.row)
+        .collect();
     rows.drain(..rows.len().saturating_sub(limit));
     let mut columns: Vec<String> = Vec::new();
-    for column in rows.iter().filter_map(|row| row.as_object()).flat_map(|object| object.keys()) {
+    for column in rows
+        .iter()
+        .filter_map(|row| row.as_object())
+        .flat_map(|object| object.keys())
+    {
         if !columns.contains(column) {
             columns.push(column.clone());
         }
     }
-    let rows = rows.iter().map(|row| columns.iter().map(|c| cell(row.get(c)?)).collect()).collect();
-    Table { name: name.to_owned(), columns, rows }
+    let rows = rows
+        .iter()
+        .map(|row| columns.iter().map(|c| cell(row.get(c)?)).collect())
+        .collect();
+    Table {
+        name: name.to_owned(),
+        columns,
+        rows,
+    }
 }
 
 fn cell(value: &Value) -> Option<Cell> {
@@ -53,7 +68,10 @@ fn cell(value: &Value) -> Option<Cell> {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    Some(Cell { text, is_number: value.is_number() })
+    Some(Cell {
+        text,
+        is_number: value.is_number(),
+    })
 }
 
 #[cfg(test)]
@@ -63,17 +81,30 @@ mod tests {
     use super::*;
 
     fn row(table: &str, row: Value) -> OutputRow {
-        OutputRow { table: table.to_owned(), row }
+        OutputRow {
+            table: table.to_owned(),
+            row,
+        }
     }
 
     fn texts(table: &Table) -> Vec<Vec<&str>> {
-        table.rows.iter().map(|r| r.iter().map(|c| c.as_ref().map_or("-", |c| c.text.as_str())).collect()).collect()
+        table
+            .rows
+            .iter()
+            .map(|r| {
+                r.iter()
+                    .map(|c| c.as_ref().map_or("-", |c| c.text.as_str()))
+                    .collect()
+            })
+            .collect()
     }
 
     #[test]
     fn columns_keep_the_order_of_the_rows() {
-        let output =
-            [row("t", json!({"z": 1, "a": "x"})), row("t", json!({"z": null, "b": true, "a": {"k": [1]}}))];
+        let output = [
+            row("t", json!({"z": 1, "a": "x"})),
+            row("t", json!({"z": null, "b": true, "a": {"k": [1]}})),
+        ];
         let tables = tables(&output, 10);
         assert_eq!(tables[0].columns, ["z", "a", "b"]);
         assert_eq!(texts(&tables[0]), [["1", "x", "-"], ["-", "{\"k\":[1]}", "true"]]);
@@ -82,9 +113,14 @@ mod tests {
 
     #[test]
     fn each_sink_has_its_table_and_keeps_its_last_rows() {
-        let output: Vec<_> = (0..6).map(|n| row(if n % 2 == 0 { "even" } else { "odd" }, json!({"n": n}))).collect();
+        let output: Vec<_> = (0..6)
+            .map(|n| row(if n % 2 == 0 { "even" } else { "odd" }, json!({"n": n})))
+            .collect();
         let tables = tables(&output, 2);
-        assert_eq!(tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["even", "odd"]);
+        assert_eq!(
+            tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
+            ["even", "odd"]
+        );
         assert_eq!(texts(&tables[0]), [["2"], ["4"]]);
         assert_eq!(texts(&tables[1]), [["3"], ["5"]]);
     }

@@ -1,0 +1,63 @@
+//! What is being written; kept in the browser between visits.
+
+use leptos::prelude::*;
+use weir_model::api::CreateJob;
+
+const STORED_SQL: &str = "weir-draft";
+
+/// The fields of the form, as text.
+#[derive(Clone, Copy)]
+pub(super) struct Draft {
+    pub(super) sql: RwSignal<String>,
+    pub(super) name: RwSignal<String>,
+    pub(super) parallelism_text: RwSignal<String>,
+}
+
+impl Draft {
+    /// The script of the last visit, unless it was submitted.
+    pub(super) fn restore() -> Self {
+        let stored = storage().and_then(|s| s.get_item(STORED_SQL).ok().flatten());
+        let draft = Self {
+            sql: RwSignal::new(stored.unwrap_or_default()),
+            name: RwSignal::new(String::new()),
+            parallelism_text: RwSignal::new(String::new()),
+        };
+        Effect::new(move |_| {
+            if let Some(storage) = storage() {
+                let _ = storage.set_item(STORED_SQL, &draft.sql.read());
+            }
+        });
+        draft
+    }
+
+    /// Forgets the script, since it is a job now.
+    pub(super) fn forget() {
+        if let Some(storage) = storage() {
+            let _ = storage.remove_item(STORED_SQL);
+        }
+    }
+
+    /// Subtasks per operator, if a number is given.
+    pub(super) fn parallelism(self) -> Option<u32> {
+        self.parallelism_text.read().trim().parse().ok()
+    }
+
+    /// Whether the field has a text that is no number: the server could not even read it.
+    pub(super) fn parallelism_is_unreadable(self) -> bool {
+        !self.parallelism_text.read().trim().is_empty() && self.parallelism().is_none()
+    }
+
+    /// Reads the fields without watching them.
+    pub(super) fn request(self) -> CreateJob {
+        let name = self.name.get_untracked().trim().to_owned();
+        CreateJob {
+            sql: self.sql.get_untracked(),
+            name: (!name.is_empty()).then_some(name),
+            parallelism: untrack(|| self.parallelism()),
+        }
+    }
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    window().local_storage().ok().flatten()
+}

@@ -1,0 +1,272 @@
+//! The page for a new job, and what it asks the server.
+
+use leptos::{html::Textarea, prelude::*, task::spawn_local};
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_query_map},
+};
+use weir_model::{
+    ErrorCode, JobId, Problem,
+    api::{Example, ExplainRequest, ExplainResponse, Job},
+};
+
+use super::{
+    caret,
+    check::{Verdict, keep_checked},
+    draft::Draft,
+    examples::Examples,
+    problem::{ProblemBox, VerdictLine},
+    sql_editor::SqlEditor,
+};
+use crate::{
+    api,
+    graph::GraphView,
+    parts::{set_title, states::ErrorNotice},
+};
+
+/// The state of the page.
+#[derive(Clone, Copy)]
+struct Page {
+    draft: Draft,
+    area: NodeRef<Textarea>,
+    verdict: RwSignal<Verdict>,
+    plan: RwSignal<Option<ExplainResponse>>,
+    /// What the server said to the last submit or explain.
+    refusal: RwSignal<Option<api::Error>>,
+    is_submitting: RwSignal<bool>,
+    is_explaining: RwSignal<bool>,
+}
+
+/// Write, check, look at the plan, submit.
+#[component]
+pub(crate) fn NewJobPage() -> impl IntoView {
+    set_title("New job");
+    let draft = Draft::restore();
+    let page = Page {
+        draft,
+        area: NodeRef::new(),
+        verdict: keep_checked(draft),
+        plan: RwSignal::new(None),
+        refusal: RwSignal::new(None),
+        is_submitting: RwSignal::new(false),
+        is_explaining: RwSignal::new(false),
+    };
+    page.load_from_query();
+    // What the server said is about the script as it was.
+    Effect::new(move |_| {
+        draft.sql.track();
+        draft.parallelism_text.track();
+        page.refusal.set(None);
+    });
+    let navigate = use_navigate();
+    let submit = Callback::new(move |()| {
+        let navigate = navigate.clone();
+        page.submit(move |job| navigate(&format!("/jobs/{}", job.id), NavigateOptions::default()));
+    });
+    let mark = Memo::new(move |_| page.wrong().and_then(|p| p.location));
+    view! {
+        <div class="page">
+            <div class="page-head"><h1>"New job"</h1></div>
+            <div class="new-job">
+                <div class="new-job-main">
+                    <SqlEditor text=draft.sql area=page.area mark=mark on_submit=move || submit.run(()) />
+                    <VerdictLine verdict=page.verdict area=page.area />
+                </div>
+                <div class="new-job-side">
+                    <Form page=page submit=submit />
+                    <Examples on_load=Callback::new(move |example| page.load(&example)) />
+                </div>
+            </div>
+            <Plan page=page />
+        </div>
+    }
+}
+
+impl Page {
+    /// What is wrong with the script: by the check, or by the last submit.
+    fn wrong(self) -> Option<Problem> {
+        let refused = self
+            .refusal
+            .with(|e| e.as_ref().and_then(|e| e.problem().cloned()));
+        refused
+            .filter(|p| p.location.is_some())
+            .or_else(|| self.verdict.with(|v| v.problem().cloned()))
+    }
+
+    fn load(self, example: &Example) {
+        if let Some(area) = self.area.get_untracked() {
+            caret::replace_all(&area, &example.sql);
+        }
+        self.draft.name.set(example.name.clone());
+        self.plan.set(None);
+    }
+
+    /// `?from=ID`: starts with that job's script.
+    fn load_from_query(self) {
+        let from = use_query_map().with_untracked(|q| q.get("from").and_then(|id| id.parse::<JobId>().ok()));
+        let Some(id) = from else { return };
+        spawn_local(async move {
+            match api::get::<Job>(&api::job_path(id, "")).await {
+                Ok(job) => {
+                    self.draft.sql.try_set(job.sql);
+                    self.draft.name.try_set(job.name);
+                    self.draft.parallelism_text.try_set(job.parallelism.to_string());
+                }
+                Err(error) => drop(self.refusal.try_set(Some(error))),
+            }
+        });
+    }
+
+    fn submit(self, on_created: impl FnOnce(Job) + 'static) {
+        if self.is_submitting.get_untracked() || untrack(|| self.draft.parallelism_is_unreadable()) {
+            return;
+        }
+        self.is_submitting.set(true);
+        let request = self.draft.request();
+        spawn_local(async move {
+            let answer = api::post::<Job>("/jobs", &request).await;
+            if self.is_submitting.try_set(false).is_some() {
+                return;
+            }
+            match answer {
+                Ok(job) => {
+                    Draft::forget();
+                    on_created(job);
+                }
+                Err(error) => self.refusal.set(Some(error)),
+            }
+        });
+    }
+
+    fn explain(self) {
+        if self.is_explaining.get_untracked() {
+            return;
+        }
+        self.is_explaining.set(true);
+        let created = self.draft.request();
+        let request = ExplainRequest {
+            sql: created.sql,
+            parallelism: created.parallelism,
+        };
+        spawn_local(async move {
+            let answer = api::post::<ExplainResponse>("/sql/explain", &request).await;
+            if self.is_explaining.try_set(false).is_some() {
+                return;
+            }
+            match answer {
+                Ok(plan) => {
+                    self.refusal.set(None);
+                    self.plan.set(Some(plan));
+                }
+                Err(error) => self.refusal.set(Some(error)),
+            }
+        });
+    }
+
+    /// A refusal that is about the parallelism belongs to its field.
+    fn refused_parallelism(self) -> Option<String> {
+        let about = |p: &Problem| p.code == ErrorCode::InvalidRequest && p.detail.contains("parallelism");
+        self.refusal.with(|e| {
+            e.as_ref()
+                .and_then(|e| e.problem())
+                .filter(|p| about(p))
+                .map(|p| p.detail.clone())
+        })
+    }
+
+    /// The rest of the refusals, for below the buttons; those with a place are with the text.
+    fn refused_otherwise(self) -> Option<api::Error> {
+        let is_elsewhere = self.refused_parallelism().is_some() || self.refused_in_text().is_some();
+        self.refusal.get().filter(|_| !is_elsewhere)
+    }
+
+    fn refused_in_text(self) -> Option<Problem> {
+        let problem = self
+            .refusal
+            .with(|e| e.as_ref().and_then(|e| e.problem().cloned()))?;
+        problem.location.is_some().then_some(problem)
+    }
+}
+
+#[component]
+fn Form(page: Page, submit: Callback<()>) -> impl IntoView {
+    let draft = page.draft;
+    let parallelism_error = move || {
+        if draft.parallelism_is_unreadable() {
+            return Some("Parallelism is a whole number from 1 to 1024.".to_owned());
+        }
+        page.refused_parallelism()
+    };
+    let is_empty = Memo::new(move |_| draft.sql.read().trim().is_empty());
+    let other = Signal::derive(move || page.refused_otherwise());
+    view! {
+        <form
+            class="form"
+            on:submit=move |event| {
+                event.prevent_default();
+                submit.run(());
+            }
+        >
+            <label class="field">
+                <span>"Name"</span>
+                <input class="input" data-testid="job-name" placeholder="from the script, else the sink" maxlength="200" bind:value=draft.name />
+            </label>
+            <label class="field">
+                <span>"Parallelism"</span>
+                <input
+                    class="input"
+                    inputmode="numeric"
+                    data-testid="parallelism"
+                    placeholder="from the script, else 1"
+                    aria-invalid=move || parallelism_error().is_some().to_string()
+                    bind:value=draft.parallelism_text
+                />
+                {move || parallelism_error().map(|e| view! {
+                    <span class="field-error" role="alert" data-testid="parallelism-error">{e}</span>
+                })}
+            </label>
+            <div class="form-actions">
+                <button
+                    type="submit"
+                    class="button button-primary"
+                    data-testid="submit-job"
+                    disabled=move || is_empty.get() || page.is_submitting.get()
+                >
+                    {move || if page.is_submitting.get() { "Submitting …" } else { "Submit" }}
+                </button>
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="explain"
+                    disabled=move || is_empty.get() || page.is_explaining.get()
+                    on:click=move |_| page.explain()
+                >
+                    {move || if page.is_explaining.get() { "Explaining …" } else { "Explain" }}
+                </button>
+            </div>
+            {move || page.refused_in_text().map(|p| view! { <ProblemBox problem=p area=page.area /> })}
+            <ErrorNotice error=other />
+        </form>
+    }
+}
+
+/// The graph that the script would run as.
+#[component]
+fn Plan(page: Page) -> impl IntoView {
+    move || {
+        let ExplainResponse { graph, text } = page.plan.get()?;
+        Some(view! {
+            <section class="plan" aria-label="Plan" data-testid="plan">
+                <div class="section-head">
+                    <h2>"Plan"</h2>
+                    <button type="button" class="button button-small" on:click=move |_| page.plan.set(None)>"Close"</button>
+                </div>
+                <GraphView graph=graph metrics=Signal::stored(None) />
+                <details class="plan-text">
+                    <summary>"As text"</summary>
+                    <pre>{text}</pre>
+                </details>
+            </section>
+        })
+    }
+}
