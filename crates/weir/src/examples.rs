@@ -30,7 +30,7 @@ pub(crate) fn install(data_dir: &Path) -> io::Result<Vec<Example>> {
             write_if_changed(&root.join(&*path), &file.data)?;
         }
     }
-    examples.sort_by(|a, b| b.name.cmp(&a.name));
+    examples.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(examples)
 }
 
