@@ -83,8 +83,7 @@ fn every_crates_licence_is_allowed() {
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         let licence = package["license"].as_str().unwrap_or("none");
-        // deny.toml names the one exception, with its reason.
-        let excused = name == "webdriver" && licence == "MPL-2.0";
+
         assert!(
             excused || satisfied(licence, &allowed),
             "{name} is under `{licence}`, which deny.toml does not allow"

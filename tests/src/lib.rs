@@ -1,5 +1,17 @@
-//! What the tests across crates share. Each test target is a folder beside this one.
+//! What the tests across crates share. Each test target is a folder beside this one:
+//! `layers` (who may depend on whom), `sql` (golden scripts), `oracle` (against a batch engine), `e2e` (real
+//! processes), `browser` (the console).
 //!
 //! - [`repository`]: the checkout: its folders, its source files, its crates as cargo sees them. Leans on nothing.
+//! - [`wait`]: waiting for a condition, with a bound. Leans on nothing.
+//! - [`local`]: runs a script through the real planner and engine, in this process. Leans on nothing.
+//! - [`api`]: the REST API as a client sees it. Leans on `wait`.
+//! - [`cluster`]: real clusters on free ports. Leans on `api`.
+//! - [`browser`]: a headless browser. Leans on `wait`.
 
+pub mod api;
+pub mod browser;
+pub mod cluster;
+pub mod local;
 pub mod repository;
+pub mod wait;

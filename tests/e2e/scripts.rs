@@ -1,0 +1,39 @@
+//! Scripts that several tests run.
+
+/// Rows of `rows` numbers, as fast as they come: read by one task, written by another across a shuffle.
+pub(crate) fn bounded(rows: u64) -> String {
+    format!(
+        "CREATE TABLE numbers (n BIGINT) WITH (
+             'connector' = 'datagen', 'number-of-rows' = '{rows}',
+             'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{rows}');
+         CREATE TABLE result (n BIGINT) WITH ('connector' = 'print');
+         INSERT INTO result SELECT n FROM numbers;"
+    )
+}
+
+/// Never ends: `rate` rows a second, counted in windows of a second by key, so that rows cross between workers.
+pub(crate) fn endless(rate: u64) -> String {
+    format!(
+        "CREATE TABLE numbers (
+             k INT,
+             ts AS LOCALTIMESTAMP,
+             WATERMARK FOR ts AS ts
+         ) WITH (
+             'connector' = 'datagen', 'rows-per-second' = '{rate}',
+             'fields.k.min' = '0', 'fields.k.max' = '7');
+         CREATE TABLE counts (k INT, window_end TIMESTAMP(3), n BIGINT) WITH ('connector' = 'print');
+         INSERT INTO counts
+         SELECT k, window_end, COUNT(*)
+         FROM TABLE(TUMBLE(TABLE numbers, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+         GROUP BY k, window_start, window_end;"
+    )
+}
+
+/// Reads a file of JSON lines with one number each.
+pub(crate) fn numbers_from(path: &str) -> String {
+    format!(
+        "CREATE TABLE numbers (n INT) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json');
+         CREATE TABLE result (n INT) WITH ('connector' = 'print');
+         INSERT INTO result SELECT n FROM numbers;"
+    )
+}

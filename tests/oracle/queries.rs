@@ -1,0 +1,83 @@
+//! The queries, as a stream and as a batch.
+
+/// One query in both dialects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    pub(crate) name: &'static str,
+    /// The result's columns.
+    pub(crate) columns: &'static str,
+    /// In Flink's dialect, over `events`.
+    pub(crate) streaming: &'static str,
+    /// In DataFusion's, with the same columns in the same order.
+    pub(crate) batch: &'static str,
+}
+
+pub(crate) const QUERIES: &[Query] = &[
+    Query {
+        name: "filter_and_projection",
+        columns: "k STRING, n BIGINT, g INT",
+        streaming: "SELECT k, v * 2 + 1, g FROM events WHERE v > 10 OR k IS NULL",
+        batch: "SELECT k, v * 2 + 1, g FROM events WHERE v > 10 OR k IS NULL",
+    },
+    Query {
+        name: "keyed_window_of_numbers",
+        columns: "k STRING, w TIMESTAMP(3), c BIGINT, n BIGINT, s BIGINT, least BIGINT, most BIGINT, mean BIGINT",
+        streaming: "SELECT k, window_start, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(v), AVG(v)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                    GROUP BY k, window_start, window_end",
+        // The average of whole numbers is a whole number there.
+        batch: "SELECT k, CAST(ts AS BIGINT) / 60000 * 60000 AS w, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(v),
+                       SUM(v) / NULLIF(COUNT(v), 0)
+                FROM events GROUP BY k, CAST(ts AS BIGINT) / 60000 * 60000",
+    },
+    Query {
+        name: "keyed_window_of_doubles",
+        columns: "k STRING, w TIMESTAMP(3), s DOUBLE, least DOUBLE, most DOUBLE, mean DOUBLE",
+        streaming: "SELECT k, window_end, SUM(d), MIN(d), MAX(d), AVG(d)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '30' SECOND))
+                    GROUP BY k, window_start, window_end",
+        batch: "SELECT k, (CAST(ts AS BIGINT) / 30000 + 1) * 30000 AS w, SUM(d), MIN(d), MAX(d), AVG(d)
+                FROM events GROUP BY k, (CAST(ts AS BIGINT) / 30000 + 1) * 30000",
+    },
+    Query {
+        name: "global_window",
+        columns: "w TIMESTAMP(3), c BIGINT, s BIGINT, least DOUBLE, earliest TIMESTAMP(3)",
+        streaming: "SELECT window_start, COUNT(*), SUM(v), MIN(d), MIN(ts)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '2' MINUTES))
+                    GROUP BY window_start, window_end",
+        batch: "SELECT CAST(ts AS BIGINT) / 120000 * 120000 AS w, COUNT(*), SUM(v), MIN(d), MIN(CAST(ts AS BIGINT))
+                FROM events GROUP BY CAST(ts AS BIGINT) / 120000 * 120000",
+    },
+    Query {
+        name: "two_keys_filter_and_having",
+        columns: "g INT, k STRING, w TIMESTAMP(3), c BIGINT, s BIGINT",
+        streaming: "SELECT g, k, window_start, COUNT(*), SUM(v + g)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                    WHERE d IS NOT NULL AND v <> 0
+                    GROUP BY g, k, window_start, window_end
+                    HAVING COUNT(*) > 1",
+        batch: "SELECT g, k, CAST(ts AS BIGINT) / 60000 * 60000 AS w, COUNT(*), SUM(v + g)
+                FROM events WHERE d IS NOT NULL AND v <> 0
+                GROUP BY g, k, CAST(ts AS BIGINT) / 60000 * 60000 HAVING COUNT(*) > 1",
+    },
+    Query {
+        name: "computed_key_and_text",
+        columns: "size STRING, w TIMESTAMP(3), first_key STRING, last_key STRING, c BIGINT",
+        streaming: "SELECT CASE WHEN v < 0 THEN 'negative' WHEN v >= 500 THEN 'large' ELSE 'other' END,
+                           window_start, MIN(k), MAX(k), COUNT(k)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '5' MINUTES))
+                    GROUP BY CASE WHEN v < 0 THEN 'negative' WHEN v >= 500 THEN 'large' ELSE 'other' END,
+                             window_start, window_end",
+        batch: "SELECT CASE WHEN v < 0 THEN 'negative' WHEN v >= 500 THEN 'large' ELSE 'other' END AS size,
+                       CAST(ts AS BIGINT) / 300000 * 300000 AS w, MIN(k), MAX(k), COUNT(k)
+                FROM events GROUP BY size, w",
+    },
+    Query {
+        name: "window_with_offset",
+        columns: "g INT, w TIMESTAMP(3), c BIGINT",
+        streaming: "SELECT g, window_start, COUNT(*)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '15' SECOND))
+                    GROUP BY g, window_start, window_end",
+        batch: "SELECT g, (CAST(ts AS BIGINT) - 15000) / 60000 * 60000 + 15000 AS w, COUNT(*) FROM events GROUP BY g, w",
+    },
+];

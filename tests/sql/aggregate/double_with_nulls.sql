@@ -1,0 +1,19 @@
+CREATE TABLE vals (
+    k STRING,
+    i INT,
+    l BIGINT,
+    d DOUBLE,
+    s STRING,
+    n DECIMAL(10, 2),
+    ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts
+) WITH (
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/aggregate/values.json',
+    'format' = 'json'
+);
+CREATE TABLE result (k STRING, total DOUBLE, least DOUBLE, most DOUBLE, mean DOUBLE) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT k, SUM(d), MIN(d), MAX(d), AVG(d)
+FROM TABLE(TUMBLE(TABLE vals, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY k, window_start, window_end;

@@ -1,0 +1,203 @@
+//! One golden case: its script, what it must give, and the comparison.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use weir_tests::local::{self, Refused};
+
+/// One script with its directives.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// `tumble::keyed`.
+    pub(crate) name: String,
+    /// The path without `.sql`.
+    stem: PathBuf,
+    sql: String,
+    parallelisms: Vec<u32>,
+    late_rows: u64,
+    skipped_records: u64,
+}
+
+/// What came out, in the form of the expected files: text by file suffix.
+type Outcome = BTreeMap<String, String>;
+
+impl Case {
+    /// Reads a script; its expected files are looked for when it is checked.
+    pub(crate) fn read(path: PathBuf) -> Result<Self> {
+        let sql = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let stem = path.with_extension("");
+        let part = |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let name = format!("{}::{}", part(stem.parent().and_then(Path::file_name)), part(stem.file_name()));
+        let number = |key| directive(&sql, key).map_or(Ok(0), |v| v.parse().with_context(|| format!("{name}: {key}")));
+        let parallelisms = directive(&sql, "parallelism").unwrap_or("1 2 4");
+        Ok(Self {
+            parallelisms: parallelisms.split_whitespace().map(str::parse).collect::<Result<_, _>>()?,
+            late_rows: number("late rows")?,
+            skipped_records: number("skipped records")?,
+            name,
+            stem,
+            sql,
+        })
+    }
+
+    /// Runs it at every parallelism and compares; or writes what comes out as what is expected.
+    pub(crate) async fn check(&self, bless: bool) -> Result<()> {
+        for &parallelism in &self.parallelisms {
+            let actual = self.outcome(parallelism).await.with_context(|| format!("at parallelism {parallelism}"))?;
+            if bless && Some(&parallelism) == self.parallelisms.first() {
+                self.write_expected(&actual)?;
+            }
+            let expected = self.read_expected()?;
+            ensure!(
+                actual == expected,
+                "{} at parallelism {parallelism} gives something else:\n{}",
+                self.stem.with_extension("sql").display(),
+                difference(&expected, &actual)
+            );
+        }
+        Ok(())
+    }
+
+    async fn outcome(&self, parallelism: u32) -> Result<Outcome> {
+        let out = tempfile::tempdir()?;
+        let sql = self.sql.replace("{out}", &out.path().display().to_string());
+        let (mut tables, stats) = match local::run(&sql, Some(parallelism)).await {
+            Ok(ran) => ran,
+            Err(refused) => return Ok(BTreeMap::from([("expected-error".to_owned(), describe(&refused))])),
+        };
+        let skipped: u64 = stats.sources.iter().map(|s| s.skipped_records).sum();
+        ensure!(stats.late_rows == self.late_rows, "{} rows came late, not {}", stats.late_rows, self.late_rows);
+        ensure!(skipped == self.skipped_records, "{skipped} records were skipped, not {}", self.skipped_records);
+        for entry in fs::read_dir(out.path())? {
+            let folder = entry?.path();
+            let name = folder.file_name().and_then(|n| n.to_str()).context("a table's folder has a name")?;
+            tables.insert(name.to_owned(), lines_of_folder(&folder)?);
+        }
+        Ok(as_files(tables))
+    }
+
+    fn expected_path(&self, suffix: &str) -> PathBuf {
+        PathBuf::from(format!("{}.{suffix}", self.stem.display()))
+    }
+
+    /// The suffixes of the expected files that are there.
+    fn expected_suffixes(&self) -> Result<Vec<String>> {
+        let folder = self.stem.parent().context("a script lies in a folder")?;
+        let prefix = format!("{}.", self.stem.file_name().and_then(|n| n.to_str()).unwrap_or_default());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            let suffix = name.to_str().and_then(|n| n.strip_prefix(&prefix));
+            found.extend(suffix.filter(|s| s.contains("expected")).map(str::to_owned));
+        }
+        Ok(found)
+    }
+
+    fn read_expected(&self) -> Result<Outcome> {
+        let suffixes = self.expected_suffixes()?;
+        ensure!(!suffixes.is_empty(), "{} says nowhere what it expects", self.name);
+        suffixes.into_iter().map(|s| Ok((s.clone(), fs::read_to_string(self.expected_path(&s))?))).collect()
+    }
+
+    fn write_expected(&self, actual: &Outcome) -> Result<()> {
+        for stale in self.expected_suffixes()? {
+            fs::remove_file(self.expected_path(&stale))?;
+        }
+        for (suffix, text) in actual {
+            fs::write(self.expected_path(suffix), text)?;
+        }
+        Ok(())
+    }
+}
+
+/// The text after `-- key:`.
+fn directive<'a>(sql: &'a str, key: &str) -> Option<&'a str> {
+    let prefix = format!("-- {key}:");
+    sql.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::trim)
+}
+
+/// Every line of a `filesystem` sink's files.
+fn lines_of_folder(folder: &Path) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with(['.', '_']));
+        if hidden || path.is_dir() {
+            bail!("{} is left over in a result", path.display());
+        }
+        lines.extend(fs::read_to_string(&path)?.lines().map(str::to_owned));
+    }
+    Ok(lines)
+}
+
+/// One file if there is one table, else one per table.
+fn as_files(tables: BTreeMap<String, Vec<String>>) -> Outcome {
+    let single = tables.len() <= 1;
+    let mut files: Outcome = tables
+        .into_iter()
+        .map(|(table, mut lines)| {
+            lines.sort_unstable();
+            let text = lines.into_iter().fold(String::new(), |text, line| text + &line + "\n");
+            (if single { "expected.json".to_owned() } else { format!("{table}.expected.json") }, text)
+        })
+        .collect();
+    if files.is_empty() {
+        files.insert("expected.json".to_owned(), String::new());
+    }
+    files
+}
+
+fn describe(refused: &Refused) -> String {
+    let mut text = String::new();
+    match refused {
+        Refused::Planning(problem) => {
+            text += problem.code.as_str();
+            if let Some(at) = problem.location {
+                let _ = write!(text, " at {}:{}", at.line, at.column);
+            }
+            let _ = writeln!(text, "\n{}", problem.detail);
+            if let Some(name) = &problem.suggestion {
+                let _ = writeln!(text, "suggests {name}");
+            }
+        }
+        Refused::Running(failure) => {
+            let _ = write!(text, "failure {:?}", failure.class);
+            if let Some(place) = &failure.place {
+                let _ = write!(text, " at {place}");
+            }
+            if let Some(operator) = &failure.operator_name {
+                let _ = write!(text, " in {operator}");
+            }
+            let _ = writeln!(text, "\n{}", failure.message);
+        }
+    }
+    text
+}
+
+/// Both sides, line by line, with what only one of them has marked.
+fn difference(expected: &Outcome, actual: &Outcome) -> String {
+    let mut text = String::new();
+    let files: std::collections::BTreeSet<_> = expected.keys().chain(actual.keys()).collect();
+    for file in files {
+        let _ = writeln!(text, "{file}:");
+        let lines = |side: &Outcome| side.get(file).map(|t| t.lines().map(str::to_owned).collect::<Vec<_>>());
+        let (wanted, got) = (lines(expected).unwrap_or_default(), lines(actual).unwrap_or_default());
+        let mut rest = got.clone();
+        for line in &wanted {
+            match rest.iter().position(|l| l == line) {
+                Some(index) => drop(rest.remove(index)),
+                None => drop(writeln!(text, "  expected only: {line}")),
+            }
+        }
+        for line in rest {
+            let _ = writeln!(text, "  came only:     {line}");
+        }
+        let _ = writeln!(text, "  ({} lines expected, {} came)", wanted.len(), got.len());
+    }
+    text
+}

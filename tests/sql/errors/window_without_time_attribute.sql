@@ -1,0 +1,10 @@
+CREATE TABLE orders (id BIGINT, item STRING, ts TIMESTAMP(3)) WITH (
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/errors/orders.json',
+    'format' = 'json'
+);
+CREATE TABLE result (id BIGINT, item STRING) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT COUNT(*), 'x'
+FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end;

@@ -1,0 +1,13 @@
+-- The watermark waits long enough: no row is late.
+SET 'pipeline.auto-watermark-interval' = '0';
+SET 'pipeline.batch-rows' = '1';
+CREATE TABLE clicks (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '60' SECOND) WITH (
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/late/clicks.json',
+    'format' = 'json'
+);
+CREATE TABLE result (window_start TIMESTAMP(3), n BIGINT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT window_start, COUNT(*)
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end;

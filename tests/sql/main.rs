@@ -1,0 +1,94 @@
+//! Golden SQL: each script beside its input and its expected result, run by the real planner and engine.
+//!
+//! `<feature>/<case>.sql` is a bounded script that runs from the checkout's top folder. What it writes is compared with
+//! files beside it, at every parallelism, as sorted lines:
+//!
+//! - `<case>.expected.json`: the rows of its one table, printed or written to a file;
+//! - `<case>.<table>.expected.json`: the same for one of several tables;
+//! - `<case>.expected-error`: that it is refused or fails. The code with line and column, or the class of failure with
+//!   its place and operator; then the sentence.
+//!
+//! In a script, `{out}` is a fresh folder; what a `filesystem` sink writes to `{out}/<table>` is that table's result.
+//! Comments direct the harness:
+//!
+//! - `-- parallelism: 1 2 4` what to run at (the default);
+//! - `-- late rows: 2` how many rows must have come late (0 unless said);
+//! - `-- skipped records: 1` how many records must have been skipped (0 unless said).
+//!
+//! `cargo test -p weir-tests --test sql -- tumble` runs the cases whose name contains `tumble`. With
+//! `WEIR_BLESS=1`, expected files are written from what comes out; read the difference before you commit it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use weir_tests::repository;
+
+mod case;
+
+use case::Case;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("the golden tests could not run: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what the arguments ask for, in the manner of Rust's own harness.
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let filters: Vec<_> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
+    env::set_current_dir(repository::root())?;
+    let cases = find_cases(Path::new("tests/sql"))?;
+    let chosen: Vec<_> =
+        cases.iter().filter(|c| filters.is_empty() || filters.iter().any(|f| c.name.contains(*f))).collect();
+    if arguments.iter().any(|a| a == "--list") {
+        chosen.iter().for_each(|case| println!("{}: test", case.name));
+        return Ok(true);
+    }
+    println!("\nrunning {} tests", chosen.len());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let failures: Vec<_> = chosen.iter().filter_map(|case| check(case, &runtime)).collect();
+    for (name, error) in &failures {
+        println!("\n---- {name} ----\n{error:?}");
+    }
+    println!(
+        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out\n",
+        if failures.is_empty() { "ok" } else { "FAILED" },
+        chosen.len() - failures.len(),
+        failures.len(),
+        cases.len() - chosen.len(),
+    );
+    Ok(failures.is_empty())
+}
+
+fn check<'a>(case: &'a Case, runtime: &tokio::runtime::Runtime) -> Option<(&'a str, anyhow::Error)> {
+    let result = runtime.block_on(case.check(env::var_os("WEIR_BLESS").is_some()));
+    println!("test {} ... {}", case.name, if result.is_ok() { "ok" } else { "FAILED" });
+    result.err().map(|error| (case.name.as_str(), error))
+}
+
+/// Every script below a folder, by name.
+fn find_cases(folder: &Path) -> Result<Vec<Case>> {
+    let mut scripts = Vec::new();
+    for feature in fs::read_dir(folder).context("reading tests/sql")? {
+        let feature = feature?.path();
+        if feature.is_dir() {
+            for entry in fs::read_dir(&feature)? {
+                scripts.push(entry?.path());
+            }
+        }
+    }
+    scripts.retain(|path: &PathBuf| path.extension().is_some_and(|e| e == "sql"));
+    scripts.sort();
+    anyhow::ensure!(!scripts.is_empty(), "no script below {}", folder.display());
+    scripts.into_iter().map(Case::read).collect()
+}
