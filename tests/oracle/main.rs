@@ -111,7 +111,8 @@ async fn streaming_result(query: &Query, folder: &str, parallelism: u32) -> Resu
         query.columns, query.streaming
     );
     let (printed, stats) = local::run(&sql, Some(parallelism)).await.map_err(|refused| anyhow!("{refused:?}\n{sql}"))?;
-    ensure!(stats.late_rows == 0, "{} rows came late", stats.late_rows);
+    let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
+    ensure!(late == 0, "{late} rows came late");
     let mut lines = Vec::new();
     for row in printed.get("result").into_iter().flatten() {
         lines.push(rows::line_of_json(row, query.columns)?);

@@ -70,8 +70,9 @@ impl Case {
             Ok(ran) => ran,
             Err(refused) => return Ok(BTreeMap::from([("expected-error".to_owned(), describe(&refused))])),
         };
-        let skipped: u64 = stats.sources.iter().map(|s| s.skipped_records).sum();
-        ensure!(stats.late_rows == self.late_rows, "{} rows came late, not {}", stats.late_rows, self.late_rows);
+        let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
+        let skipped: u64 = stats.operators.iter().map(|o| o.skipped_records).sum();
+        ensure!(late == self.late_rows, "{late} rows came late, not {}", self.late_rows);
         ensure!(skipped == self.skipped_records, "{skipped} records were skipped, not {}", self.skipped_records);
         for entry in fs::read_dir(out.path())? {
             let folder = entry?.path();

@@ -27,7 +27,7 @@ pub enum Refused {
 /// Runs a bounded script to its end on two threads.
 pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalStats), Refused> {
     let planned =
-        weir_planner::plan(sql, &PlanOptions { parallelism }).await.map_err(|problem| Refused::Planning(problem))?;
+        weir_planner::plan(sql, &PlanOptions { parallelism }).await.map_err(Refused::Planning)?;
     let rows = Arc::new(Collected::default());
     let options = LocalOptions { output: rows.clone(), clock: Arc::new(SystemClock::new()), threads: 2 };
     let stats = run_local(planned.graph, options, CancellationToken::new()).await.map_err(Refused::Running)?;
