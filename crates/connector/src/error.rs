@@ -17,17 +17,29 @@ pub struct ConnectorError {
 impl ConnectorError {
     /// Bad data or a bad query.
     pub fn user(message: impl Into<String>) -> Self {
-        Self { class: FailureClass::User, message: message.into(), place: None }
+        Self {
+            class: FailureClass::User,
+            message: message.into(),
+            place: None,
+        }
     }
 
     /// The other system does not do what is asked of it.
     pub fn external(message: impl Into<String>) -> Self {
-        Self { class: FailureClass::External, message: message.into(), place: None }
+        Self {
+            class: FailureClass::External,
+            message: message.into(),
+            place: None,
+        }
     }
 
     /// A defect of ours.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self { class: FailureClass::Internal, message: message.into(), place: None }
+        Self {
+            class: FailureClass::Internal,
+            message: message.into(),
+            place: None,
+        }
     }
 
     /// The same error at a place.
@@ -39,8 +51,15 @@ impl ConnectorError {
 
 impl From<ConnectorError> for Failure {
     fn from(error: ConnectorError) -> Self {
-        let ConnectorError { class, message, place } = error;
-        Self { place, ..Self::new(class, message) }
+        let ConnectorError {
+            class,
+            message,
+            place,
+        } = error;
+        Self {
+            place,
+            ..Self::new(class, message)
+        }
     }
 }
 
@@ -112,9 +131,18 @@ impl OptionError {
         };
         let problem = Problem::new(code, self.to_string());
         match self {
-            Self::UnknownConnector { suggestion: Some(name), .. }
-            | Self::Unknown { suggestion: Some(name), .. }
-            | Self::Invalid { suggestion: Some(name), .. } => problem.suggest(name),
+            Self::UnknownConnector {
+                suggestion: Some(name),
+                ..
+            }
+            | Self::Unknown {
+                suggestion: Some(name),
+                ..
+            }
+            | Self::Invalid {
+                suggestion: Some(name),
+                ..
+            } => problem.suggest(name),
             _ => problem,
         }
     }

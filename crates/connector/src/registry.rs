@@ -46,8 +46,12 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
 
 /// The connector of that name.
 pub fn connector(name: &str) -> Result<&'static dyn Connector, OptionError> {
-    connectors().iter().copied().find(|c| c.name() == name).ok_or_else(|| OptionError::UnknownConnector {
-        name: name.to_owned(),
-        suggestion: nearest(name, connectors().iter().map(|c| c.name())),
-    })
+    connectors()
+        .iter()
+        .copied()
+        .find(|c| c.name() == name)
+        .ok_or_else(|| OptionError::UnknownConnector {
+            name: name.to_owned(),
+            suggestion: nearest(name, connectors().iter().map(|c| c.name())),
+        })
 }

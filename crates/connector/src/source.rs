@@ -41,7 +41,11 @@ pub trait SourceFactory: fmt::Debug + Send + Sync {
     async fn splits(&self, parallelism: u32) -> Result<Vec<Split>, ConnectorError>;
 
     /// A reader of these splits from their positions on.
-    async fn open(&self, splits: Vec<Split>, context: SourceContext) -> Result<Box<dyn Source>, ConnectorError>;
+    async fn open(
+        &self,
+        splits: Vec<Split>,
+        context: SourceContext,
+    ) -> Result<Box<dyn Source>, ConnectorError>;
 }
 
 /// What a reader needs from the runtime.

@@ -1,6 +1,12 @@
-//! `blackhole`.
+//! `blackhole`: drops all rows, to measure what comes before it.
 
-use crate::{Connector, OptionError, SinkFactory, SourceFactory, Table, options::OptionDef};
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+
+use crate::{
+    Connector, ConnectorError, OptionError, Sink, SinkContext, SinkFactory, SourceFactory, Table,
+    options::{Checked, OptionDef},
+};
 
 /// The `blackhole` connector.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +18,7 @@ impl Connector for Blackhole {
     }
 
     fn summary(&self) -> &'static str {
-        ""
+        "drops all rows, to measure what comes before it"
     }
 
     fn options(&self) -> &'static [OptionDef] {
@@ -20,10 +26,39 @@ impl Connector for Blackhole {
     }
 
     fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+        Err(OptionError::Unsupported {
+            reason: "a 'blackhole' table can only be written: it keeps no rows".into(),
+        })
     }
 
-    fn sink(&self, _table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+    fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        Checked::new(self.name(), self.options(), &table.options)?;
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait]
+impl SinkFactory for Blackhole {
+    async fn check(&self) -> Result<(), OptionError> {
+        Ok(())
+    }
+
+    async fn open(&self, _context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait]
+impl Sink for Blackhole {
+    async fn write(&mut self, _batch: RecordBatch) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
     }
 }

@@ -1,6 +1,57 @@
-//! `filesystem`.
+//! `filesystem`: rows in files of a local folder.
+//!
+//! - `files`: a path and the files below it. Leans on nothing.
+//! - `split`: a file or a range of it, with the position to read on from. Leans on nothing.
+//! - `chunks`: a file's bytes, read ahead. Leans on nothing.
+//! - `read`: the source. Leans on all of the above and on the formats.
+//! - `write`: the sink. Leans on `files` and the formats.
+//!
+//! Paths that are not absolute are taken from the working folder of the process that reads or writes.
 
-use crate::{Connector, OptionError, SinkFactory, SourceFactory, Table, options::OptionDef};
+mod chunks;
+mod files;
+mod read;
+mod split;
+mod write;
+
+use std::path::PathBuf;
+
+use crate::{
+    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    format::{self, Format},
+    options::{Checked, OptionDef, OptionKind, invalid},
+};
+use files::Files;
+
+const PATH: &str = "path";
+const PATTERN: &str = "source.path.regex-pattern";
+const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
+
+const OPTIONS: &[OptionDef] = &[
+    OptionDef {
+        key: PATH,
+        kind: OptionKind::Text,
+        required: true,
+        default: None,
+        doc: "a file or a folder to read (files below it that begin with `.` or `_` are left out; `.gz` is unpacked), or a \
+              folder to write to; a local path or a file:// URL",
+    },
+    format::FORMAT,
+    OptionDef {
+        key: PATTERN,
+        kind: OptionKind::Text,
+        required: false,
+        default: None,
+        doc: "a regular expression that the whole absolute path of a file must match to be read",
+    },
+    OptionDef {
+        key: ROLLING_SIZE,
+        kind: OptionKind::MemorySize,
+        required: false,
+        default: Some("128MB"),
+        doc: "how large a file grows before the next one is begun",
+    },
+];
 
 /// The `filesystem` connector.
 #[derive(Clone, Copy, Debug)]
@@ -12,18 +63,55 @@ impl Connector for Filesystem {
     }
 
     fn summary(&self) -> &'static str {
-        ""
+        "reads and writes files of JSON lines or CSV in a local folder"
     }
 
     fn options(&self) -> &'static [OptionDef] {
-        &[]
+        OPTIONS
     }
 
-    fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+    fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
+        let (format, options) = checked(self.name(), table)?;
+        let files =
+            Files::new(path(&options)?, options.text(PATTERN)).map_err(|reason| invalid(PATTERN, reason))?;
+        Ok(Box::new(read::Factory::new(files, format, table.schema.clone())))
     }
 
-    fn sink(&self, _table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+    fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        let (format, options) = checked(self.name(), table)?;
+        let roll_at = options.bytes(ROLLING_SIZE).filter(|bytes| *bytes > 0);
+        Ok(Box::new(write::Factory {
+            folder: path(&options)?,
+            format,
+            roll_at: roll_at.ok_or_else(|| invalid(ROLLING_SIZE, "it must be more than nothing"))?,
+        }))
     }
 }
+
+fn checked<'a>(connector: &str, table: &'a Table) -> Result<(Format, Checked<'a>), OptionError> {
+    let (format, options) = Format::of_table(connector, OPTIONS, &table.options)?;
+    format.check_columns(&table.schema)?;
+    Ok((format, options))
+}
+
+/// The path that the option names, as a path or as a URL.
+fn path(options: &Checked<'_>) -> Result<PathBuf, OptionError> {
+    let text = options.text(PATH).unwrap_or_default().trim();
+    let path = match text.split_once("://") {
+        Some(("file", path)) => path,
+        Some((scheme, _)) => {
+            return Err(invalid(
+                PATH,
+                format!("'{scheme}://' is not supported: give a local path or a file:// URL"),
+            ));
+        }
+        None => text.strip_prefix("file:").unwrap_or(text),
+    };
+    if path.is_empty() {
+        return Err(invalid(PATH, "is empty: name a file or a folder"));
+    }
+    Ok(PathBuf::from(path))
+}
+
+#[cfg(test)]
+mod tests;

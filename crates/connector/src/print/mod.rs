@@ -1,6 +1,25 @@
-//! `print`.
+//! `print`: rows as JSON lines on the standard output of a local run, or in the console of a cluster.
 
-use crate::{Connector, OptionError, SinkFactory, SourceFactory, Table, options::OptionDef};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+
+use crate::{
+    Connector, ConnectorError, OptionError, RowOutput, Sink, SinkContext, SinkFactory, SourceFactory, Table,
+    format::json,
+    options::{Checked, OptionDef, OptionKind},
+};
+
+const IDENTIFIER: &str = "print-identifier";
+
+const OPTIONS: &[OptionDef] = &[OptionDef {
+    key: IDENTIFIER,
+    kind: OptionKind::Text,
+    required: false,
+    default: None,
+    doc: "what the rows are labelled with instead of the table's name",
+}];
 
 /// The `print` connector.
 #[derive(Clone, Copy, Debug)]
@@ -12,18 +31,136 @@ impl Connector for Print {
     }
 
     fn summary(&self) -> &'static str {
-        ""
+        "shows rows as JSON lines: on the standard output of a local run, in the console of a cluster"
     }
 
     fn options(&self) -> &'static [OptionDef] {
-        &[]
+        OPTIONS
     }
 
     fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+        Err(OptionError::Unsupported {
+            reason: "a 'print' table can only be written: it keeps no rows".into(),
+        })
     }
 
-    fn sink(&self, _table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
-        Err(OptionError::Unsupported { reason: "being written".into() })
+    fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        let options = Checked::new(self.name(), OPTIONS, &table.options)?;
+        let label = options
+            .text(IDENTIFIER)
+            .filter(|text| !text.is_empty())
+            .unwrap_or(&table.name);
+        Ok(Box::new(Factory {
+            label: label.to_owned(),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Factory {
+    label: String,
+}
+
+#[async_trait]
+impl SinkFactory for Factory {
+    async fn check(&self) -> Result<(), OptionError> {
+        Ok(())
+    }
+
+    async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
+        Ok(Box::new(Writer {
+            label: self.label.clone(),
+            subtask: context.subtask,
+            output: context.output,
+            lines: Vec::new(),
+        }))
+    }
+}
+
+struct Writer {
+    label: String,
+    subtask: u32,
+    output: Arc<dyn RowOutput>,
+    /// Reused from batch to batch.
+    lines: Vec<u8>,
+}
+
+#[async_trait]
+impl Sink for Writer {
+    async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
+        self.lines.clear();
+        json::write_lines(&batch, &mut self.lines);
+        self.output
+            .print(&self.label, self.subtask, &self.lines, batch.num_rows());
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int64Array;
+    use arrow_schema::{DataType, Field, Schema};
+    use parking_lot::Mutex;
+    use weir_env::ManualClock;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Printed(Mutex<Vec<(String, u32, String, usize)>>);
+
+    impl RowOutput for Printed {
+        fn print(&self, table: &str, subtask: u32, lines: &[u8], rows: usize) {
+            let lines = String::from_utf8(lines.to_vec()).expect("text");
+            self.0.lock().push((table.to_owned(), subtask, lines, rows));
+        }
+    }
+
+    async fn printed(options: &[(&str, &str)]) -> (String, u32, String, usize) {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let table = Table {
+            name: "results".into(),
+            connector: "print".into(),
+            options: options
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect(),
+            schema: Arc::clone(&schema),
+        };
+        let output = Arc::new(Printed::default());
+        let context = SinkContext {
+            job: "local".into(),
+            generation: 1,
+            subtask: 3,
+            parallelism: 4,
+            clock: Arc::new(ManualClock::new()),
+            output: Arc::clone(&output) as Arc<dyn RowOutput>,
+        };
+        let mut sink = Print
+            .sink(&table)
+            .expect("valid")
+            .open(context)
+            .await
+            .expect("opens");
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![Some(1), None]))]);
+        sink.write(batch.expect("a batch")).await.expect("prints");
+        output.0.lock().pop().expect("printed at once")
+    }
+
+    #[tokio::test]
+    async fn rows_are_printed_as_json_lines_with_a_label() {
+        let lines = "{\"n\":1}\n{\"n\":null}\n".to_owned();
+        assert_eq!(printed(&[]).await, ("results".into(), 3, lines.clone(), 2));
+        assert_eq!(
+            printed(&[("print-identifier", "out")]).await,
+            ("out".into(), 3, lines, 2)
+        );
     }
 }

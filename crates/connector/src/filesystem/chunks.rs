@@ -1,0 +1,70 @@
+//! A file's bytes, read ahead.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use flate2::read::MultiGzDecoder;
+use tokio::task::JoinHandle;
+
+/// Large enough that handing over costs nothing, small enough that decoding one takes a few milliseconds.
+const CHUNK_BYTES: usize = 1 << 20;
+
+type Bytes = Box<dyn Read + Send>;
+
+/// The bytes of a file from an offset on.
+///
+/// Reads, and unpacking, happen on the blocking pool, one chunk ahead of what was asked for: a slow disk holds up no other
+/// task, and unpacking overlaps with decoding.
+pub(super) struct Chunks {
+    /// None at the end of the file.
+    reading: Option<JoinHandle<io::Result<(Bytes, Vec<u8>)>>>,
+}
+
+impl Chunks {
+    /// Opens the file; `offset` counts unpacked bytes.
+    pub(super) fn open(path: &Path, packed: bool, offset: u64) -> Self {
+        let path = path.to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut file = File::open(path)?;
+            let bytes: Bytes = if packed {
+                let mut unpacked = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file));
+                io::copy(&mut unpacked.by_ref().take(offset), &mut io::sink())?;
+                Box::new(unpacked)
+            } else {
+                file.seek(SeekFrom::Start(offset))?;
+                Box::new(file)
+            };
+            read_chunk(bytes, Vec::with_capacity(CHUNK_BYTES))
+        });
+        Self {
+            reading: Some(reading),
+        }
+    }
+
+    /// Appends the next chunk to `buffer`; false at the end of the file. Cancel-safe.
+    pub(super) async fn append_to(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let Some(reading) = &mut self.reading else {
+            return Ok(false);
+        };
+        let read = reading.await.map_err(io::Error::other)?;
+        self.reading = None;
+        let (bytes, mut chunk) = read?;
+        if chunk.is_empty() {
+            return Ok(false);
+        }
+        buffer.extend_from_slice(&chunk);
+        self.reading = Some(tokio::task::spawn_blocking(move || {
+            chunk.clear();
+            read_chunk(bytes, chunk)
+        }));
+        Ok(true)
+    }
+}
+
+fn read_chunk(mut bytes: Bytes, mut chunk: Vec<u8>) -> io::Result<(Bytes, Vec<u8>)> {
+    bytes.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+    Ok((bytes, chunk))
+}

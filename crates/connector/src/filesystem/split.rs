@@ -1,0 +1,95 @@
+//! A file or a range of it, with the position to read on from.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::Found;
+use crate::{ConnectorError, Split};
+
+/// What to read of a file: the records that start in `start..end`.
+///
+/// Offsets count the bytes of the text, unpacked if the file is packed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileSplit {
+    pub(super) path: PathBuf,
+    pub(super) start: u64,
+    /// None: the end of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) end: Option<u64>,
+    /// The start of the record to read next; none before the first one was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) position: Option<u64>,
+    /// The line at `position`, from 1, where it is known: in splits that begin with their file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<u64>,
+}
+
+impl FileSplit {
+    fn new(path: &Path, start: u64, end: Option<u64>) -> Self {
+        Self {
+            path: path.to_owned(),
+            start,
+            end,
+            position: None,
+            line: (start == 0).then_some(1),
+        }
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        self.path.extension().is_some_and(|ending| ending == "gz")
+    }
+
+    /// For people: `access.log:17`, or `access.log:byte 123456` where lines were not counted.
+    pub(super) fn place(&self, line: Option<u64>, offset: u64) -> String {
+        match line {
+            Some(line) => format!("{}:{line}", self.path.display()),
+            None => format!("{}:byte {offset}", self.path.display()),
+        }
+    }
+
+    pub(super) fn to_split(&self) -> Result<Split, ConnectorError> {
+        let id = match (self.start, self.end) {
+            (0, None) => self.path.display().to_string(),
+            (start, Some(end)) => format!("{}:{start}-{end}", self.path.display()),
+            (start, None) => format!("{}:{start}-", self.path.display()),
+        };
+        let state = serde_json::to_vec(self)
+            .map_err(|error| ConnectorError::user(format!("the path of '{id}' is not UTF-8: {error}")))?;
+        Ok(Split { id, state })
+    }
+
+    pub(super) fn from_split(split: &Split) -> Result<Self, ConnectorError> {
+        serde_json::from_slice(&split.state).map_err(|error| {
+            ConnectorError::internal(format!(
+                "the state of split '{}' cannot be read: {error}",
+                split.id
+            ))
+        })
+    }
+}
+
+/// Splits for these files: one each, and large ones that can be read from any line are cut into as many ranges as there
+/// are readers, none much smaller than `least_range_bytes`, so that one reader gets a stretch without gaps.
+pub(super) fn plan(
+    files: &[Found],
+    splittable: bool,
+    parallelism: u32,
+    least_range_bytes: u64,
+) -> Vec<FileSplit> {
+    let mut splits = Vec::new();
+    for Found { path, bytes } in files {
+        let whole = FileSplit::new(path, 0, None);
+        let ranges = if splittable && !whole.is_packed() {
+            (bytes / least_range_bytes.max(1)).clamp(1, parallelism.max(1).into())
+        } else {
+            1
+        };
+        let start = |range: u64| u64::try_from(u128::from(*bytes) * u128::from(range) / u128::from(ranges));
+        for range in 0..ranges {
+            let (start, end) = (start(range).unwrap_or(*bytes), start(range + 1).unwrap_or(*bytes));
+            splits.push(FileSplit::new(path, start, (range + 1 < ranges).then_some(end)));
+        }
+    }
+    splits
+}
