@@ -4,6 +4,12 @@
 //!
 //! - [`expression`]: physical expressions, decoded and evaluated over batches. Leans on nothing.
 //! - [`operator`]: the operators: synchronous callbacks over batches and watermarks. Leans on `expression`.
+//! - [`runtime`]: feeds the operators of subtasks from channels and sources. Leans on `operator` and `exchange`.
+//! - [`exchange`]: rows between subtasks, within a process and between workers. Leans on `runtime`'s channels.
+//! - [`local`]: a job in one process. Leans on `runtime`.
 
+pub mod exchange;
 pub mod expression;
+pub mod local;
 pub mod operator;
+pub mod runtime;

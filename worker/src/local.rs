@@ -1,0 +1,197 @@
+//! A job in one process: no cluster, no metadata store.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use weir_connector::{RowOutput, Split, connector};
+use weir_env::Clock;
+use weir_model::{Failure, Generation};
+use weir_proto::{
+    control::OperatorMetrics,
+    graph::{JobGraph, operator::Spec},
+};
+
+use crate::runtime::{
+    compute::Compute,
+    deployment::{Deployment, Location, Order},
+    plan,
+    subtask::{Job, Stage, SubtaskEvent, table},
+};
+
+/// What a local run takes from its surroundings.
+#[derive(Clone, Debug)]
+pub struct LocalOptions {
+    /// Where `print` sinks put rows.
+    pub output: Arc<dyn RowOutput>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Threads that compute.
+    pub threads: usize,
+}
+
+/// What a local run counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalStats {
+    /// One entry per operator, in the graph's order, summed over its subtasks.
+    pub operators: Vec<OperatorStats>,
+}
+
+impl LocalStats {
+    /// The sources' entries.
+    pub fn sources(&self) -> impl Iterator<Item = &OperatorStats> {
+        self.operators.iter().filter(|o| o.kind == OperatorKind::Source)
+    }
+
+    /// The sinks' entries.
+    pub fn sinks(&self) -> impl Iterator<Item = &OperatorStats> {
+        self.operators.iter().filter(|o| o.kind == OperatorKind::Sink)
+    }
+}
+
+/// What an operator is to the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorKind {
+    /// It reads a table.
+    Source,
+    /// It computes.
+    Inner,
+    /// It writes a table.
+    Sink,
+}
+
+/// What one operator counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorStats {
+    /// Its name in the graph.
+    pub name: String,
+    /// What it is.
+    pub kind: OperatorKind,
+    /// Rows taken; for a source: read.
+    pub rows_in: u64,
+    /// Rows emitted; for a sink: written.
+    pub rows_out: u64,
+    /// Rows that came after their window had fired, and were not aggregated.
+    pub late_rows: u64,
+    /// Records that could not be parsed and were skipped, as the table asked.
+    pub skipped_records: u64,
+}
+
+/// Runs a job to the end of its input, or until it fails or is cancelled.
+///
+/// # Errors
+/// The first failure, which is the root cause: the rest is cancelled. A cancelled run ends well with what it counted so
+/// far.
+pub async fn run_local(
+    graph: JobGraph,
+    options: LocalOptions,
+    cancel: CancellationToken,
+) -> Result<LocalStats, Failure> {
+    let tasks = plan::tasks(&graph)?;
+    let splits = splits(&graph).await?;
+    let graph = Arc::new(graph);
+    let subtasks = tasks
+        .iter()
+        .flat_map(|t| (0..t.parallelism).map(|subtask| (t.task, subtask)));
+    let placement: HashMap<_, _> = subtasks.map(|subtask| (subtask, Location::Here)).collect();
+    let expected = placement.len();
+    let job = Job {
+        job: "local".to_owned(),
+        generation: Generation(1),
+        graph: Arc::clone(&graph),
+        clock: options.clock,
+        output: options.output,
+    };
+    let compute = Compute::new(options.threads)
+        .map_err(|e| Failure::internal(format!("cannot start threads for tasks: {e}")))?;
+    let (events, news) = unbounded_channel();
+    let deployment = Deployment::bring_up(
+        Order {
+            job,
+            placement,
+            splits,
+        },
+        None,
+        &compute.handle(),
+        &events,
+    )?;
+    deployment.start();
+    wait_for_end(&deployment, expected, news, &cancel).await?;
+    Ok(stats(&graph, &deployment))
+}
+
+/// What the sources have to read, by operator and subtask: split i goes to subtask i mod parallelism.
+async fn splits(graph: &JobGraph) -> Result<HashMap<(u32, u32), Vec<Split>>, Failure> {
+    let mut all: HashMap<(u32, u32), Vec<Split>> = HashMap::new();
+    for operator in &graph.operators {
+        let Some(Spec::Source(source)) = &operator.spec else {
+            continue;
+        };
+        let table = table(source.table.as_ref())?;
+        let factory = connector(&table.connector)
+            .and_then(|c| c.source(&table))
+            .map_err(|e| Failure::user(e.to_string()))?;
+        for (i, split) in factory
+            .splits(operator.parallelism)
+            .await?
+            .into_iter()
+            .enumerate()
+        {
+            all.entry((operator.id, i as u32 % operator.parallelism))
+                .or_default()
+                .push(split);
+        }
+    }
+    Ok(all)
+}
+
+async fn wait_for_end(
+    deployment: &Deployment,
+    mut running: usize,
+    mut news: UnboundedReceiver<SubtaskEvent>,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut root_cause = None;
+    while running > 0 {
+        let event = tokio::select! {
+            event = news.recv() => event,
+            () = cancel.cancelled() => {
+                deployment.cancel();
+                news.recv().await
+            }
+        };
+        let Some(event) = event else { break };
+        running -= usize::from(event.stage.is_final());
+        if let Stage::Failed(failure) = event.stage {
+            deployment.cancel();
+            root_cause.get_or_insert(failure);
+        }
+    }
+    root_cause.map_or(Ok(()), Err)
+}
+
+fn stats(graph: &JobGraph, deployment: &Deployment) -> LocalStats {
+    let all: Vec<OperatorMetrics> = deployment
+        .counters
+        .iter()
+        .flat_map(|subtask| subtask.operators.iter().map(|o| o.read()))
+        .collect();
+    let operators = graph.operators.iter().map(|operator| {
+        let of_operator = || all.iter().filter(|m| m.operator == operator.id);
+        OperatorStats {
+            name: operator.name.clone(),
+            kind: match operator.spec {
+                Some(Spec::Source(_)) => OperatorKind::Source,
+                Some(Spec::Sink(_)) => OperatorKind::Sink,
+                _ => OperatorKind::Inner,
+            },
+            rows_in: of_operator().map(|m| m.rows_in).sum(),
+            rows_out: of_operator().map(|m| m.rows_out).sum(),
+            late_rows: of_operator().map(|m| m.late_rows).sum(),
+            skipped_records: of_operator().map(|m| m.skipped_records).sum(),
+        }
+    });
+    LocalStats {
+        operators: operators.collect(),
+    }
+}

@@ -1,0 +1,357 @@
+//! The operators of one subtask, run by direct calls.
+//!
+//! A message enters at an operator; what the operator emits goes on to the next ones before the next message enters.
+//! What leaves the subtask (to sinks and to other tasks) is put out in order, for the task to write. Nothing in here
+//! waits.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
+
+use super::{message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
+use crate::operator::{Context, Operator};
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To an operator of the chain: on a port, as one of the inputs that its event time is merged from.
+    Node {
+        /// Position in the chain.
+        node: usize,
+        /// Input port of the operator.
+        port: usize,
+        /// Which of the operator's inputs.
+        input: usize,
+    },
+    /// Out of the chain.
+    Leaf(usize),
+}
+
+/// One operator of a chain.
+pub struct Node {
+    /// The steps; none for sources and sinks, whose rows pass as they are.
+    pub operator: Option<Box<dyn Operator>>,
+    /// Whether rows that pass were counted as read before.
+    pub is_source: bool,
+    /// Event time of its inputs.
+    pub merger: WatermarkMerger,
+    /// Who takes what it emits.
+    pub targets: Vec<Target>,
+    /// Its counters.
+    pub counters: Arc<OperatorCounters>,
+}
+
+/// Names the operator that runs, for failures and panics.
+#[derive(Debug)]
+pub struct Place {
+    subtask: u32,
+    /// Id and name of each operator of the chain.
+    operators: Vec<(u32, String)>,
+    current: AtomicUsize,
+}
+
+impl Place {
+    /// The place of a subtask that runs these operators.
+    pub fn new(subtask: u32, operators: Vec<(u32, String)>) -> Self {
+        Self {
+            subtask,
+            operators,
+            current: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// Sets the operator that runs now.
+    #[inline]
+    pub fn enter(&self, node: usize) {
+        self.current.store(node, Relaxed);
+    }
+
+    /// No operator runs now: what fails from here on is the runtime's.
+    pub fn leave(&self) {
+        self.current.store(usize::MAX, Relaxed);
+    }
+
+    /// The failure with the operator and subtask in which it happened, as far as it does not say so itself.
+    pub fn locate(&self, failure: Failure) -> Failure {
+        let current = self.operators.get(self.current.load(Relaxed));
+        Failure {
+            operator: failure.operator.or(current.map(|(id, _)| OperatorId(*id))),
+            operator_name: failure.operator_name.or(current.map(|(_, name)| name.clone())),
+            subtask: failure.subtask.or(Some(SubtaskIndex(self.subtask))),
+            ..failure
+        }
+    }
+}
+
+/// The operators of one subtask.
+pub struct Chain {
+    nodes: Vec<Node>,
+    place: Arc<Place>,
+    work: Vec<(Target, Message)>,
+    said: Vec<Message>,
+    context: Context,
+    out: VecDeque<(usize, Message)>,
+    running: usize,
+}
+
+impl Chain {
+    /// A chain of these operators; targets of each lie behind it.
+    pub fn new(nodes: Vec<Node>, place: Arc<Place>) -> Self {
+        Self {
+            running: nodes.len(),
+            nodes,
+            place,
+            work: Vec::new(),
+            said: Vec::new(),
+            context: Context::default(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Runs a message through all operators that it reaches.
+    pub fn feed(&mut self, target: Target, message: Message) -> Result<(), Failure> {
+        self.work.push((target, message));
+        while let Some((target, message)) = self.work.pop() {
+            match target {
+                Target::Leaf(leaf) => self.out.push_back((leaf, message)),
+                Target::Node { node, port, input } => {
+                    self.place.enter(node);
+                    self.step(node, port, input, message)?;
+                }
+            }
+        }
+        self.place.leave();
+        Ok(())
+    }
+
+    /// The next message that leaves the chain, with the leaf that it leaves by.
+    pub fn next_out(&mut self) -> Option<(usize, Message)> {
+        self.out.pop_front()
+    }
+
+    /// Whether every operator has ended.
+    pub fn has_ended(&self) -> bool {
+        self.running == 0
+    }
+
+    /// The event time that an operator has reached.
+    pub fn watermark(&self, node: usize) -> EventTime {
+        self.nodes[node].merger.watermark()
+    }
+
+    fn step(&mut self, index: usize, port: usize, input: usize, message: Message) -> Result<(), Failure> {
+        let node = &mut self.nodes[index];
+        let ended = match message {
+            Message::Batch(batch) => {
+                node.merger.batch(input);
+                if !node.is_source {
+                    node.counters.add_in(batch.num_rows());
+                }
+                match &mut node.operator {
+                    Some(operator) => operator.on_batch(port, batch, &mut self.context)?,
+                    None => self.context.emit(batch),
+                }
+                take_emitted(node, &mut self.context, &mut self.said);
+                false
+            }
+            control => on_control(node, input, &control, &mut self.context, &mut self.said)?,
+        };
+        self.running -= usize::from(ended);
+        self.hand_on(index);
+        Ok(())
+    }
+
+    /// Puts what was said on the stack so that it comes off in order: each message for each target.
+    fn hand_on(&mut self, index: usize) {
+        let Some((first, rest)) = self.nodes[index].targets.split_first() else {
+            self.said.clear();
+            return;
+        };
+        for message in self.said.drain(..).rev() {
+            for target in rest.iter().rev() {
+                self.work.push((*target, message.clone()));
+            }
+            self.work.push((*first, message));
+        }
+    }
+}
+
+/// Merges news about time into an operator; returns whether it has ended.
+fn on_control(
+    node: &mut Node,
+    input: usize,
+    message: &Message,
+    context: &mut Context,
+    said: &mut Vec<Message>,
+) -> Result<bool, Failure> {
+    let merged = match message {
+        Message::Watermark(watermark) => node.merger.advance(input, *watermark),
+        Message::Idle => node.merger.idle(input),
+        Message::End => node.merger.end(input),
+        Message::Batch(_) => return Ok(false),
+    };
+    if let Some(watermark) = merged.watermark {
+        node.counters.set_watermark(watermark);
+        if let Some(operator) = &mut node.operator {
+            operator.on_watermark(watermark, context)?;
+        }
+        take_emitted(node, context, said);
+        said.push(Message::Watermark(watermark));
+    }
+    if merged.idle {
+        if let Some(operator) = &mut node.operator {
+            operator.on_idle(context)?;
+        }
+        take_emitted(node, context, said);
+        said.push(Message::Idle);
+    }
+    if merged.end {
+        if let Some(operator) = &mut node.operator {
+            operator.on_end(context)?;
+        }
+        take_emitted(node, context, said);
+        said.push(Message::End);
+    }
+    Ok(merged.end)
+}
+
+fn take_emitted(node: &Node, context: &mut Context, said: &mut Vec<Message>) {
+    node.counters.add_late(std::mem::take(&mut context.late_rows));
+    for batch in context.emitted.drain(..) {
+        node.counters.add_out(batch.num_rows());
+        said.push(Message::Batch(batch));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+
+    fn rows(n: i64) -> RecordBatch {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..n));
+        RecordBatch::try_from_iter([("n", values)]).expect("one column")
+    }
+
+    /// Hands on all rows twice, and one row at each watermark.
+    struct Twice;
+
+    impl Operator for Twice {
+        fn on_batch(
+            &mut self,
+            _port: usize,
+            batch: RecordBatch,
+            context: &mut Context,
+        ) -> Result<(), Failure> {
+            if batch.num_rows() == 13 {
+                return Err(Failure::user("thirteen rows"));
+            }
+            context.emit(batch.clone());
+            context.emit(batch);
+            Ok(())
+        }
+
+        fn on_watermark(&mut self, _watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
+            context.emit(rows(1));
+            context.late_rows += 2;
+            Ok(())
+        }
+    }
+
+    fn node(operator: Option<Box<dyn Operator>>, inputs: usize, targets: Vec<Target>) -> Node {
+        let merger = WatermarkMerger::new(inputs);
+        Node {
+            operator,
+            is_source: false,
+            merger,
+            targets,
+            counters: Arc::new(OperatorCounters::new(0)),
+        }
+    }
+
+    fn to(node: usize, input: usize) -> Target {
+        Target::Node { node, port: 0, input }
+    }
+
+    fn said(chain: &mut Chain) -> Vec<String> {
+        std::iter::from_fn(|| chain.next_out())
+            .map(|(leaf, message)| match message {
+                Message::Batch(batch) => format!("{leaf}:{}", batch.num_rows()),
+                Message::Watermark(at) => format!("{leaf}@{at}"),
+                Message::Idle => format!("{leaf} idle"),
+                Message::End => format!("{leaf} end"),
+            })
+            .collect()
+    }
+
+    fn place() -> Arc<Place> {
+        Arc::new(Place::new(
+            3,
+            vec![(0, "head".to_owned()), (1, "twice".to_owned())],
+        ))
+    }
+
+    #[test]
+    fn emissions_reach_every_target_in_order_and_before_the_watermark() {
+        let targets = vec![to(1, 0), Target::Leaf(0)];
+        let nodes = vec![
+            node(None, 1, targets),
+            node(Some(Box::new(Twice)), 1, vec![Target::Leaf(1)]),
+        ];
+        let mut chain = Chain::new(nodes, place());
+        chain.feed(to(0, 0), Message::Batch(rows(5))).expect("works");
+        assert_eq!(said(&mut chain), ["1:5", "1:5", "0:5"]);
+        chain
+            .feed(to(0, 0), Message::Watermark(EventTime(7)))
+            .expect("works");
+        assert_eq!(said(&mut chain), ["1:1", "1@7", "0@7"]);
+        chain.feed(to(0, 0), Message::Idle).expect("works");
+        assert_eq!(said(&mut chain), ["1 idle", "0 idle"]);
+        assert!(!chain.has_ended());
+        chain.feed(to(0, 0), Message::End).expect("works");
+        assert_eq!(said(&mut chain), ["1 end", "0 end"]);
+        assert!(chain.has_ended());
+        let counted = chain.nodes[1].counters.read();
+        assert_eq!((counted.rows_in, counted.rows_out, counted.late_rows), (5, 11, 2));
+        assert_eq!(counted.watermark_ms, Some(7));
+    }
+
+    #[test]
+    fn paths_that_meet_again_end_once_and_at_the_slower_time() {
+        let nodes = vec![
+            node(None, 1, vec![to(1, 0), to(2, 1)]),
+            node(None, 1, vec![to(2, 0)]),
+            node(None, 2, vec![Target::Leaf(0)]),
+        ];
+        let mut chain = Chain::new(nodes, place());
+        chain
+            .feed(to(0, 0), Message::Watermark(EventTime(7)))
+            .expect("works");
+        chain.feed(to(0, 0), Message::End).expect("works");
+        assert_eq!(said(&mut chain), ["0@7", "0 end"]);
+    }
+
+    #[test]
+    fn a_failure_names_the_operator_and_the_subtask() {
+        let place = place();
+        let nodes = vec![
+            node(None, 1, vec![to(1, 0)]),
+            node(Some(Box::new(Twice)), 1, vec![]),
+        ];
+        let mut chain = Chain::new(nodes, Arc::clone(&place));
+        let failure = chain
+            .feed(to(0, 0), Message::Batch(rows(13)))
+            .expect_err("thirteen rows fail");
+        assert_eq!(
+            place.locate(failure).to_string(),
+            "thirteen rows in twice, subtask 3"
+        );
+    }
+}

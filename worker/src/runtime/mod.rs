@@ -1,0 +1,68 @@
+//! Runs subtasks: wires them, feeds their operators, merges event time, counts.
+//!
+//! - [`message`]: what travels on a channel. Leans on nothing.
+//! - [`inbox`]: bounded channels into a subtask. Leans on `message`.
+//! - [`watermark`]: merges the event time of several inputs. Leans on nothing.
+//! - [`metrics`]: what a subtask counts. Leans on nothing.
+//! - [`plan`]: tasks and channels of a job graph. Leans on nothing.
+//! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
+//! - [`output`]: what leaves a subtask. Leans on `inbox` and the exchange.
+//! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
+//! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
+//! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
+//! - [`compute`]: the threads that tasks run on. Leans on nothing.
+
+pub mod chain;
+pub mod compute;
+pub mod deployment;
+pub mod inbox;
+pub mod input;
+pub mod message;
+pub mod metrics;
+pub mod output;
+pub mod plan;
+pub mod source;
+pub mod subtask;
+pub mod watermark;
+
+use std::{sync::Arc, time::Duration};
+
+use weir_env::Clock;
+use weir_model::Failure;
+
+use chain::{Chain, Target};
+use message::Message;
+use metrics::SubtaskCounters;
+use output::Outputs;
+
+/// Messages after which a task lets others run: a few milliseconds of work.
+const YIELD_EVERY: u32 = 4;
+
+/// What every task does with a message, wherever it comes from.
+pub struct Steps {
+    /// The operators.
+    pub chain: Chain,
+    /// The ways out.
+    pub outputs: Outputs,
+    /// What is counted.
+    pub counters: Arc<SubtaskCounters>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Steps {
+    /// Runs a message through the operators and writes what comes out.
+    pub async fn feed(&mut self, target: Target, message: Message) -> Result<(), Failure> {
+        let now = self.clock.elapsed();
+        self.feed_at(target, message, now).await
+    }
+
+    /// The same at a time that was read already.
+    pub async fn feed_at(&mut self, target: Target, message: Message, now: Duration) -> Result<(), Failure> {
+        self.chain.feed(target, message)?;
+        while let Some((leaf, message)) = self.chain.next_out() {
+            self.outputs.write(leaf, message, now).await?;
+        }
+        self.outputs.send_due(now).await
+    }
+}

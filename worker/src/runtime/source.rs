@@ -1,0 +1,281 @@
+//! The loop of a source subtask: reads its splits, and says how far event time has come.
+
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+
+use futures::future::poll_immediate;
+use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, Split, connector};
+use weir_model::{EventTime, Failure};
+use weir_proto::{graph::operator::Spec, schema};
+
+use super::{
+    Steps, YIELD_EVERY,
+    chain::{Place, Target},
+    message::Message,
+    metrics::Activity,
+    plan::{self, TaskPlan},
+    subtask::{Job, settings, table},
+};
+use crate::operator::{
+    Context,
+    source::{SourceStage, SplitsWatermark},
+};
+
+/// Where everything that a source says enters the chain: its own node.
+const ENTRY: Target = Target::Node {
+    node: 0,
+    port: 0,
+    input: 0,
+};
+
+/// A subtask whose operators are fed by a source.
+pub struct SourceTask {
+    source: Box<dyn Source>,
+    reader: Reader,
+}
+
+/// What is done with what a source yields.
+struct Reader {
+    stage: SourceStage,
+    context: Context,
+    time: TimeTeller,
+    steps: Steps,
+    place: Arc<Place>,
+}
+
+/// Opens the source at the head of a task.
+pub async fn open(
+    job: &Job,
+    plan: &TaskPlan,
+    subtask: u32,
+    splits: Vec<Split>,
+    steps: Steps,
+    place: Arc<Place>,
+) -> Result<SourceTask, Failure> {
+    let operator = &job.graph.operators[plan.operators[0] as usize];
+    let Some(Spec::Source(spec)) = &operator.spec else {
+        return Err(Failure::internal(format!(
+            "task {} has neither input nor a source",
+            plan.task
+        )));
+    };
+    let table = table(spec.table.as_ref())?;
+    let factory = connector(&table.connector)
+        .and_then(|c| c.source(&table))
+        .map_err(|e| Failure::user(e.to_string()))?;
+    let scan_schema = schema::decode(&spec.scan_schema)
+        .map_err(|e| Failure::internal(format!("the scan schema of '{}' cannot be read: {e}", table.name)))?;
+    let stage = SourceStage::new(spec, plan::output_schema(operator)?, splits.len())?;
+    let settings = settings(&job.graph);
+    let context = SourceContext {
+        schema: scan_schema,
+        batch_rows: settings.batch_rows.max(1) as usize,
+        subtask,
+        parallelism: operator.parallelism,
+        clock: Arc::clone(&job.clock),
+        counters: Arc::clone(&steps.counters.operators[0].source),
+    };
+    let source = factory.open(splits, context).await?;
+    let interval = Duration::from_millis(settings.auto_watermark_interval_ms);
+    let time = TimeTeller::new(interval, stage.idle_timeout(), spec.watermark.is_some());
+    let context = Context::default();
+    Ok(SourceTask {
+        source,
+        reader: Reader {
+            stage,
+            context,
+            time,
+            steps,
+            place,
+        },
+    })
+}
+
+impl SourceTask {
+    /// Runs until all splits have ended.
+    pub async fn run(mut self) -> Result<(), Failure> {
+        self.reader.steps.counters.activities.enter(Activity::Busy);
+        let mut since_yield = 0;
+        loop {
+            let event = self.reader.next(self.source.as_mut()).await?;
+            if self.reader.on_event(event).await? {
+                return Ok(());
+            }
+            since_yield += 1;
+            if since_yield == YIELD_EVERY {
+                since_yield = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// The next event; while the source has none, does what is due.
+    async fn next(&mut self, source: &mut dyn Source) -> Result<SourceEvent, Failure> {
+        self.place.enter(0);
+        let mut next = pin!(source.next());
+        if let Some(event) = poll_immediate(&mut next).await {
+            return located(event);
+        }
+        loop {
+            let now = self.steps.clock.elapsed();
+            self.on_pause(now).await?;
+            self.steps.counters.activities.enter(Activity::Idle);
+            let due = self.steps.outputs.due().into_iter().chain(self.time.due()).min();
+            let clock = Arc::clone(&self.steps.clock);
+            let sleep = async {
+                match due {
+                    Some(due) => clock.sleep(due.saturating_sub(now)).await,
+                    None => pending().await,
+                }
+            };
+            self.place.enter(0);
+            let event = tokio::select! {
+                event = &mut next => Some(event),
+                () = sleep => None,
+            };
+            self.steps.counters.activities.enter(Activity::Busy);
+            if let Some(event) = event {
+                return located(event);
+            }
+        }
+    }
+
+    /// Handles an event; returns whether it was the end.
+    async fn on_event(&mut self, event: SourceEvent) -> Result<bool, Failure> {
+        let now = self.steps.clock.elapsed();
+        match event {
+            SourceEvent::Rows { split, batch } => {
+                self.steps.counters.operators[0].add_in(batch.num_rows());
+                self.place.enter(0);
+                self.stage.on_rows(split, batch, &mut self.context)?;
+                self.time.stirred = true;
+                for batch in std::mem::take(&mut self.context.emitted) {
+                    self.steps.feed_at(ENTRY, Message::Batch(batch), now).await?;
+                }
+            }
+            SourceEvent::SplitEnd { split } => {
+                self.stage.on_split_end(split);
+                self.time.stirred = true;
+            }
+            SourceEvent::End => {
+                if self.time.has_event_time {
+                    self.say(Message::Watermark(EventTime::MAX), now).await?;
+                }
+                self.say(Message::End, now).await?;
+                return Ok(true);
+            }
+        }
+        self.tell_time(now).await?;
+        Ok(false)
+    }
+
+    async fn on_pause(&mut self, now: Duration) -> Result<(), Failure> {
+        self.tell_time(now).await?;
+        self.steps.outputs.pause(now).await
+    }
+
+    /// Says how far event time has come, if it is time to.
+    async fn tell_time(&mut self, now: Duration) -> Result<(), Failure> {
+        if self.time.tick_is_due(now) {
+            self.stage.on_tick(now);
+        }
+        for message in self.time.news(self.stage.watermark(), now) {
+            self.say(message, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, message: Message, now: Duration) -> Result<(), Failure> {
+        if let Message::Watermark(watermark) = message {
+            self.steps.counters.set_watermark(watermark);
+        }
+        self.steps.feed_at(ENTRY, message, now).await
+    }
+}
+
+fn located(event: Result<SourceEvent, ConnectorError>) -> Result<SourceEvent, Failure> {
+    event.map_err(Failure::from)
+}
+
+/// When a source subtask speaks about time: at most once per interval, and at once when it goes idle.
+#[derive(Debug)]
+struct TimeTeller {
+    interval: Duration,
+    tick_interval: Option<Duration>,
+    has_event_time: bool,
+    /// Something happened since time was last told.
+    stirred: bool,
+    said: Option<EventTime>,
+    said_at: Option<Duration>,
+    said_idle: bool,
+    ticked: Option<Duration>,
+}
+
+impl TimeTeller {
+    fn new(interval: Duration, idle_timeout: Option<Duration>, has_event_time: bool) -> Self {
+        // Silence is measured from tick to tick: four of them keep its measure within a quarter.
+        let tick_interval = idle_timeout.map(|timeout| (timeout / 4).max(Duration::from_millis(1)));
+        Self {
+            interval,
+            tick_interval,
+            has_event_time,
+            stirred: false,
+            said: None,
+            said_at: None,
+            said_idle: false,
+            ticked: None,
+        }
+    }
+
+    /// When time must be looked at although nothing comes from the source.
+    fn due(&self) -> Option<Duration> {
+        let say =
+            (self.has_event_time && self.stirred).then(|| self.said_at.unwrap_or_default() + self.interval);
+        let tick = self
+            .tick_interval
+            .map(|interval| self.ticked.unwrap_or_default() + interval);
+        say.into_iter().chain(tick).min()
+    }
+
+    fn tick_is_due(&mut self, now: Duration) -> bool {
+        let Some(interval) = self.tick_interval else {
+            return false;
+        };
+        let due = self.ticked.is_none_or(|ticked| now >= ticked + interval);
+        if due {
+            self.ticked = Some(now);
+        }
+        due
+    }
+
+    /// What to say now.
+    fn news(&mut self, watermark: SplitsWatermark, now: Duration) -> impl Iterator<Item = Message> + use<> {
+        let due = self.said_at.is_none_or(|at| now >= at + self.interval);
+        let (at, idle) = match watermark {
+            SplitsWatermark::Unknown => {
+                self.stirred &= !due;
+                (None, false)
+            }
+            // Rows show by themselves that the source is active again.
+            SplitsWatermark::Active(_) if !due && !self.said_idle => (None, false),
+            SplitsWatermark::Active(at) => {
+                self.stirred = false;
+                (
+                    Some(at).filter(|at| self.said_idle || self.said < Some(*at)),
+                    false,
+                )
+            }
+            SplitsWatermark::Idle(at) if self.said_idle => (at.filter(|at| self.said < Some(*at)), false),
+            SplitsWatermark::Idle(at) => (at.filter(|at| self.said < Some(*at)), true),
+        };
+        self.said_idle = matches!(watermark, SplitsWatermark::Idle(_));
+        if at.is_some() {
+            self.said = self.said.max(at);
+            self.said_at = Some(now);
+        }
+        at.map(Message::Watermark)
+            .into_iter()
+            .chain(idle.then_some(Message::Idle))
+    }
+}

@@ -1,0 +1,402 @@
+//! One subtask from its parts to its end: opens what it reads and writes, waits for the start, runs, reports.
+
+use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use arrow_schema::SchemaRef;
+use futures::FutureExt;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+use weir_connector::{RowOutput, SinkContext, Split, Table, connector};
+use weir_env::Clock;
+use weir_model::{Failure, Generation};
+use weir_proto::{
+    control,
+    graph::{self, JobGraph, operator::Spec},
+    schema,
+};
+
+use super::{
+    chain::{Chain, Node, Place, Target},
+    inbox::Inbox,
+    input,
+    metrics::{Activity, SubtaskCounters},
+    output::{EdgeWriter, Leaf, Outputs, SinkWriter},
+    plan::{self, TaskPlan},
+    source,
+    watermark::WatermarkMerger,
+};
+use crate::operator;
+
+/// What all subtasks of a deployment share.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The job's id, or `local`.
+    pub job: String,
+    /// Fences its deployments.
+    pub generation: Generation,
+    /// The graph; its settings are set.
+    pub graph: Arc<JobGraph>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where `print` sinks put rows.
+    pub output: Arc<dyn RowOutput>,
+}
+
+/// What a subtask has come to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// Everything is open; it waits for the start.
+    Deployed,
+    /// It runs.
+    Running,
+    /// All input was read and all output written.
+    Finished,
+    /// It was cancelled.
+    Cancelled,
+    /// It failed.
+    Failed(Failure),
+}
+
+impl Stage {
+    /// Whether nothing follows.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Finished | Self::Cancelled | Self::Failed(_))
+    }
+}
+
+/// News of a subtask.
+#[derive(Clone, Debug)]
+pub struct SubtaskEvent {
+    /// The job.
+    pub job: String,
+    /// Its deployment.
+    pub generation: Generation,
+    /// Which task.
+    pub task: u32,
+    /// Which of its subtasks.
+    pub subtask: u32,
+    /// What it has come to.
+    pub stage: Stage,
+    /// The last numbers, at the end.
+    pub metrics: Option<control::SubtaskMetrics>,
+}
+
+/// A channel of a subtask's inbox.
+#[derive(Clone, Debug)]
+pub struct InputChannel {
+    /// Position in the graph's edges.
+    pub edge: usize,
+    /// The schema of its rows.
+    pub schema: SchemaRef,
+}
+
+/// A subtask that is wired to its neighbours but has opened nothing yet.
+pub struct Subtask {
+    /// What it shares with the others.
+    pub job: Job,
+    /// Its task.
+    pub plan: Arc<TaskPlan>,
+    /// Which subtask of the task.
+    pub index: u32,
+    /// Where its input comes from; none for sources.
+    pub inbox: Option<Inbox>,
+    /// The channels of the inbox.
+    pub channels: Vec<InputChannel>,
+    /// The writers of its edges to other tasks, in the order of `plan.outputs`.
+    pub writers: Vec<EdgeWriter>,
+    /// Its source's splits.
+    pub splits: Vec<Split>,
+    /// What it counts.
+    pub counters: Arc<SubtaskCounters>,
+    /// Where its news go.
+    pub events: UnboundedSender<SubtaskEvent>,
+}
+
+impl Subtask {
+    /// Runs to the end, a failure or the cancellation, whichever is first; news go to `events`, the final one last.
+    pub async fn run(self, start: CancellationToken, cancel: CancellationToken) {
+        let place = Arc::new(Place::new(self.index, names(&self.job.graph, &self.plan)));
+        let counters = Arc::clone(&self.counters);
+        let news = News::of(&self);
+        let life = AssertUnwindSafe(self.live(start, &news, Arc::clone(&place))).catch_unwind();
+        let stage = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Stage::Cancelled,
+            end = life => match end {
+                Ok(Ok(())) => Stage::Finished,
+                Ok(Err(failure)) => Stage::Failed(place.locate(failure)),
+                Err(panic) => Stage::Failed(place.locate(Failure::internal(panic_message(panic.as_ref())))),
+            },
+        };
+        counters.activities.enter(Activity::Idle);
+        news.tell(stage, Some(counters.read()));
+    }
+
+    async fn live(self, start: CancellationToken, news: &News, place: Arc<Place>) -> Result<(), Failure> {
+        let ready = self.open(place).await?;
+        news.tell(Stage::Deployed, None);
+        start.cancelled().await;
+        news.tell(Stage::Running, None);
+        match ready {
+            Ready::Source(source) => source.run().await,
+            Ready::Input(input) => input.run().await,
+        }
+    }
+
+    async fn open(self, place: Arc<Place>) -> Result<Ready, Failure> {
+        let nodes = self.nodes(&place)?;
+        let Self {
+            job,
+            plan,
+            index,
+            inbox,
+            channels,
+            writers,
+            splits,
+            counters,
+            ..
+        } = self;
+        let mut leaves: Vec<Leaf> = writers.into_iter().map(Leaf::Edge).collect();
+        for (node, &id) in plan.operators.iter().enumerate() {
+            let operator = &job.graph.operators[id as usize];
+            if let Some(Spec::Sink(sink)) = &operator.spec {
+                place.enter(node);
+                leaves.push(Leaf::Sink(open_sink(&job, operator, sink, index, node).await?));
+            }
+        }
+        place.enter(0);
+        let entries = entries(&job.graph, &plan, &channels);
+        let outputs = Outputs::new(leaves, Arc::clone(&counters), Arc::clone(&place));
+        let chain = Chain::new(nodes, Arc::clone(&place));
+        let steps = super::Steps {
+            chain,
+            outputs,
+            counters,
+            clock: Arc::clone(&job.clock),
+        };
+        let ready = match inbox {
+            Some(inbox) => Ready::Input(Box::new(input::InputTask {
+                inbox,
+                channels,
+                entries,
+                steps,
+            })),
+            None => Ready::Source(Box::new(
+                source::open(&job, &plan, index, splits, steps, Arc::clone(&place)).await?,
+            )),
+        };
+        place.leave();
+        Ok(ready)
+    }
+
+    fn nodes(&self, place: &Place) -> Result<Vec<Node>, Failure> {
+        let graph = &self.job.graph;
+        let mut sinks = self.plan.outputs.len();
+        let mut nodes = Vec::with_capacity(self.plan.operators.len());
+        for (position, &id) in self.plan.operators.iter().enumerate() {
+            place.enter(position);
+            let operator = &graph.operators[id as usize];
+            let is_source = matches!(operator.spec, Some(Spec::Source(_)));
+            let is_sink = matches!(operator.spec, Some(Spec::Sink(_)));
+            let step = if is_source || is_sink {
+                None
+            } else {
+                Some(build(graph, operator)?)
+            };
+            let mut targets = targets(graph, &self.plan, id);
+            if is_sink {
+                targets.push(Target::Leaf(sinks));
+                sinks += 1;
+            }
+            let internal = self
+                .plan
+                .internal
+                .iter()
+                .filter(|&&e| graph.edges[e].to == id)
+                .count();
+            let external = self
+                .channels
+                .iter()
+                .filter(|c| graph.edges[c.edge].to == id)
+                .count();
+            nodes.push(Node {
+                operator: step,
+                is_source,
+                merger: WatermarkMerger::new(if is_source { 1 } else { internal + external }),
+                targets,
+                counters: Arc::clone(&self.counters.operators[position]),
+            });
+        }
+        Ok(nodes)
+    }
+}
+
+enum Ready {
+    Source(Box<source::SourceTask>),
+    Input(Box<input::InputTask>),
+}
+
+fn build(graph: &JobGraph, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
+    let input = graph.edges.iter().position(|e| e.to == operator.id);
+    let schema = input.map(|edge| plan::edge_schema(graph, edge)).transpose()?;
+    operator::build(operator, schema)
+}
+
+/// Who takes what an operator of a task emits: operators of the task, then edges to other tasks.
+fn targets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Target> {
+    let inner = plan
+        .internal
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| graph.edges[**e].from == id)
+        .map(|(i, &e)| {
+            let edge = &graph.edges[e];
+            // Inputs are numbered: edges within the task in their order, then channels in theirs.
+            let input = plan.internal[..i]
+                .iter()
+                .filter(|&&other| graph.edges[other].to == edge.to)
+                .count();
+            Target::Node {
+                node: position(plan, edge.to),
+                port: edge.port as usize,
+                input,
+            }
+        });
+    let outer = plan
+        .outputs
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| graph.edges[**e].from == id);
+    inner.chain(outer.map(|(leaf, _)| Target::Leaf(leaf))).collect()
+}
+
+/// Where the messages of each channel of the inbox enter the chain.
+fn entries(graph: &JobGraph, plan: &TaskPlan, channels: &[InputChannel]) -> Vec<Target> {
+    let mut inputs: HashMap<u32, usize> = HashMap::new();
+    let enter = |channel: &InputChannel| {
+        let edge = &graph.edges[channel.edge];
+        let inner = || {
+            plan.internal
+                .iter()
+                .filter(|&&e| graph.edges[e].to == edge.to)
+                .count()
+        };
+        let next = inputs.entry(edge.to).or_insert_with(inner);
+        let input = std::mem::replace(next, *next + 1);
+        Target::Node {
+            node: position(plan, edge.to),
+            port: edge.port as usize,
+            input,
+        }
+    };
+    channels.iter().map(enter).collect()
+}
+
+fn position(plan: &TaskPlan, id: u32) -> usize {
+    plan.operators
+        .iter()
+        .position(|&o| o == id)
+        .expect("the edges of a plan lead to its operators")
+}
+
+fn names(graph: &JobGraph, plan: &TaskPlan) -> Vec<(u32, String)> {
+    plan.operators
+        .iter()
+        .map(|&id| (id, graph.operators[id as usize].name.clone()))
+        .collect()
+}
+
+async fn open_sink(
+    job: &Job,
+    operator: &graph::Operator,
+    sink: &graph::Sink,
+    subtask: u32,
+    node: usize,
+) -> Result<SinkWriter, Failure> {
+    let table = table(sink.table.as_ref())?;
+    let factory = connector(&table.connector)
+        .and_then(|c| c.sink(&table))
+        .map_err(|e| Failure::user(e.to_string()))?;
+    let context = SinkContext {
+        job: job.job.clone(),
+        generation: job.generation.0,
+        subtask,
+        parallelism: operator.parallelism,
+        clock: Arc::clone(&job.clock),
+        output: Arc::clone(&job.output),
+    };
+    Ok(SinkWriter::new(factory.open(context).await?, node))
+}
+
+/// A table as connectors see it.
+pub fn table(table: Option<&graph::Table>) -> Result<Table, Failure> {
+    let table = table.ok_or_else(|| Failure::internal("a source or sink without a table"))?;
+    let schema = schema::decode(&table.schema).map_err(|e| {
+        Failure::internal(format!(
+            "the schema of table '{}' cannot be read: {e}",
+            table.name
+        ))
+    })?;
+    Ok(Table {
+        name: table.name.clone(),
+        connector: table.connector.clone(),
+        options: table.options.clone().into_iter().collect(),
+        schema,
+    })
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let said = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!(
+        "a defect of Weir stopped the task: {}; please report it",
+        said.unwrap_or("it panicked")
+    )
+}
+
+/// Tells what the subtask has come to.
+struct News {
+    events: UnboundedSender<SubtaskEvent>,
+    job: String,
+    generation: Generation,
+    task: u32,
+    subtask: u32,
+}
+
+impl News {
+    fn of(subtask: &Subtask) -> Self {
+        Self {
+            events: subtask.events.clone(),
+            job: subtask.job.job.clone(),
+            generation: subtask.job.generation,
+            task: subtask.plan.task,
+            subtask: subtask.index,
+        }
+    }
+
+    fn tell(&self, stage: Stage, metrics: Option<control::SubtaskMetrics>) {
+        let event = SubtaskEvent {
+            job: self.job.clone(),
+            generation: self.generation,
+            task: self.task,
+            subtask: self.subtask,
+            stage,
+            metrics,
+        };
+        // Nobody listens any more when the process ends.
+        let _ = self.events.send(event);
+    }
+}
+
+/// Runtime settings of a graph.
+pub fn settings(graph: &JobGraph) -> graph::Settings {
+    graph.settings.unwrap_or_default()
+}
+
+/// How long rows wait for company.
+pub fn linger(graph: &JobGraph) -> Duration {
+    Duration::from_millis(settings(graph).exchange_linger_ms)
+}
