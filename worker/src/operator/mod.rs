@@ -2,9 +2,60 @@
 //!
 //! The runtime owns threads, channels, watermark merging, end of input and metrics, once for all operators; an operator
 //! sees merged watermarks and rows, and emits rows. Nothing in here waits, does I/O or reads a clock.
+//!
+//! - [`source`]: what a source computes on the rows it reads, and its watermarks. Leans on `expression`.
+//! - `calc`: filter and projection. Leans on `expression`.
+//! - `columns`: columns as plain numbers. Leans on nothing.
+//! - `keys`: group tables. Leans on `columns`.
+//! - `aggregate`: vectorised accumulators. Leans on `keys`.
+//! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
+
+mod aggregate;
+mod calc;
+mod columns;
+mod keys;
+pub mod source;
+mod window;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use weir_model::{EventTime, Failure};
+use weir_proto::{
+    graph::{self, operator::Spec},
+    schema,
+};
+
+use calc::Calc;
+use window::{LocalWindowAggregate, WindowAggregate};
+
+/// The operator of the job graph, over input rows of this schema. Sources and sinks are the runtime's.
+///
+/// # Errors
+/// An internal failure for a graph that does not fit together; a user failure for types that cannot be aggregated.
+pub fn build(operator: &graph::Operator, input: Option<SchemaRef>) -> Result<Box<dyn Operator>, Failure> {
+    let output = schema::decode(&operator.schema).map_err(|e| {
+        Failure::internal(format!(
+            "the schema of operator {} cannot be read: {e}",
+            operator.id
+        ))
+    })?;
+    let input = input.ok_or_else(|| Failure::internal(format!("operator {} has no input", operator.id)))?;
+    match &operator.spec {
+        Some(Spec::Calc(spec)) => Ok(Box::new(Calc::new(spec, &input, output)?)),
+        Some(Spec::LocalWindowAggregate(spec)) => {
+            Ok(Box::new(LocalWindowAggregate::new(spec, &input, output)?))
+        }
+        Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, &input, output)?)),
+        Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
+            "operator {} reads or writes and is not built here",
+            operator.id
+        ))),
+        None => Err(Failure::internal(format!(
+            "operator {} is of a kind that this version does not know",
+            operator.id
+        ))),
+    }
+}
 
 /// A step of a task.
 ///

@@ -1,1 +1,0 @@
-//! Physical expressions, decoded and evaluated over batches.
