@@ -1,0 +1,259 @@
+//! Which accumulator an aggregate of the job graph needs, and rows as partial rows of their own.
+
+use std::{ops::Range, sync::Arc};
+
+use arrow::compute::is_not_null;
+use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Schema};
+use weir_model::Failure;
+use weir_proto::{
+    graph::{self, AggregateFunction},
+    schema,
+};
+
+use super::{Accumulator, Count, average::Average, extreme::Extreme, extreme_bytes::ExtremeBytes, sum::Sum};
+use crate::operator::{columns, keys::Groups};
+
+/// An aggregate with its types.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    function: AggregateFunction,
+    /// The argument among the raw input's columns.
+    pub(crate) column: Option<usize>,
+    /// What is kept: the type of the sum for SUM and AVG, of the argument for MIN and MAX.
+    state: DataType,
+    result: DataType,
+}
+
+/// The aggregates of an operator.
+pub(crate) type Shapes = Vec<Shape>;
+
+impl Shape {
+    /// An aggregate over raw rows.
+    pub(crate) fn of_raw(aggregate: &graph::Aggregate, input: &Schema) -> Result<Self, Failure> {
+        let column = aggregate.column.map(|c| c as usize);
+        let argument = column
+            .map(|c| {
+                let field = input.fields().get(c);
+                field.ok_or_else(|| {
+                    Failure::internal(format!("an aggregate of column {c}, which does not exist"))
+                })
+            })
+            .transpose()?
+            .map(|field| field.data_type());
+        Self::new(aggregate, column, argument)
+    }
+
+    /// An aggregate over partial rows, its first partial column of this type.
+    pub(crate) fn of_partial(aggregate: &graph::Aggregate, partial: &DataType) -> Result<Self, Failure> {
+        Self::new(aggregate, aggregate.column.map(|c| c as usize), Some(partial))
+    }
+
+    fn new(
+        aggregate: &graph::Aggregate,
+        column: Option<usize>,
+        argument: Option<&DataType>,
+    ) -> Result<Self, Failure> {
+        let function = aggregate.function();
+        let result = schema::decode(&aggregate.result)
+            .map_err(|e| Failure::internal(format!("the result of an aggregate cannot be read: {e}")))?;
+        let result = match result.fields().as_ref() {
+            [field] => field.data_type().clone(),
+            fields => {
+                return Err(Failure::internal(format!(
+                    "an aggregate with {} results",
+                    fields.len()
+                )));
+            }
+        };
+        let argument = match (function, argument) {
+            (AggregateFunction::Unspecified, _) => {
+                return Err(Failure::internal(
+                    "an aggregate function that this version does not know",
+                ));
+            }
+            (AggregateFunction::CountStar | AggregateFunction::Count, _) => &DataType::Int64,
+            (_, Some(argument)) => argument,
+            (function, None) => {
+                return Err(Failure::internal(format!(
+                    "{} without an argument",
+                    function.as_str_name()
+                )));
+            }
+        };
+        let state = match function {
+            AggregateFunction::Sum => result.clone(),
+            AggregateFunction::Avg => sum_of_average(argument)?,
+            _ => argument.clone(),
+        };
+        Ok(Self {
+            function,
+            column,
+            state,
+            result,
+        })
+    }
+
+    /// Whether it counts all rows.
+    pub(crate) fn is_count_star(&self) -> bool {
+        self.function == AggregateFunction::CountStar
+    }
+
+    /// The types of its partial columns.
+    pub(crate) fn partial_types(&self) -> Vec<DataType> {
+        match self.function {
+            AggregateFunction::Avg => vec![self.state.clone(), DataType::Int64],
+            _ => vec![self.state.clone()],
+        }
+    }
+
+    /// The type of its result column.
+    pub(crate) fn result_type(&self) -> &DataType {
+        &self.result
+    }
+
+    /// An accumulator without groups.
+    pub(crate) fn accumulator(&self) -> Result<Box<dyn Accumulator>, Failure> {
+        match self.function {
+            AggregateFunction::Sum => sum(&self.state),
+            AggregateFunction::Avg => average(&self.state, &self.result),
+            AggregateFunction::Min => extreme::<false>(&self.state),
+            AggregateFunction::Max => extreme::<true>(&self.state),
+            AggregateFunction::CountStar | AggregateFunction::Count | AggregateFunction::Unspecified => {
+                Ok(Box::new(Count::default()))
+            }
+        }
+    }
+
+    /// The partial columns of rows that are partial rows of their own.
+    pub(crate) fn partial_of_rows(
+        &self,
+        column: Option<&ArrayRef>,
+        rows: usize,
+    ) -> Result<Vec<ArrayRef>, Failure> {
+        let Some(column) = column else {
+            return Ok(vec![ones(rows)]);
+        };
+        match self.function {
+            AggregateFunction::CountStar | AggregateFunction::Unspecified => Ok(vec![ones(rows)]),
+            AggregateFunction::Count => Ok(vec![ones_where_set(column)?]),
+            AggregateFunction::Sum => Ok(vec![columns::cast(column, &self.state)?]),
+            AggregateFunction::Min | AggregateFunction::Max => Ok(vec![Arc::clone(column)]),
+            AggregateFunction::Avg => Ok(vec![columns::cast(column, &self.state)?, ones_where_set(column)?]),
+        }
+    }
+}
+
+/// A count of one for every row.
+pub(crate) fn ones(rows: usize) -> ArrayRef {
+    Arc::new(Int64Array::from(vec![1; rows]))
+}
+
+fn ones_where_set(column: &ArrayRef) -> Result<ArrayRef, Failure> {
+    if column.logical_null_count() == 0 {
+        return Ok(ones(column.len()));
+    }
+    let set = is_not_null(column).map_err(|e| Failure::internal(format!("cannot count values: {e}")))?;
+    columns::cast(&(Arc::new(set) as ArrayRef), &DataType::Int64)
+}
+
+fn sum_of_average(argument: &DataType) -> Result<DataType, Failure> {
+    match argument {
+        DataType::Decimal128(_, scale) => Ok(DataType::Decimal128(DECIMAL128_MAX_PRECISION, *scale)),
+        t if t.is_floating() => Ok(DataType::Float64),
+        t if t.is_integer() => Ok(DataType::Int64),
+        other => Err(Failure::user(format!(
+            "cannot take the average of a column of type {other}"
+        ))),
+    }
+}
+
+fn sum(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
+    let t = data_type.clone();
+    Ok(match data_type {
+        DataType::Int8 => Box::new(Sum::<i8>::new(t)),
+        DataType::Int16 => Box::new(Sum::<i16>::new(t)),
+        DataType::Int32 => Box::new(Sum::<i32>::new(t)),
+        DataType::Int64 => Box::new(Sum::<i64>::new(t)),
+        DataType::Float32 => Box::new(Sum::<f32>::new(t)),
+        DataType::Float64 => Box::new(Sum::<f64>::new(t)),
+        DataType::Decimal128(..) => Box::new(Sum::<i128>::new(t)),
+        other => return Err(Failure::user(format!("cannot sum a column of type {other}"))),
+    })
+}
+
+fn average(sum: &DataType, result: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
+    let (t, r) = (sum.clone(), result.clone());
+    Ok(match sum {
+        DataType::Int64 => Box::new(Average::<i64>::new(t, r)),
+        DataType::Float64 => Box::new(Average::<f64>::new(t, r)),
+        DataType::Decimal128(..) => Box::new(Average::<i128>::new(t, r)),
+        other => return Err(Failure::internal(format!("an average from sums of type {other}"))),
+    })
+}
+
+fn extreme<const GREATEST: bool>(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
+    let t = data_type.clone();
+    Ok(match data_type {
+        DataType::Boolean => Box::new(BooleanExtreme {
+            inner: Extreme::<i8, GREATEST>::new(DataType::Int8),
+        }),
+        DataType::Int8 => Box::new(Extreme::<i8, GREATEST>::new(t)),
+        DataType::Int16 => Box::new(Extreme::<i16, GREATEST>::new(t)),
+        DataType::Int32 | DataType::Date32 | DataType::Time32(_) => {
+            Box::new(Extreme::<i32, GREATEST>::new(t))
+        }
+        DataType::Int64
+        | DataType::Date64
+        | DataType::Time64(_)
+        | DataType::Timestamp(..)
+        | DataType::Duration(_) => Box::new(Extreme::<i64, GREATEST>::new(t)),
+        DataType::UInt8 => Box::new(Extreme::<u8, GREATEST>::new(t)),
+        DataType::UInt16 => Box::new(Extreme::<u16, GREATEST>::new(t)),
+        DataType::UInt32 => Box::new(Extreme::<u32, GREATEST>::new(t)),
+        DataType::UInt64 => Box::new(Extreme::<u64, GREATEST>::new(t)),
+        DataType::Float32 => Box::new(Extreme::<f32, GREATEST>::new(t)),
+        DataType::Float64 => Box::new(Extreme::<f64, GREATEST>::new(t)),
+        DataType::Decimal128(..) => Box::new(Extreme::<i128, GREATEST>::new(t)),
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView => Box::new(ExtremeBytes::<GREATEST>::new(t)),
+        other => {
+            return Err(Failure::user(format!(
+                "cannot take MIN or MAX of a column of type {other}"
+            )));
+        }
+    })
+}
+
+/// MIN and MAX of booleans, as 0 and 1.
+#[derive(Debug)]
+struct BooleanExtreme<const GREATEST: bool> {
+    inner: Extreme<i8, GREATEST>,
+}
+
+impl<const GREATEST: bool> Accumulator for BooleanExtreme<GREATEST> {
+    fn update(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
+        let bits = column.map(|c| columns::cast(c, &DataType::Int8)).transpose()?;
+        self.inner.update(groups, bits.as_ref())
+    }
+
+    fn merge(&mut self, groups: Groups<'_>, partial: &[ArrayRef]) -> Result<(), Failure> {
+        self.update(groups, partial.first())
+    }
+
+    fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.finish(groups)?])
+    }
+
+    fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
+        columns::cast(&self.inner.finish(groups)?, &DataType::Boolean)
+    }
+
+    fn clear(&mut self) {
+        self.inner.clear();
+    }
+}

@@ -1,0 +1,142 @@
+//! Group tables: rows' keys to dense group numbers, and back to key columns.
+//!
+//! - `slots`: the open-addressing table under all of them. Leans on nothing.
+//! - `word`: one fixed-width key of at most 8 bytes. Leans on `slots`.
+//! - `bytes`: byte strings: one string key, or compound keys as `arrow-row` bytes. Leans on `slots`.
+
+mod bytes;
+mod slots;
+mod word;
+
+use std::{ops::Range, sync::Arc};
+
+use arrow_array::{
+    ArrayRef,
+    cast::AsArray,
+    types::{Float32Type, Float64Type},
+};
+use arrow_schema::DataType;
+use weir_model::Failure;
+
+use bytes::{RowTable, StringTable};
+use word::WordTable;
+
+/// The groups of a batch's rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Groups<'a> {
+    /// The group of each row; none: all rows are of group 0.
+    pub(super) ids: Option<&'a [u32]>,
+    /// How many rows.
+    pub(super) rows: usize,
+    /// How many groups there are in all.
+    pub(super) total: usize,
+}
+
+/// Numbers distinct keys in the order in which they are first seen.
+#[derive(Debug)]
+pub(super) struct GroupTable {
+    keys: Keys,
+    ids: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Keys {
+    /// No key columns: one group, once there are rows.
+    Global {
+        seen: bool,
+    },
+    Word(WordTable),
+    String(StringTable),
+    Rows(RowTable),
+}
+
+impl GroupTable {
+    /// An empty table for keys of these types.
+    pub(super) fn new(types: &[DataType]) -> Result<Self, Failure> {
+        let keys = match types {
+            [] => Keys::Global { seen: false },
+            [key] if WordTable::supports(key) => Keys::Word(WordTable::new(key.clone())),
+            [key] if StringTable::supports(key) => Keys::String(StringTable::new(key.clone())),
+            _ => Keys::Rows(RowTable::new(types)?),
+        };
+        Ok(Self {
+            keys,
+            ids: Vec::new(),
+        })
+    }
+
+    /// The groups of rows with these keys; new keys get the next numbers.
+    pub(super) fn intern(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Groups<'_>, Failure> {
+        self.ids.clear();
+        match &mut self.keys {
+            Keys::Global { seen } => {
+                *seen |= rows > 0;
+                return Ok(Groups {
+                    ids: None,
+                    rows,
+                    total: usize::from(*seen),
+                });
+            }
+            Keys::Word(table) => table.intern(&normal(&columns[0]), &mut self.ids),
+            Keys::String(table) => table.intern(&columns[0], &mut self.ids),
+            Keys::Rows(table) => {
+                let columns: Vec<ArrayRef> = columns.iter().map(normal).collect();
+                table.intern(&columns, &mut self.ids)?;
+            }
+        }
+        let total = self.len();
+        Ok(Groups {
+            ids: Some(&self.ids),
+            rows,
+            total,
+        })
+    }
+
+    /// How many groups there are.
+    pub(super) fn len(&self) -> usize {
+        match &self.keys {
+            Keys::Global { seen } => usize::from(*seen),
+            Keys::Word(table) => table.len(),
+            Keys::String(table) => table.len(),
+            Keys::Rows(table) => table.len(),
+        }
+    }
+
+    /// The key columns of some groups, in their order.
+    pub(super) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        match &self.keys {
+            Keys::Global { .. } => Ok(Vec::new()),
+            Keys::Word(table) => Ok(vec![table.keys(groups)]),
+            Keys::String(table) => Ok(vec![table.keys(groups)?]),
+            Keys::Rows(table) => table.keys(groups),
+        }
+    }
+
+    /// Forgets all keys and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        match &mut self.keys {
+            Keys::Global { seen } => *seen = false,
+            Keys::Word(table) => table.clear(),
+            Keys::String(table) => table.clear(),
+            Keys::Rows(table) => table.clear(),
+        }
+    }
+}
+
+/// Floats with one bit pattern per value, as the exchange hashes them: -0.0 is 0.0, and there is one NaN. Other columns as they are.
+fn normal(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float32 => {
+            let one = |v: f32| if v.is_nan() { f32::NAN } else { v + 0.0 };
+            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(one))
+        }
+        DataType::Float64 => {
+            let one = |v: f64| if v.is_nan() { f64::NAN } else { v + 0.0 };
+            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(one))
+        }
+        _ => Arc::clone(column),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The state of a window aggregate: panes of groups. Nothing outside this file holds any, so that snapshots have one place to look.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
+use weir_model::Failure;
+
+use crate::operator::{
+    aggregate::{Accumulator, Count, Shapes},
+    keys::GroupTable,
+};
+
+/// The groups of one pane and their accumulators.
+#[derive(Debug)]
+pub(super) struct Pane {
+    groups: GroupTable,
+    /// Raw rows per group; COUNT(*) is this.
+    rows: Count,
+    /// None: COUNT(*).
+    aggregates: Vec<Option<Box<dyn Accumulator>>>,
+}
+
+impl Pane {
+    fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
+        let accumulators = aggregates
+            .iter()
+            .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
+        Ok(Self {
+            groups: GroupTable::new(keys)?,
+            rows: Count::default(),
+            aggregates: accumulators.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Takes raw rows: their keys, and per aggregate its argument.
+    pub(super) fn update(
+        &mut self,
+        keys: &[ArrayRef],
+        arguments: &[Option<ArrayRef>],
+        rows: usize,
+    ) -> Result<(), Failure> {
+        let groups = self.groups.intern(keys, rows)?;
+        self.rows.rows(groups);
+        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
+            if let Some(accumulator) = accumulator {
+                accumulator.update(groups, argument.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes partial rows: their keys, per aggregate its partial columns, and how many raw rows each is.
+    pub(super) fn merge(
+        &mut self,
+        keys: &[ArrayRef],
+        partials: &[Vec<ArrayRef>],
+        rows: &ArrayRef,
+    ) -> Result<(), Failure> {
+        let groups = self.groups.intern(keys, rows.len())?;
+        self.rows.add(groups, rows);
+        for (accumulator, partial) in self.aggregates.iter_mut().zip(partials) {
+            if let Some(accumulator) = accumulator {
+                accumulator.merge(groups, partial)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many groups there are.
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The key columns of some groups.
+    pub(super) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        self.groups.keys(groups)
+    }
+
+    /// The partial columns of some groups, aggregate by aggregate.
+    pub(super) fn partials(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = Vec::with_capacity(self.aggregates.len());
+        for accumulator in &self.aggregates {
+            match accumulator {
+                Some(accumulator) => columns.extend(accumulator.partial(groups.clone())?),
+                None => columns.push(self.rows.column(groups.clone())),
+            }
+        }
+        Ok(columns)
+    }
+
+    /// How many raw rows each of some groups has.
+    pub(super) fn rows(&self, groups: Range<usize>) -> ArrayRef {
+        self.rows.column(groups)
+    }
+
+    /// The result columns of some groups.
+    pub(super) fn results(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
+            Some(accumulator) => accumulator.finish(groups.clone()),
+            None => Ok(self.rows.column(groups.clone())),
+        };
+        self.aggregates.iter().map(result).collect()
+    }
+
+    fn clear(&mut self) {
+        self.groups.clear();
+        self.rows.clear();
+        self.aggregates.iter_mut().flatten().for_each(|a| a.clear());
+    }
+}
+
+/// The live panes of an operator, by start.
+#[derive(Debug)]
+pub(super) struct Panes {
+    keys: Vec<DataType>,
+    aggregates: Shapes,
+    live: BTreeMap<i64, Pane>,
+    /// An emptied pane, whose memory the next one takes over.
+    spare: Option<Pane>,
+}
+
+impl Panes {
+    /// No panes yet, of groups by keys of these types.
+    pub(super) fn new(keys: Vec<DataType>, aggregates: Shapes) -> Result<Self, Failure> {
+        // Finds at once what cannot be aggregated.
+        let spare = Some(Pane::new(&keys, &aggregates)?);
+        Ok(Self {
+            keys,
+            aggregates,
+            live: BTreeMap::new(),
+            spare,
+        })
+    }
+
+    /// The aggregates of each pane.
+    pub(super) fn aggregates(&self) -> &Shapes {
+        &self.aggregates
+    }
+
+    /// The pane that starts here, made if need be.
+    pub(super) fn pane(&mut self, start: i64) -> Result<&mut Pane, Failure> {
+        match self.live.entry(start) {
+            std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
+            std::collections::btree_map::Entry::Vacant(place) => Ok(place.insert(match self.spare.take() {
+                Some(pane) => pane,
+                None => Pane::new(&self.keys, &self.aggregates)?,
+            })),
+        }
+    }
+
+    /// Removes the earliest pane if `due` says so of its start.
+    pub(super) fn pop(&mut self, due: impl FnOnce(i64) -> bool) -> Option<(i64, Pane)> {
+        let first = self.live.first_entry()?;
+        due(*first.key()).then(|| first.remove_entry())
+    }
+
+    /// Takes back a pane that is no longer needed.
+    pub(super) fn recycle(&mut self, mut pane: Pane) {
+        if self.spare.is_none() {
+            pane.clear();
+            self.spare = Some(pane);
+        }
+    }
+}
