@@ -37,7 +37,11 @@ async fn write_script(browser: &Browser, sql: &str) -> Result<()> {
 async fn at_least(browser: &Browser, test_id: &str, count: usize) -> Result<()> {
     until(&format!("{count} of '{test_id}'"), SECONDS_20, async || {
         let found = browser.all(test_id).await?.len();
-        Ok(if found >= count { Seen::Done(()) } else { Seen::NotYet(format!("{found} in: {}", browser.page_text().await?)) })
+        Ok(if found >= count {
+            Seen::Done(())
+        } else {
+            Seen::NotYet(format!("{found} in: {}", browser.page_text().await?))
+        })
     })
     .await
 }
@@ -63,10 +67,18 @@ async fn an_example_is_loaded_submitted_watched_and_read() -> Result<()> {
 /// An error in the SQL is named and marked at its line.
 async fn check_error_is_marked(browser: &Browser) -> Result<()> {
     browser.click("new-job").await?;
-    write_script(browser, "CREATE TABLE r (a INT) WITH ('connector' = 'print');\nINSERT INTO r SELECT a FROM nowhere;").await?;
-    let said = browser.text_when("validation-error", SECONDS_20, |text| text.contains("nowhere")).await?;
+    write_script(
+        browser,
+        "CREATE TABLE r (a INT) WITH ('connector' = 'print');\nINSERT INTO r SELECT a FROM nowhere;",
+    )
+    .await?;
+    let said = browser
+        .text_when("validation-error", SECONDS_20, |text| text.contains("nowhere"))
+        .await?;
     ensure!(said.contains('2'), "the message does not name line 2: {said}");
-    let marked = browser.text_when("error-line", SECONDS_20, |text| !text.is_empty()).await?;
+    let marked = browser
+        .text_when("error-line", SECONDS_20, |text| !text.is_empty())
+        .await?;
     ensure!(marked.trim() == "2", "line {marked} is marked");
     picture(browser, "editor-error").await
 }
@@ -80,10 +92,16 @@ async fn check_bounded_example(cluster: &Cluster, browser: &Browser) -> Result<(
     picture(browser, "editor").await?;
     browser.click("submit-job").await?;
 
-    browser.text_when("job-title", SECONDS_20, |text| text == "visitors").await?;
+    browser
+        .text_when("job-title", SECONDS_20, |text| text == "visitors")
+        .await?;
     browser.find("graph").await?;
     at_least(browser, "operator-0", 1).await?;
-    browser.text_when("job-phase", Duration::from_secs(30), |text| text.eq_ignore_ascii_case("finished")).await?;
+    browser
+        .text_when("job-phase", Duration::from_secs(30), |text| {
+            text.eq_ignore_ascii_case("finished")
+        })
+        .await?;
     picture(browser, "job-finished").await?;
     browser.click("tab-output").await?;
     at_least(browser, "output-row", 1).await?;
@@ -95,8 +113,17 @@ async fn check_bounded_example(cluster: &Cluster, browser: &Browser) -> Result<(
     let rows = cluster.api.output(jobs[0].id).await?.rows;
     ensure!(rows.len() == shown, "{shown} of {} rows are shown", rows.len());
     let text = browser.page_text().await?;
-    for value in rows[0].row.as_object().context("a row is an object")?.values().filter_map(|v| v.as_str()) {
-        ensure!(text.contains(value), "'{value}' of the first row is not shown in {text}");
+    for value in rows[0]
+        .row
+        .as_object()
+        .context("a row is an object")?
+        .values()
+        .filter_map(|v| v.as_str())
+    {
+        ensure!(
+            text.contains(value),
+            "'{value}' of the first row is not shown in {text}"
+        );
     }
     browser.click("tab-events").await?;
     at_least(browser, "event-row", 3).await?;
@@ -110,20 +137,41 @@ async fn check_live_job(cluster: &Cluster, browser: &Browser) -> Result<()> {
     browser.fill("job-name", "bids").await?;
     browser.find("validation-ok").await?;
     browser.click("submit-job").await?;
-    browser.text_when("job-phase", SECONDS_20, |text| text.eq_ignore_ascii_case("running")).await?;
+    browser
+        .text_when("job-phase", SECONDS_20, |text| {
+            text.eq_ignore_ascii_case("running")
+        })
+        .await?;
     // Numbers arrive without a reload: what the source's node says changes.
-    let before = browser.text_when("operator-0", SECONDS_20, |text| text.chars().any(|c| c.is_ascii_digit())).await?;
-    browser.text_when("operator-0", SECONDS_20, |text| text != before).await?;
+    let before = browser
+        .text_when("operator-0", SECONDS_20, |text| {
+            text.chars().any(|c| c.is_ascii_digit())
+        })
+        .await?;
+    browser
+        .text_when("operator-0", SECONDS_20, |text| text != before)
+        .await?;
     picture(browser, "job-live").await?;
 
     browser.open(&cluster.api.url).await?;
     at_least(browser, "job-row", 2).await?;
     picture(browser, "jobs").await?;
-    browser.run("document.querySelectorAll(\"[data-testid='job-link']\")[0].click()", &[]).await?;
-    browser.text_when("job-title", SECONDS_20, |text| text == "bids").await?;
+    browser
+        .run(
+            "document.querySelectorAll(\"[data-testid='job-link']\")[0].click()",
+            &[],
+        )
+        .await?;
+    browser
+        .text_when("job-title", SECONDS_20, |text| text == "bids")
+        .await?;
     browser.click("cancel-job").await?;
     browser.click("confirm-cancel").await?;
-    browser.text_when("job-phase", SECONDS_20, |text| text.eq_ignore_ascii_case("cancelled")).await?;
+    browser
+        .text_when("job-phase", SECONDS_20, |text| {
+            text.eq_ignore_ascii_case("cancelled")
+        })
+        .await?;
     Ok(())
 }
 
@@ -135,12 +183,20 @@ async fn check_workers_page(browser: &Browser) -> Result<()> {
     let theme = "return document.documentElement.dataset.theme ?? ''";
     let before = browser.run(theme, &[]).await?;
     browser.click("theme-toggle").await?;
-    ensure!(browser.run(theme, &[]).await? != before, "the theme stays {before}");
+    ensure!(
+        browser.run(theme, &[]).await? != before,
+        "the theme stays {before}"
+    );
     picture(browser, "workers-other-theme").await
 }
 
 async fn check_unknown_job(cluster: &Cluster, browser: &Browser) -> Result<()> {
-    browser.open(&format!("{}/jobs/00000000-0000-7000-8000-000000000000", cluster.api.url)).await?;
+    browser
+        .open(&format!(
+            "{}/jobs/00000000-0000-7000-8000-000000000000",
+            cluster.api.url
+        ))
+        .await?;
     browser.find("error-state").await?;
     picture(browser, "job-unknown").await
 }

@@ -33,7 +33,9 @@ fn create(api: &Api, body: &serde_json::Value) -> RequestBuilder {
 fn huge(api: &Api) -> RequestBuilder {
     const PIECE: &[u8] = &[b'x'; 1 << 20];
     let pieces = futures::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(PIECE)));
-    api.request(Method::POST, "jobs").header("content-type", "application/json").body(Body::wrap_stream(pieces))
+    api.request(Method::POST, "jobs")
+        .header("content-type", "application/json")
+        .body(Body::wrap_stream(pieces))
 }
 
 /// What the server says to the announcement of a hundred megabytes, before any of it is sent.
@@ -46,7 +48,9 @@ async fn answer_to_huge_announcement(api: &Api) -> Result<String> {
     );
     connection.write_all(head.as_bytes()).await?;
     let mut answer = String::new();
-    timeout(Duration::from_secs(10), connection.read_to_string(&mut answer)).await.context("no answer")??;
+    timeout(Duration::from_secs(10), connection.read_to_string(&mut answer))
+        .await
+        .context("no answer")??;
     Ok(answer)
 }
 
@@ -62,9 +66,15 @@ fn bad_requests_get_a_clear_error_and_create_nothing() {
         check_sql(api).await?;
         check_paths(api).await?;
         for parallelism in [0, 10_000] {
-            let problem =
-                refused(create(api, &json!({ "sql": good, "parallelism": parallelism })), ErrorCode::InvalidRequest).await?;
-            ensure!(problem.detail.contains("1024"), "{problem:?} does not say what is right");
+            let problem = refused(
+                create(api, &json!({ "sql": good, "parallelism": parallelism })),
+                ErrorCode::InvalidRequest,
+            )
+            .await?;
+            ensure!(
+                problem.detail.contains("1024"),
+                "{problem:?} does not say what is right"
+            );
         }
 
         ensure!(api.jobs().await?.jobs.is_empty(), "something was created");
@@ -74,17 +84,41 @@ fn bad_requests_get_a_clear_error_and_create_nothing() {
 
 async fn check_bodies(api: &Api, good: &str) -> Result<()> {
     let text = |content_type: &str, body: String| {
-        api.request(Method::POST, "jobs").header("content-type", content_type.to_owned()).body(body)
+        api.request(Method::POST, "jobs")
+            .header("content-type", content_type.to_owned())
+            .body(body)
     };
-    refused(text("text/plain", json!({ "sql": good }).to_string()), ErrorCode::UnsupportedMediaType).await?;
-    refused(text("application/json", "{ not json".into()), ErrorCode::InvalidJson).await?;
-    refused(create(api, &json!({ "name": "without sql" })), ErrorCode::InvalidJson).await?;
-    refused(create(api, &json!({ "sql": good, "paralellism": 2 })), ErrorCode::InvalidJson).await?;
+    refused(
+        text("text/plain", json!({ "sql": good }).to_string()),
+        ErrorCode::UnsupportedMediaType,
+    )
+    .await?;
+    refused(
+        text("application/json", "{ not json".into()),
+        ErrorCode::InvalidJson,
+    )
+    .await?;
+    refused(
+        create(api, &json!({ "name": "without sql" })),
+        ErrorCode::InvalidJson,
+    )
+    .await?;
+    refused(
+        create(api, &json!({ "sql": good, "paralellism": 2 })),
+        ErrorCode::InvalidJson,
+    )
+    .await?;
     let answer = answer_to_huge_announcement(api).await?;
-    ensure!(answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"), "{answer}");
+    ensure!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"),
+        "{answer}"
+    );
     // The server may close the connection while the rest is still on its way; it must not take it in.
     if let Ok(response) = huge(api).send().await {
-        ensure!(problem(response).await?.code == ErrorCode::PayloadTooLarge, "a hundred megabytes were taken in");
+        ensure!(
+            problem(response).await?.code == ErrorCode::PayloadTooLarge,
+            "a hundred megabytes were taken in"
+        );
     }
     ensure!(api.info().await.is_ok(), "the server goes on");
     Ok(())
@@ -93,25 +127,57 @@ async fn check_bodies(api: &Api, good: &str) -> Result<()> {
 async fn check_sql(api: &Api) -> Result<()> {
     let sql = "CREATE TABLE r (a INT) WITH ('connector' = 'print');\nINSERT INTO r SELECT a FROM nowhere;";
     let problem = refused(create(api, &json!({ "sql": sql })), ErrorCode::SqlUnknownName).await?;
-    ensure!(problem.location.is_some_and(|at| at.line == 2), "{problem:?} is at another place");
-    let problem = refused(create(api, &json!({ "sql": "SELECT FROM WHERE" })), ErrorCode::SqlSyntax).await?;
-    ensure!(problem.location.is_some_and(|Location { line, .. }| line == 1), "{problem:?} is at another place");
+    ensure!(
+        problem.location.is_some_and(|at| at.line == 2),
+        "{problem:?} is at another place"
+    );
+    let problem = refused(
+        create(api, &json!({ "sql": "SELECT FROM WHERE" })),
+        ErrorCode::SqlSyntax,
+    )
+    .await?;
+    ensure!(
+        problem.location.is_some_and(|Location { line, .. }| line == 1),
+        "{problem:?} is at another place"
+    );
     let sql = "CREATE TABLE s (a INT) WITH ('connector' = 'filesytem');";
     let problem = refused(create(api, &json!({ "sql": sql })), ErrorCode::UnknownConnector).await?;
     ensure!(problem.suggestion.as_deref() == Some("filesystem"), "{problem:?}");
     refused(create(api, &json!({ "sql": "" })), ErrorCode::SqlInvalid).await?;
-    refused(create(api, &json!({ "sql": scripts::numbers_from("/no/such/file.json") })), ErrorCode::SourceUnavailable)
-        .await?;
+    refused(
+        create(
+            api,
+            &json!({ "sql": scripts::numbers_from("/no/such/file.json") }),
+        ),
+        ErrorCode::SourceUnavailable,
+    )
+    .await?;
     Ok(())
 }
 
 async fn check_paths(api: &Api) -> Result<()> {
     let unknown = "00000000-0000-7000-8000-000000000000";
-    for path in ["", "/graph", "/events", "/executions", "/output", "/metrics", "/stream"] {
-        refused(api.request(Method::GET, &format!("jobs/{unknown}{path}")), ErrorCode::JobNotFound).await?;
+    for path in [
+        "",
+        "/graph",
+        "/events",
+        "/executions",
+        "/output",
+        "/metrics",
+        "/stream",
+    ] {
+        refused(
+            api.request(Method::GET, &format!("jobs/{unknown}{path}")),
+            ErrorCode::JobNotFound,
+        )
+        .await?;
     }
     refused(api.request(Method::GET, "jobs/not-an-id"), ErrorCode::JobNotFound).await?;
-    refused(api.request(Method::DELETE, &format!("jobs/{unknown}")), ErrorCode::JobNotFound).await?;
+    refused(
+        api.request(Method::DELETE, &format!("jobs/{unknown}")),
+        ErrorCode::JobNotFound,
+    )
+    .await?;
     refused(api.request(Method::GET, "no-such-path"), ErrorCode::NotFound).await?;
     refused(api.request(Method::PUT, "jobs"), ErrorCode::MethodNotAllowed).await?;
     Ok(())

@@ -9,9 +9,20 @@ use weir_tests::cluster::{self, Cluster, Size, weir};
 use crate::{alone, scripts};
 
 fn check(run: &Output, code: i32) -> Result<String> {
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    ensure!(run.status.code() == Some(code), "ended with {} instead of {code}\n{out}\n{err}", run.status);
-    Ok(if code == 0 { out.into_owned() } else { err.into_owned() })
+    let (out, err) = (
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+    );
+    ensure!(
+        run.status.code() == Some(code),
+        "ended with {} instead of {code}\n{out}\n{err}",
+        run.status
+    );
+    Ok(if code == 0 {
+        out.into_owned()
+    } else {
+        err.into_owned()
+    })
 }
 
 #[test]
@@ -28,21 +39,35 @@ fn every_command_prints_json_and_ends_with_its_exit_code() {
         let good = script("good.sql", &scripts::bounded(5))?;
 
         let said = check(&run(&["run", &good, "--wait", "--name", "five"])?, 0)?;
-        ensure!(said.lines().count() == 5 && said.contains("{\"n\":3}"), "weir run --wait printed {said}");
+        ensure!(
+            said.lines().count() == 5 && said.contains("{\"n\":3}"),
+            "weir run --wait printed {said}"
+        );
         let job: Value = serde_json::from_str(&check(&run(&["show", "five", "--json"])?, 0)?)?;
         ensure!(job["phase"] == "finished", "{job}");
         let id = job["id"].as_str().unwrap_or_default().to_owned();
         let list: Value = serde_json::from_str(&check(&run(&["list", "--json"])?, 0)?)?;
         ensure!(list["jobs"][0]["id"] == id.as_str(), "{list}");
-        ensure!(check(&run(&["list"])?, 0)?.contains("five"), "the list names the job");
+        ensure!(
+            check(&run(&["list"])?, 0)?.contains("five"),
+            "the list names the job"
+        );
         let plan: Value = serde_json::from_str(&check(&run(&["explain", &good, "--json"])?, 0)?)?;
-        ensure!(plan["graph"]["operators"].as_array().is_some_and(|o| o.len() >= 2), "{plan}");
+        ensure!(
+            plan["graph"]["operators"]
+                .as_array()
+                .is_some_and(|o| o.len() >= 2),
+            "{plan}"
+        );
         check(&run(&["delete", &id[..18]])?, 0)?;
         check(&run(&["show", &id])?, 2)?;
 
         let bad = script("bad.sql", "SELECT\n  FROM x WHERE;")?;
         let said = check(&run(&["run", &bad])?, 2)?;
-        ensure!(said.contains("sql_syntax") && said.contains('^'), "a wrong script is shown at its place: {said}");
+        ensure!(
+            said.contains("sql_syntax") && said.contains('^'),
+            "a wrong script is shown at its place: {said}"
+        );
         check(&run(&["explain", &bad])?, 2)?;
         check(&run(&["local", &bad])?, 2)?;
         check(&run(&["run", "/no/such/file.sql"])?, 2)?;
@@ -51,7 +76,10 @@ fn every_command_prints_json_and_ends_with_its_exit_code() {
 
         let input = folder.path().join("words.json");
         fs::write(&input, "{\"n\": \"seven\"}\n")?;
-        let failing = script("failing.sql", &scripts::numbers_from(&input.display().to_string()))?;
+        let failing = script(
+            "failing.sql",
+            &scripts::numbers_from(&input.display().to_string()),
+        )?;
         let said = check(&run(&["run", &failing, "--wait"])?, 1)?;
         ensure!(said.contains("words.json:1"), "a failed job is explained: {said}");
         check(&run(&["local", &failing])?, 1)?;

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, ensure};
 use reqwest::Method;
 use weir_model::{Attempt, ErrorCode, FailureClass, Phase};
 use weir_tests::{
@@ -22,23 +22,33 @@ fn a_job_waits_for_slots_and_says_how_many_are_missing() {
         let cluster = Cluster::start(folder.path(), SMALL).await?;
         let api = &cluster.api;
         let first = api.start(&scripts::endless(10), 1).await?;
-        api.wait_phase(first.id, Phase::Running, Duration::from_secs(20)).await?;
+        api.wait_phase(first.id, Phase::Running, Duration::from_secs(20))
+            .await?;
         ensure!(api.info().await?.free_slots == 1, "one of two slots is taken");
 
         let second = api.start(&scripts::bounded(10), 2).await?;
-        let reason = until("the second job to say what it waits for", Duration::from_secs(10), async || {
-            let job = api.job(second.id).await?;
-            Ok(match (job.phase, job.phase_reason) {
-                (Phase::Scheduling, Some(reason)) if reason.contains("slot") => Seen::Done(reason),
-                other => Seen::NotYet(format!("{other:?}")),
-            })
-        })
+        let reason = until(
+            "the second job to say what it waits for",
+            Duration::from_secs(10),
+            async || {
+                let job = api.job(second.id).await?;
+                Ok(match (job.phase, job.phase_reason) {
+                    (Phase::Scheduling, Some(reason)) if reason.contains("slot") => Seen::Done(reason),
+                    other => Seen::NotYet(format!("{other:?}")),
+                })
+            },
+        )
         .await?;
-        ensure!(reason.contains('2') && reason.contains('1'), "it says neither what it needs nor what is free: {reason}");
+        ensure!(
+            reason.contains('2') && reason.contains('1'),
+            "it says neither what it needs nor what is free: {reason}"
+        );
 
         api.cancel(first.id).await?;
-        api.wait_phase(first.id, Phase::Cancelled, Duration::from_secs(10)).await?;
-        api.wait_phase(second.id, Phase::Finished, Duration::from_secs(20)).await?;
+        api.wait_phase(first.id, Phase::Cancelled, Duration::from_secs(10))
+            .await?;
+        api.wait_phase(second.id, Phase::Finished, Duration::from_secs(20))
+            .await?;
         cluster.stop()
     });
 }
@@ -50,13 +60,34 @@ fn a_job_with_bad_data_fails_once_and_says_where() {
         let cluster = Cluster::start(folder.path(), SMALL).await?;
         let input = folder.path().join("numbers.json");
         fs::write(&input, "{\"n\": 1}\n{\"n\": 2}\n{\"n\": three}\n")?;
-        let job = cluster.api.start(&scripts::numbers_from(&input.display().to_string()), 1).await?;
-        let job = cluster.api.wait_phase(job.id, Phase::Failed, Duration::from_secs(20)).await?;
-        ensure!(job.attempt == Attempt(1), "what can't succeed was tried again: {job:?}");
+        let job = cluster
+            .api
+            .start(&scripts::numbers_from(&input.display().to_string()), 1)
+            .await?;
+        let job = cluster
+            .api
+            .wait_phase(job.id, Phase::Failed, Duration::from_secs(20))
+            .await?;
+        ensure!(
+            job.attempt == Attempt(1),
+            "what can't succeed was tried again: {job:?}"
+        );
         let failure = job.failure.context("a failed job says why")?;
         ensure!(failure.class == FailureClass::User, "{failure:?}");
-        ensure!(failure.place.as_deref().is_some_and(|p| p.ends_with("numbers.json:3")), "{failure:?}");
-        ensure!(failure.operator_name.as_deref().is_some_and(|n| n.contains("numbers")), "{failure:?}");
+        ensure!(
+            failure
+                .place
+                .as_deref()
+                .is_some_and(|p| p.ends_with("numbers.json:3")),
+            "{failure:?}"
+        );
+        ensure!(
+            failure
+                .operator_name
+                .as_deref()
+                .is_some_and(|n| n.contains("numbers")),
+            "{failure:?}"
+        );
         let events = cluster.api.events(job.id).await?.events;
         ensure!(events.iter().any(|e| e.kind == "job_failed"), "{events:#?}");
         cluster.stop()
@@ -70,23 +101,47 @@ fn a_running_job_is_cancelled_and_then_deleted() {
         let cluster = Cluster::start(folder.path(), SMALL).await?;
         let api = &cluster.api;
         let job = api.start(&scripts::endless(10), 2).await?;
-        api.wait_phase(job.id, Phase::Running, Duration::from_secs(20)).await?;
+        api.wait_phase(job.id, Phase::Running, Duration::from_secs(20))
+            .await?;
 
-        let refused = api.request(Method::DELETE, &format!("jobs/{}", job.id)).send().await?;
-        ensure!(problem(refused).await?.code == ErrorCode::JobConflict, "a running job can't be deleted");
+        let refused = api
+            .request(Method::DELETE, &format!("jobs/{}", job.id))
+            .send()
+            .await?;
+        ensure!(
+            problem(refused).await?.code == ErrorCode::JobConflict,
+            "a running job can't be deleted"
+        );
         api.cancel(job.id).await?;
-        api.wait_phase(job.id, Phase::Cancelled, Duration::from_secs(10)).await?;
+        api.wait_phase(job.id, Phase::Cancelled, Duration::from_secs(10))
+            .await?;
         until("its slots to be free", Duration::from_secs(10), async || {
             let free = api.info().await?.free_slots;
-            Ok(if free == 2 { Seen::Done(()) } else { Seen::NotYet(format!("{free} are free")) })
+            Ok(if free == 2 {
+                Seen::Done(())
+            } else {
+                Seen::NotYet(format!("{free} are free"))
+            })
         })
         .await?;
-        let again = api.request(Method::POST, &format!("jobs/{}/cancel", job.id)).send().await?;
-        ensure!(problem(again).await?.code == ErrorCode::JobConflict, "an ended job can't be cancelled");
+        let again = api
+            .request(Method::POST, &format!("jobs/{}/cancel", job.id))
+            .send()
+            .await?;
+        ensure!(
+            problem(again).await?.code == ErrorCode::JobConflict,
+            "an ended job can't be cancelled"
+        );
 
         api.delete(job.id).await?;
-        let gone = api.request(Method::GET, &format!("jobs/{}", job.id)).send().await?;
-        ensure!(problem(gone).await?.code == ErrorCode::JobNotFound, "a deleted job is gone");
+        let gone = api
+            .request(Method::GET, &format!("jobs/{}", job.id))
+            .send()
+            .await?;
+        ensure!(
+            problem(gone).await?.code == ErrorCode::JobNotFound,
+            "a deleted job is gone"
+        );
         ensure!(api.jobs().await?.jobs.is_empty(), "a deleted job is not listed");
         cluster.stop()
     });
@@ -98,16 +153,28 @@ fn a_cluster_started_again_finds_its_jobs() {
         let folder = cluster::folder()?;
         let cluster = Cluster::start(folder.path(), SMALL).await?;
         let done = cluster.api.start(&scripts::bounded(100), 2).await?;
-        cluster.api.wait_phase(done.id, Phase::Finished, Duration::from_secs(20)).await?;
+        cluster
+            .api
+            .wait_phase(done.id, Phase::Finished, Duration::from_secs(20))
+            .await?;
         let live = cluster.api.start(&scripts::endless(10), 1).await?;
-        cluster.api.wait_phase(live.id, Phase::Running, Duration::from_secs(20)).await?;
+        cluster
+            .api
+            .wait_phase(live.id, Phase::Running, Duration::from_secs(20))
+            .await?;
         cluster.stop()?;
 
         let cluster = Cluster::start(folder.path(), SMALL).await?;
         let finished = cluster.api.job(done.id).await?;
-        ensure!(finished.phase == Phase::Finished && finished.attempt == Attempt(1), "{finished:?}");
+        ensure!(
+            finished.phase == Phase::Finished && finished.attempt == Attempt(1),
+            "{finished:?}"
+        );
         // Its workers went with the cluster, so it runs anew.
-        let live = cluster.api.wait_phase(live.id, Phase::Running, Duration::from_secs(40)).await?;
+        let live = cluster
+            .api
+            .wait_phase(live.id, Phase::Running, Duration::from_secs(40))
+            .await?;
         ensure!(live.attempt > Attempt(1), "{live:?}");
         cluster.stop()
     });
@@ -122,7 +189,11 @@ fn two_clusters_do_not_share_a_data_folder() {
         let listen = format!("127.0.0.1:{}", cluster::free_port()?);
         let second = weir(&["up", "--listen", &listen, "--data-dir", &data], &[])?;
         let said = String::from_utf8_lossy(&second.stderr);
-        ensure!(second.status.code() == Some(1) && said.contains("another"), "{}: {said}", second.status);
+        ensure!(
+            second.status.code() == Some(1) && said.contains("another"),
+            "{}: {said}",
+            second.status
+        );
         ensure!(cluster.api.info().await.is_ok(), "the first cluster goes on");
         cluster.stop()
     });

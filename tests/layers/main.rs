@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_tests::repository::{direct_dependencies, linked_crates, rust_sources};
 
+mod documents;
 mod licences;
 
 /// The crates of the workspace that each may name. `ARCHITECTURE.md` draws the same picture.

@@ -7,7 +7,9 @@
 use std::{fmt::Write as _, fs, sync::Arc};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use arrow_array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -49,7 +51,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..SPAN_MS / 60_000).prop_map(|minute| minute * 60_000),
         1 => (0..SPAN_MS / 60_000).prop_map(|minute| minute * 60_000 + 59_999),
     ];
-    (key, 0..3_i32, number, decimal, time).prop_map(|(k, g, v, d, ts)| Event { k, g, v, d, ts: BEGIN_MS + ts })
+    (key, 0..3_i32, number, decimal, time).prop_map(|(k, g, v, d, ts)| Event {
+        k,
+        g,
+        v,
+        d,
+        ts: BEGIN_MS + ts,
+    })
 }
 
 /// Files of rows; some may be empty, some rows come twice.
@@ -65,7 +73,10 @@ fn input() -> impl Strategy<Value = Vec<Vec<Event>>> {
 fn line(event: &Event) -> String {
     let Event { k, g, v, d, ts } = event;
     // What is null may as well be missing.
-    let mut row = Map::from_iter([("g".to_owned(), json!(g)), ("ts".to_owned(), json!(rows::time_text(*ts)))]);
+    let mut row = Map::from_iter([
+        ("g".to_owned(), json!(g)),
+        ("ts".to_owned(), json!(rows::time_text(*ts))),
+    ]);
     row.insert("k".into(), json!(k));
     if v.is_some() {
         row.insert("v".into(), json!(v));
@@ -77,11 +88,28 @@ fn line(event: &Event) -> String {
 fn batch(events: &[Event]) -> Result<RecordBatch> {
     let column = |name: &'static str, values: ArrayRef| (name, values, true);
     Ok(RecordBatch::try_from_iter_with_nullable([
-        column("k", Arc::new(events.iter().map(|e| e.k.clone()).collect::<StringArray>())),
-        column("g", Arc::new(events.iter().map(|e| Some(e.g)).collect::<Int32Array>())),
+        column(
+            "k",
+            Arc::new(events.iter().map(|e| e.k.clone()).collect::<StringArray>()),
+        ),
+        column(
+            "g",
+            Arc::new(events.iter().map(|e| Some(e.g)).collect::<Int32Array>()),
+        ),
         column("v", Arc::new(events.iter().map(|e| e.v).collect::<Int64Array>())),
-        column("d", Arc::new(events.iter().map(|e| e.d).collect::<Float64Array>())),
-        column("ts", Arc::new(events.iter().map(|e| Some(e.ts)).collect::<TimestampMillisecondArray>())),
+        column(
+            "d",
+            Arc::new(events.iter().map(|e| e.d).collect::<Float64Array>()),
+        ),
+        column(
+            "ts",
+            Arc::new(
+                events
+                    .iter()
+                    .map(|e| Some(e.ts))
+                    .collect::<TimestampMillisecondArray>(),
+            ),
+        ),
     ])?)
 }
 
@@ -90,7 +118,13 @@ async fn batch_result(query: &Query, events: &[Event]) -> Result<Vec<String>> {
     let context = SessionContext::new();
     context.register_batch("events", batch(events)?)?;
     let mut lines = Vec::new();
-    for batch in context.sql(query.batch).await.with_context(|| query.batch)?.collect().await? {
+    for batch in context
+        .sql(query.batch)
+        .await
+        .with_context(|| query.batch)?
+        .collect()
+        .await?
+    {
         lines.extend(rows::lines_of_batch(&batch)?);
     }
     lines.sort_unstable();
@@ -110,7 +144,9 @@ async fn streaming_result(query: &Query, folder: &str, parallelism: u32) -> Resu
          INSERT INTO result {};",
         query.columns, query.streaming
     );
-    let (printed, stats) = local::run(&sql, Some(parallelism)).await.map_err(|refused| anyhow!("{refused:?}\n{sql}"))?;
+    let (printed, stats) = local::run(&sql, Some(parallelism))
+        .await
+        .map_err(|refused| anyhow!("{refused:?}\n{sql}"))?;
     let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
     ensure!(late == 0, "{late} rows came late");
     let mut lines = Vec::new();
@@ -124,13 +160,20 @@ async fn streaming_result(query: &Query, folder: &str, parallelism: u32) -> Resu
 async fn check(query: &Query, files: &[Vec<Event>]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for (index, file) in files.iter().enumerate() {
-        let text = file.iter().fold(String::new(), |text, event| text + &line(event) + "\n");
+        let text = file
+            .iter()
+            .fold(String::new(), |text, event| text + &line(event) + "\n");
         fs::write(folder.path().join(format!("{index}.json")), text)?;
     }
     let expected = batch_result(query, &files.concat()).await?;
     for parallelism in [1, 2, 4] {
         let actual = streaming_result(query, &folder.path().display().to_string(), parallelism).await?;
-        ensure!(actual == expected, "{} at parallelism {parallelism}:\n{}", query.name, difference(&expected, &actual));
+        ensure!(
+            actual == expected,
+            "{} at parallelism {parallelism}:\n{}",
+            query.name,
+            difference(&expected, &actual)
+        );
     }
     Ok(())
 }
@@ -148,9 +191,16 @@ fn difference(expected: &[String], actual: &[String]) -> String {
 
 /// Runs one query over many inputs.
 fn check_query(name: &str) {
-    let query = QUERIES.iter().find(|query| query.name == name).expect("the query is in the list");
+    let query = QUERIES
+        .iter()
+        .find(|query| query.name == name)
+        .expect("the query is in the list");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     proptest!(config, |(files in input())| {
         if let Err(error) = runtime.block_on(check(query, &files)) {
             return Err(TestCaseError::fail(format!("{error:?}")));
@@ -187,8 +237,19 @@ oracle_tests! {
 #[test]
 fn a_wrong_result_is_noticed() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let wrong = Query { batch: "SELECT k, v * 2 + 2, g FROM events WHERE v > 10 OR k IS NULL", ..QUERIES[0] };
-    let event = Event { k: None, g: 1, v: Some(20), d: None, ts: BEGIN_MS };
-    let error = runtime.block_on(check(&wrong, &[vec![event]])).expect_err("41 is not 42");
+    let wrong = Query {
+        batch: "SELECT k, v * 2 + 2, g FROM events WHERE v > 10 OR k IS NULL",
+        ..QUERIES[0]
+    };
+    let event = Event {
+        k: None,
+        g: 1,
+        v: Some(20),
+        d: None,
+        ts: BEGIN_MS,
+    };
+    let error = runtime
+        .block_on(check(&wrong, &[vec![event]]))
+        .expect_err("41 is not 42");
     assert!(error.to_string().contains("batch only"), "{error:?}");
 }

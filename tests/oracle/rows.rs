@@ -1,7 +1,11 @@
 //! Rows of both sides in one form: a line of cells, times as milliseconds.
 
 use anyhow::{Context, Result, bail};
-use arrow_array::{Array, RecordBatch, cast::AsArray as _, types::{Float64Type, Int32Type, Int64Type}};
+use arrow_array::{
+    Array, RecordBatch,
+    cast::AsArray as _,
+    types::{Float64Type, Int32Type, Int64Type},
+};
 use arrow_cast::{cast, parse::string_to_timestamp_nanos};
 use arrow_schema::DataType;
 use serde_json::Value;
@@ -16,8 +20,16 @@ pub(crate) fn time_text(ms: i64) -> String {
 
 /// A batch's rows.
 pub(crate) fn lines_of_batch(batch: &RecordBatch) -> Result<Vec<String>> {
-    let row = |index| batch.columns().iter().map(|column| cell(column, index)).collect::<Result<Vec<_>>>();
-    (0..batch.num_rows()).map(|index| Ok(row(index)?.join(" | "))).collect()
+    let row = |index| {
+        batch
+            .columns()
+            .iter()
+            .map(|column| cell(column, index))
+            .collect::<Result<Vec<_>>>()
+    };
+    (0..batch.num_rows())
+        .map(|index| Ok(row(index)?.join(" | ")))
+        .collect()
 }
 
 fn cell(column: &dyn Array, index: usize) -> Result<String> {

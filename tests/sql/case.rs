@@ -32,11 +32,19 @@ impl Case {
         let sql = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let stem = path.with_extension("");
         let part = |p: Option<&std::ffi::OsStr>| p.and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-        let name = format!("{}::{}", part(stem.parent().and_then(Path::file_name)), part(stem.file_name()));
-        let number = |key| directive(&sql, key).map_or(Ok(0), |v| v.parse().with_context(|| format!("{name}: {key}")));
+        let name = format!(
+            "{}::{}",
+            part(stem.parent().and_then(Path::file_name)),
+            part(stem.file_name())
+        );
+        let number =
+            |key| directive(&sql, key).map_or(Ok(0), |v| v.parse().with_context(|| format!("{name}: {key}")));
         let parallelisms = directive(&sql, "parallelism").unwrap_or("1 2 4");
         Ok(Self {
-            parallelisms: parallelisms.split_whitespace().map(str::parse).collect::<Result<_, _>>()?,
+            parallelisms: parallelisms
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()?,
             late_rows: number("late rows")?,
             skipped_records: number("skipped records")?,
             name,
@@ -48,7 +56,10 @@ impl Case {
     /// Runs it at every parallelism and compares; or writes what comes out as what is expected.
     pub(crate) async fn check(&self, bless: bool) -> Result<()> {
         for &parallelism in &self.parallelisms {
-            let actual = self.outcome(parallelism).await.with_context(|| format!("at parallelism {parallelism}"))?;
+            let actual = self
+                .outcome(parallelism)
+                .await
+                .with_context(|| format!("at parallelism {parallelism}"))?;
             if bless && Some(&parallelism) == self.parallelisms.first() {
                 self.write_expected(&actual)?;
             }
@@ -68,15 +79,31 @@ impl Case {
         let sql = self.sql.replace("{out}", &out.path().display().to_string());
         let (mut tables, stats) = match local::run(&sql, Some(parallelism)).await {
             Ok(ran) => ran,
-            Err(refused) => return Ok(BTreeMap::from([("expected-error".to_owned(), describe(&refused))])),
+            Err(refused) => {
+                return Ok(BTreeMap::from([(
+                    "expected-error".to_owned(),
+                    describe(&refused),
+                )]));
+            }
         };
         let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
         let skipped: u64 = stats.operators.iter().map(|o| o.skipped_records).sum();
-        ensure!(late == self.late_rows, "{late} rows came late, not {}", self.late_rows);
-        ensure!(skipped == self.skipped_records, "{skipped} records were skipped, not {}", self.skipped_records);
+        ensure!(
+            late == self.late_rows,
+            "{late} rows came late, not {}",
+            self.late_rows
+        );
+        ensure!(
+            skipped == self.skipped_records,
+            "{skipped} records were skipped, not {}",
+            self.skipped_records
+        );
         for entry in fs::read_dir(out.path())? {
             let folder = entry?.path();
-            let name = folder.file_name().and_then(|n| n.to_str()).context("a table's folder has a name")?;
+            let name = folder
+                .file_name()
+                .and_then(|n| n.to_str())
+                .context("a table's folder has a name")?;
             tables.insert(name.to_owned(), lines_of_folder(&folder)?);
         }
         Ok(as_files(tables))
@@ -89,7 +116,10 @@ impl Case {
     /// The suffixes of the expected files that are there.
     fn expected_suffixes(&self) -> Result<Vec<String>> {
         let folder = self.stem.parent().context("a script lies in a folder")?;
-        let prefix = format!("{}.", self.stem.file_name().and_then(|n| n.to_str()).unwrap_or_default());
+        let prefix = format!(
+            "{}.",
+            self.stem.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+        );
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name();
@@ -102,7 +132,10 @@ impl Case {
     fn read_expected(&self) -> Result<Outcome> {
         let suffixes = self.expected_suffixes()?;
         ensure!(!suffixes.is_empty(), "{} says nowhere what it expects", self.name);
-        suffixes.into_iter().map(|s| Ok((s.clone(), fs::read_to_string(self.expected_path(&s))?))).collect()
+        suffixes
+            .into_iter()
+            .map(|s| Ok((s.clone(), fs::read_to_string(self.expected_path(&s))?)))
+            .collect()
     }
 
     fn write_expected(&self, actual: &Outcome) -> Result<()> {
@@ -119,7 +152,9 @@ impl Case {
 /// The text after `-- key:`.
 fn directive<'a>(sql: &'a str, key: &str) -> Option<&'a str> {
     let prefix = format!("-- {key}:");
-    sql.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::trim)
+    sql.lines()
+        .find_map(|line| line.strip_prefix(&prefix))
+        .map(str::trim)
 }
 
 /// Every line of a `filesystem` sink's files.
@@ -127,7 +162,10 @@ fn lines_of_folder(folder: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with(['.', '_']));
+        let hidden = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .is_none_or(|n| n.starts_with(['.', '_']));
         if hidden || path.is_dir() {
             bail!("{} is left over in a result", path.display());
         }
@@ -143,8 +181,17 @@ fn as_files(tables: BTreeMap<String, Vec<String>>) -> Outcome {
         .into_iter()
         .map(|(table, mut lines)| {
             lines.sort_unstable();
-            let text = lines.into_iter().fold(String::new(), |text, line| text + &line + "\n");
-            (if single { "expected.json".to_owned() } else { format!("{table}.expected.json") }, text)
+            let text = lines
+                .into_iter()
+                .fold(String::new(), |text, line| text + &line + "\n");
+            (
+                if single {
+                    "expected.json".to_owned()
+                } else {
+                    format!("{table}.expected.json")
+                },
+                text,
+            )
         })
         .collect();
     if files.is_empty() {
@@ -186,8 +233,14 @@ fn difference(expected: &Outcome, actual: &Outcome) -> String {
     let files: std::collections::BTreeSet<_> = expected.keys().chain(actual.keys()).collect();
     for file in files {
         let _ = writeln!(text, "{file}:");
-        let lines = |side: &Outcome| side.get(file).map(|t| t.lines().map(str::to_owned).collect::<Vec<_>>());
-        let (wanted, got) = (lines(expected).unwrap_or_default(), lines(actual).unwrap_or_default());
+        let lines = |side: &Outcome| {
+            side.get(file)
+                .map(|t| t.lines().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let (wanted, got) = (
+            lines(expected).unwrap_or_default(),
+            lines(actual).unwrap_or_default(),
+        );
         let mut rest = got.clone();
         for line in &wanted {
             match rest.iter().position(|l| l == line) {

@@ -48,14 +48,19 @@ fn run() -> Result<bool> {
     let filters: Vec<_> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     env::set_current_dir(repository::root())?;
     let cases = find_cases(Path::new("tests/sql"))?;
-    let chosen: Vec<_> =
-        cases.iter().filter(|c| filters.is_empty() || filters.iter().any(|f| c.name.contains(*f))).collect();
+    let chosen: Vec<_> = cases
+        .iter()
+        .filter(|c| filters.is_empty() || filters.iter().any(|f| c.name.contains(*f)))
+        .collect();
     if arguments.iter().any(|a| a == "--list") {
         chosen.iter().for_each(|case| println!("{}: test", case.name));
         return Ok(true);
     }
     println!("\nrunning {} tests", chosen.len());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let failures: Vec<_> = chosen.iter().filter_map(|case| check(case, &runtime)).collect();
     for (name, error) in &failures {
         println!("\n---- {name} ----\n{error:?}");
@@ -72,7 +77,11 @@ fn run() -> Result<bool> {
 
 fn check<'a>(case: &'a Case, runtime: &tokio::runtime::Runtime) -> Option<(&'a str, anyhow::Error)> {
     let result = runtime.block_on(case.check(env::var_os("WEIR_BLESS").is_some()));
-    println!("test {} ... {}", case.name, if result.is_ok() { "ok" } else { "FAILED" });
+    println!(
+        "test {} ... {}",
+        case.name,
+        if result.is_ok() { "ok" } else { "FAILED" }
+    );
     result.err().map(|error| (case.name.as_str(), error))
 }
 

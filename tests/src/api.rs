@@ -24,8 +24,14 @@ pub struct Api {
 impl Api {
     /// The API at an address.
     pub fn at(url: String) -> Self {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build();
-        Self { url, client: client.expect("a client without TLS can always be made") }
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .no_proxy()
+            .build();
+        Self {
+            url,
+            client: client.expect("a client without TLS can always be made"),
+        }
     }
 
     /// A request to a path below `/api/v1/`, to be filled in further.
@@ -89,19 +95,28 @@ impl Api {
 
     /// Starts a job.
     pub async fn start(&self, sql: &str, parallelism: u32) -> Result<Job> {
-        let request = CreateJob { sql: sql.to_owned(), name: None, parallelism: Some(parallelism) };
+        let request = CreateJob {
+            sql: sql.to_owned(),
+            name: None,
+            parallelism: Some(parallelism),
+        };
         self.post("jobs", &request).await
     }
 
     /// Asks for a cancel.
     pub async fn cancel(&self, id: JobId) -> Result<Job> {
-        self.post(&format!("jobs/{id}/cancel"), &serde_json::json!({})).await
+        self.post(&format!("jobs/{id}/cancel"), &serde_json::json!({}))
+            .await
     }
 
     /// Deletes a job.
     pub async fn delete(&self, id: JobId) -> Result<()> {
         let response = self.request(Method::DELETE, &format!("jobs/{id}")).send().await?;
-        ensure!(response.status() == StatusCode::NO_CONTENT, "delete answered {}", response.status());
+        ensure!(
+            response.status() == StatusCode::NO_CONTENT,
+            "delete answered {}",
+            response.status()
+        );
         Ok(())
     }
 
@@ -112,9 +127,15 @@ impl Api {
             if job.phase == phase {
                 return Ok(Seen::Done(job));
             }
-            let seen = format!("it is {}; reason {:?}, failure {:?}", job.phase, job.phase_reason, job.failure);
+            let seen = format!(
+                "it is {}; reason {:?}, failure {:?}",
+                job.phase, job.phase_reason, job.failure
+            );
             if job.phase.is_terminal() {
-                bail!("job {id} should be {phase}, but {seen}; events: {:#?}", self.events(id).await?.events);
+                bail!(
+                    "job {id} should be {phase}, but {seen}; events: {:#?}",
+                    self.events(id).await?.events
+                );
             }
             Ok(Seen::NotYet(seen))
         })
@@ -139,12 +160,30 @@ async fn accepted<T: DeserializeOwned>(response: reqwest::Response) -> Result<T>
 /// The problem that a refusing response must be: its status is the code's, its type `application/problem+json`.
 pub async fn problem(response: reqwest::Response) -> Result<Problem> {
     let status = response.status();
-    let content_type = response.headers().get("content-type").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
     let text = response.text().await?;
-    ensure!(content_type.as_deref() == Some("application/problem+json"), "{status} is {content_type:?}: {text}");
+    ensure!(
+        content_type.as_deref() == Some("application/problem+json"),
+        "{status} is {content_type:?}: {text}"
+    );
     let problem: Problem = serde_json::from_str(&text).with_context(|| format!("{status} is {text}"))?;
-    ensure!(problem.status == status.as_u16(), "the body of {status} says {}", problem.status);
-    ensure!(problem.code.status() == problem.status, "{} does not go with {status}", problem.code);
-    ensure!(problem.request_id.is_some(), "a problem names its request: {text}");
+    ensure!(
+        problem.status == status.as_u16(),
+        "the body of {status} says {}",
+        problem.status
+    );
+    ensure!(
+        problem.code.status() == problem.status,
+        "{} does not go with {status}",
+        problem.code
+    );
+    ensure!(
+        problem.request_id.is_some(),
+        "a problem names its request: {text}"
+    );
     Ok(problem)
 }

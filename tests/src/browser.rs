@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -9,6 +10,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,37 +44,64 @@ impl Browser {
         let profile = tempfile::Builder::new().prefix("weir-browser-").tempdir()?;
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            // A group of its own, with the browser that it starts.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .context("starting chromedriver; script/setup --for test installs it")?;
         let port = driver_port(&mut driver)?;
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
-        let mut browser = Self { driver, session: format!("http://127.0.0.1:{port}/session"), client, _profile: profile };
-        let options = json!({ "args": arguments(width, height, browser._profile.path()), "binary": chromium()? });
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()?;
+        let mut browser = Self {
+            driver,
+            session: format!("http://127.0.0.1:{port}/session"),
+            client,
+            _profile: profile,
+        };
+        let options =
+            json!({ "args": arguments(width, height, browser._profile.path()), "binary": chromium()? });
         let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
-        let created = browser.send(Method::POST, "", &json!({ "capabilities": { "alwaysMatch": capabilities } })).await?;
-        let id = created["sessionId"].as_str().context("the driver names its session")?;
+        let created = browser
+            .send(
+                Method::POST,
+                "",
+                &json!({ "capabilities": { "alwaysMatch": capabilities } }),
+            )
+            .await?;
+        let id = created["sessionId"]
+            .as_str()
+            .context("the driver names its session")?;
         browser.session = format!("{}/{id}", browser.session);
         Ok(browser)
     }
 
     async fn send(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.session));
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.session));
         if method == Method::POST {
             request = request.json(body);
         }
         let response = request.send().await?;
         let status = response.status();
         let mut answer: Value = response.json().await?;
-        ensure!(status.is_success(), "{method} {path}: {}", answer["value"]["message"]);
+        ensure!(
+            status.is_success(),
+            "{method} {path}: {}",
+            answer["value"]["message"]
+        );
         Ok(answer["value"].take())
     }
 
     /// Opens an address.
     pub async fn open(&self, url: &str) -> Result<()> {
-        self.send(Method::POST, "/url", &json!({ "url": url })).await.map(drop)
+        self.send(Method::POST, "/url", &json!({ "url": url }))
+            .await
+            .map(drop)
     }
 
     /// The address that is open.
@@ -83,7 +115,11 @@ impl Browser {
         let body = json!({ "using": "css selector", "value": format!("[data-testid='{test_id}']") });
         let found = self.send(Method::POST, "/elements", &body).await?;
         let list = found.as_array().context("elements are a list")?;
-        Ok(list.iter().filter_map(|e| e[ELEMENT].as_str()).map(|id| Element(id.to_owned())).collect())
+        Ok(list
+            .iter()
+            .filter_map(|e| e[ELEMENT].as_str())
+            .map(|id| Element(id.to_owned()))
+            .collect())
     }
 
     /// The first element with this `data-testid`, once it is there.
@@ -103,10 +139,15 @@ impl Browser {
             let Some(Element(id)) = self.all(test_id).await?.into_iter().next() else {
                 return Ok(Seen::NotYet(self.page_text().await?));
             };
-            Ok(match self.send(Method::POST, &format!("/element/{id}/click"), &json!({})).await {
-                Ok(_) => Seen::Done(()),
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-            })
+            Ok(
+                match self
+                    .send(Method::POST, &format!("/element/{id}/click"), &json!({}))
+                    .await
+                {
+                    Ok(_) => Seen::Done(()),
+                    Err(error) => Seen::NotYet(format!("{error:#}")),
+                },
+            )
         })
         .await
     }
@@ -114,12 +155,24 @@ impl Browser {
     /// Replaces the text of an input.
     pub async fn fill(&self, test_id: &str, text: &str) -> Result<()> {
         let Element(id) = self.find(test_id).await?;
-        self.send(Method::POST, &format!("/element/{id}/clear"), &json!({})).await?;
-        self.send(Method::POST, &format!("/element/{id}/value"), &json!({ "text": text })).await.map(drop)
+        self.send(Method::POST, &format!("/element/{id}/clear"), &json!({}))
+            .await?;
+        self.send(
+            Method::POST,
+            &format!("/element/{id}/value"),
+            &json!({ "text": text }),
+        )
+        .await
+        .map(drop)
     }
 
     /// The text that a person sees in the first element with this `data-testid`, once `wanted` holds for it.
-    pub async fn text_when(&self, test_id: &str, within: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
+    pub async fn text_when(
+        &self,
+        test_id: &str,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         until(&format!("the text of '{test_id}'"), within, async || {
             let script = "const e = document.querySelector(arguments[0]); return e ? (e.innerText ?? e.textContent) : null";
             let found = self.run(script, &[json!(format!("[data-testid='{test_id}']"))]).await?;
@@ -134,28 +187,35 @@ impl Browser {
 
     /// Runs a script in the page; it may return a value.
     pub async fn run(&self, script: &str, arguments: &[Value]) -> Result<Value> {
-        self.send(Method::POST, "/execute/sync", &json!({ "script": script, "args": arguments })).await
+        self.send(
+            Method::POST,
+            "/execute/sync",
+            &json!({ "script": script, "args": arguments }),
+        )
+        .await
     }
 
     /// All text that a person sees.
     pub async fn page_text(&self) -> Result<String> {
-        let text = self.run("return document.body ? document.body.innerText : ''", &[]).await?;
+        let text = self
+            .run("return document.body ? document.body.innerText : ''", &[])
+            .await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
     /// Writes a picture of the window as PNG.
     pub async fn screenshot(&self, file: &Path) -> Result<()> {
         let value = self.send(Method::GET, "/screenshot", &Value::Null).await?;
-        let bytes = base64::engine::general_purpose::STANDARD.decode(value.as_str().context("a picture is text")?)?;
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(value.as_str().context("a picture is text")?)?;
         std::fs::write(file, bytes).with_context(|| format!("writing {}", file.display()))
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browsers when it is asked to end; killed, it would leave them.
-        let pid = nix::unistd::Pid::from_raw(self.driver.id() as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        // The driver alone would leave its browser behind.
+        let _ = killpg(Pid::from_raw(self.driver.id() as i32), Signal::SIGKILL);
         let _ = self.driver.wait();
     }
 }
@@ -177,10 +237,14 @@ fn driver_port(driver: &mut Child) -> Result<u16> {
 }
 
 fn chromium() -> Result<&'static str> {
-    ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .context("there is no Chromium; script/setup --for test installs it")
+    [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+    ]
+    .into_iter()
+    .find(|path| Path::new(path).exists())
+    .context("there is no Chromium; script/setup --for test installs it")
 }
 
 fn arguments(width: u32, height: u32, profile: &Path) -> Vec<String> {

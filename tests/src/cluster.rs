@@ -33,19 +33,32 @@ pub fn binary() -> Result<PathBuf> {
         Some(path) => PathBuf::from(path),
         None => {
             let test = std::env::current_exe()?;
-            let profile = test.parent().and_then(Path::parent).context("a test lies in <profile>/deps")?;
+            let profile = test
+                .parent()
+                .and_then(Path::parent)
+                .context("a test lies in <profile>/deps")?;
             profile.join("weir")
         }
     };
-    ensure!(path.exists(), "{} is not there: run `cargo build --workspace --bins --tests` first", path.display());
+    ensure!(
+        path.exists(),
+        "{} is not there: run `cargo build --workspace --bins --tests` first",
+        path.display()
+    );
     Ok(path)
 }
 
 /// Runs a command of the binary to its end, from the checkout's top folder.
 pub fn weir(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(binary()?);
-    command.args(arguments).envs(environment.iter().copied()).current_dir(repository::root()).stdin(Stdio::null());
-    command.output().with_context(|| format!("running weir {}", arguments.join(" ")))
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(repository::root())
+        .stdin(Stdio::null());
+    command
+        .output()
+        .with_context(|| format!("running weir {}", arguments.join(" ")))
 }
 
 /// A port that was free a moment ago.
@@ -87,14 +100,23 @@ impl Cluster {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        let mut cluster = Self { api: Api::at(format!("http://{listen}")), child: Some(child), log };
+        let mut cluster = Self {
+            api: Api::at(format!("http://{listen}")),
+            child: Some(child),
+            log,
+        };
         cluster.wait_ready(size).await?;
         Ok(cluster)
     }
 
     async fn wait_ready(&mut self, size: Size) -> Result<()> {
         until("the cluster to start", START_TIMEOUT, async || {
-            if let Some(status) = self.child.as_mut().context("the cluster was started")?.try_wait()? {
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .context("the cluster was started")?
+                .try_wait()?
+            {
                 bail!("`weir up` ended at its start ({status}):\n{}", self.log_text());
             }
             match self.api.info().await {
@@ -118,7 +140,9 @@ impl Cluster {
 
     /// The process id of its control plane, unless that is not running now.
     pub fn control_plane_pid(&self) -> Result<Option<i32>> {
-        Ok(children(self.pid())?.into_iter().find(|pid| command_line(*pid).contains("control-plane")))
+        Ok(children(self.pid())?
+            .into_iter()
+            .find(|pid| command_line(*pid).contains("control-plane")))
     }
 
     /// Stops it as Ctrl-C does, and expects that it stops well.
@@ -129,16 +153,26 @@ impl Cluster {
         let status = wait_end(&mut child)?;
         let Some(status) = status else {
             child.kill()?;
-            bail!("`weir up` does not stop within {} s:\n{}", STOP_TIMEOUT.as_secs(), self.log_text());
+            bail!(
+                "`weir up` does not stop within {} s:\n{}",
+                STOP_TIMEOUT.as_secs(),
+                self.log_text()
+            );
         };
-        ensure!(status.success(), "`weir up` ended with {status}:\n{}", self.log_text());
+        ensure!(
+            status.success(),
+            "`weir up` ended with {status}:\n{}",
+            self.log_text()
+        );
         Ok(())
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         let _ = kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
         if !matches!(wait_end(&mut child), Ok(Some(_))) {
             let _ = child.kill();
@@ -178,8 +212,10 @@ pub fn is_running(pid: i32) -> bool {
 }
 
 fn children(parent: i32) -> Result<Vec<i32>> {
-    let processes = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let is_child = |pid: &i32| stat_fields(*pid).is_some_and(|f| f.get(1).is_some_and(|p| *p == parent.to_string()));
+    let processes =
+        fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let is_child =
+        |pid: &i32| stat_fields(*pid).is_some_and(|f| f.get(1).is_some_and(|p| *p == parent.to_string()));
     Ok(processes.filter(is_child).collect())
 }
 
@@ -190,5 +226,7 @@ fn stat_fields(pid: i32) -> Option<Vec<String>> {
 }
 
 fn command_line(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
+    fs::read_to_string(format!("/proc/{pid}/cmdline"))
+        .unwrap_or_default()
+        .replace('\0', " ")
 }

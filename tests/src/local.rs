@@ -26,11 +26,18 @@ pub enum Refused {
 
 /// Runs a bounded script to its end on two threads.
 pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalStats), Refused> {
-    let planned =
-        weir_planner::plan(sql, &PlanOptions { parallelism }).await.map_err(Refused::Planning)?;
+    let planned = weir_planner::plan(sql, &PlanOptions { parallelism })
+        .await
+        .map_err(Refused::Planning)?;
     let rows = Arc::new(Collected::default());
-    let options = LocalOptions { output: rows.clone(), clock: Arc::new(SystemClock::new()), threads: 2 };
-    let stats = run_local(planned.graph, options, CancellationToken::new()).await.map_err(Refused::Running)?;
+    let options = LocalOptions {
+        output: rows.clone(),
+        clock: Arc::new(SystemClock::new()),
+        threads: 2,
+    };
+    let stats = run_local(planned.graph, options, CancellationToken::new())
+        .await
+        .map_err(Refused::Running)?;
     let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
     Ok((printed, stats))
 }
@@ -44,6 +51,11 @@ impl RowOutput for Collected {
         let text = std::str::from_utf8(lines).expect("printed rows are UTF-8");
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), rows, "the sink says how many rows it prints");
-        self.0.lock().expect("no writer panicked").entry(table.to_owned()).or_default().extend(lines);
+        self.0
+            .lock()
+            .expect("no writer panicked")
+            .entry(table.to_owned())
+            .or_default()
+            .extend(lines);
     }
 }
