@@ -6,8 +6,11 @@ use leptos::prelude::window;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Request, RequestInit, Response};
+use web_sys::{AbortSignal, Request, RequestInit, Response};
 use weir_model::{ErrorCode, JobId, Problem};
+
+/// How long an answer may take; the server gives up earlier, and says so.
+const TIMEOUT_MS: u32 = 40_000;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +90,7 @@ pub(crate) fn url(path: &str) -> String {
 async fn send(method: &str, path: &str, body: Option<String>) -> Result<Response> {
     let init = RequestInit::new();
     init.set_method(method);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
     if let Some(body) = &body {
         init.set_body(&JsValue::from_str(body));
     }

@@ -95,8 +95,13 @@ fn section(path: &str) -> Option<&'static str> {
 #[component]
 fn ClusterSummary(info: Fetched<Info>) -> impl IntoView {
     move || {
-        if info.error.with(Option::is_some) {
-            return view! { <span class="cluster cluster-down" role="status">"No connection"</span> }
+        if let Some(error) = info.error.get() {
+            let words = if error.code().is_some() {
+                "Cluster unavailable"
+            } else {
+                "No connection"
+            };
+            return view! { <span class="cluster cluster-down" role="status" title=error.to_string()>{words}</span> }
                 .into_any();
         }
         let Some(Info {

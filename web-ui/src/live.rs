@@ -45,7 +45,10 @@ pub(crate) struct Fetched<T: Send + Sync + 'static> {
     pub(crate) value: RwSignal<Option<T>>,
     /// Why there is none, or no newer one.
     pub(crate) error: RwSignal<Option<api::Error>>,
+    /// How many times it was asked for.
     asked: RwSignal<u32>,
+    /// Which of these times is under way.
+    under_way: StoredValue<Option<u32>>,
 }
 
 impl<T: Send + Sync + 'static> Clone for Fetched<T> {
@@ -57,7 +60,7 @@ impl<T: Send + Sync + 'static> Clone for Fetched<T> {
 impl<T: Send + Sync + 'static> Copy for Fetched<T> {}
 
 impl<T: Send + Sync + 'static> Fetched<T> {
-    /// Asks now.
+    /// Asks now; if an answer is on its way, which may be about an older state, once more after it.
     pub(crate) fn refresh(&self) {
         self.asked.update(|n| *n += 1);
     }
@@ -73,21 +76,25 @@ where
         value: RwSignal::new(None),
         error: RwSignal::new(None),
         asked: RwSignal::new(0),
+        under_way: StoredValue::new(None),
     };
-    let under_way = StoredValue::new(false);
     let ask = Rc::new(ask);
     Effect::new(move |_| {
-        fetched.asked.track();
-        if under_way.get_value() {
+        let asked = fetched.asked.get();
+        if fetched.under_way.get_value().is_some() {
             return;
         }
-        under_way.set_value(true);
+        fetched.under_way.set_value(Some(asked));
         let answer = untrack(|| ask());
         spawn_local(async move {
             let answer = answer.await;
             // Handed back once the page is gone.
-            if under_way.try_set_value(false).is_none() {
-                fetched.accept(answer);
+            if fetched.under_way.try_set_value(None).is_some() {
+                return;
+            }
+            fetched.accept(answer);
+            if fetched.asked.get_untracked() != asked {
+                fetched.refresh();
             }
         });
     });
@@ -103,7 +110,8 @@ where
     let fetched = fetch(ask);
     every(period, move || {
         let in_view = document().visibility_state() == VisibilityState::Visible;
-        if in_view && active.try_get_untracked() == Some(true) {
+        let is_idle = fetched.under_way.get_value().is_none();
+        if in_view && is_idle && active.try_get_untracked() == Some(true) {
             fetched.refresh();
         }
     });
@@ -122,7 +130,11 @@ impl<T: PartialEq + Send + Sync + 'static> Fetched<T> {
                     self.error.set(None);
                 }
             }
-            Err(error) => self.error.set(Some(error)),
+            Err(error) => {
+                if self.error.with_untracked(|old| old.as_ref() != Some(&error)) {
+                    self.error.set(Some(error));
+                }
+            }
         }
     }
 }

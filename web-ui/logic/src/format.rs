@@ -170,7 +170,7 @@ fn civil(days: i64) -> Option<(i64, usize, i64)> {
     const DAYS_TO_1970: i64 = 719_528;
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let since_year_0 = days.checked_add(DAYS_TO_1970)?;
-    if since_year_0 < 0 || since_year_0 >= 25 * DAYS_IN_400_YEARS {
+    if !(0..25 * DAYS_IN_400_YEARS).contains(&since_year_0) {
         return None;
     }
     let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;

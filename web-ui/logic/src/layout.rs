@@ -295,9 +295,14 @@ impl Grid {
         }
         for (edge, from, to) in &tasks.edges {
             let mut last = Role::Frame(*from);
-            for layer in layer_of[*from] + 1..layer_of[*to] {
+            let between = layer_of[*from] + 1..layer_of[*to];
+            for (layer, items) in layers
+                .iter_mut()
+                .enumerate()
+                .filter(|(layer, _)| between.contains(layer))
+            {
                 let role = Role::Waypoint(*edge);
-                layers[layer].push(Item {
+                items.push(Item {
                     role,
                     layer,
                     width: 0.0,
@@ -404,8 +409,12 @@ impl Grid {
             .fold(0.0, f64::max)
     }
 
-    fn waypoint(&self, edge: usize, layer: usize) -> Option<&Item> {
-        self.layers[layer].iter().find(|i| i.role == Role::Waypoint(edge))
+    /// Where an edge passes layers, from left to right.
+    fn waypoints(&self, edge: usize) -> impl Iterator<Item = &Item> {
+        self.layers
+            .iter()
+            .flatten()
+            .filter(move |i| i.role == Role::Waypoint(edge))
     }
 }
 
@@ -464,14 +473,14 @@ fn links(
             return Some(chained(at, from, to));
         }
         let mut points = vec![(from.x + from.width, from.center_y())];
-        for layer in layer_of[&from_task] + 1..layer_of[&to_task] {
-            let y = grid.waypoint(at, layer)?.center();
-            points.push((lefts[layer], y));
-            points.push((lefts[layer] + layer_width(layer), y));
+        for passed in grid.waypoints(at) {
+            let left = lefts[passed.layer];
+            points.push((left, passed.center()));
+            points.push((left + layer_width(passed.layer), passed.center()));
         }
         points.push((to.x, to.center_y()));
         let frame_end = lefts[layer_of[&from_task]] + layer_width(layer_of[&from_task]);
-        let gap_end = lefts[layer_of[&from_task] + 1];
+        let gap_end = *lefts.get(layer_of[&from_task] + 1)?;
         let label = (
             f64::midpoint(frame_end, gap_end),
             f64::midpoint(points[0].1, points[1].1),
@@ -510,6 +519,7 @@ fn curve(points: &[(f64, f64)]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "sums of small whole numbers are exact")]
 mod tests {
     use weir_model::graph::{Operator, OperatorKind, Partitioning};
 

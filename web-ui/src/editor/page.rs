@@ -15,12 +15,12 @@ use super::{
     check::{Verdict, keep_checked},
     draft::Draft,
     examples::Examples,
-    problem::{ProblemBox, VerdictLine},
+    problem::VerdictLine,
     sql_editor::SqlEditor,
 };
 use crate::{
     api,
-    graph::GraphView,
+    graph::{GraphView, Numbers},
     parts::{set_title, states::ErrorNotice},
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn NewJobPage() -> impl IntoView {
         let navigate = navigate.clone();
         page.submit(move |job| navigate(&format!("/jobs/{}", job.id), NavigateOptions::default()));
     });
-    let mark = Memo::new(move |_| page.wrong().and_then(|p| p.location));
+    let mark = Memo::new(move |_| page.verdict.with(|v| v.problem().and_then(|p| p.location)));
     view! {
         <div class="page">
             <div class="page-head"><h1>"New job"</h1></div>
@@ -83,16 +83,6 @@ pub(crate) fn NewJobPage() -> impl IntoView {
 }
 
 impl Page {
-    /// What is wrong with the script: by the check, or by the last submit.
-    fn wrong(self) -> Option<Problem> {
-        let refused = self
-            .refusal
-            .with(|e| e.as_ref().and_then(|e| e.problem().cloned()));
-        refused
-            .filter(|p| p.location.is_some())
-            .or_else(|| self.verdict.with(|v| v.problem().cloned()))
-    }
-
     fn load(self, example: &Example) {
         if let Some(area) = self.area.get_untracked() {
             caret::replace_all(&area, &example.sql);
@@ -133,7 +123,7 @@ impl Page {
                     Draft::forget();
                     on_created(job);
                 }
-                Err(error) => self.refusal.set(Some(error)),
+                Err(error) => self.refuse(error),
             }
         });
     }
@@ -158,7 +148,7 @@ impl Page {
                     self.refusal.set(None);
                     self.plan.set(Some(plan));
                 }
-                Err(error) => self.refusal.set(Some(error)),
+                Err(error) => self.refuse(error),
             }
         });
     }
@@ -174,18 +164,39 @@ impl Page {
         })
     }
 
-    /// The rest of the refusals, for below the buttons; those with a place are with the text.
+    /// The rest of the refusals, for below the buttons.
     fn refused_otherwise(self) -> Option<api::Error> {
-        let is_elsewhere = self.refused_parallelism().is_some() || self.refused_in_text().is_some();
-        self.refusal.get().filter(|_| !is_elsewhere)
+        self.refusal
+            .get()
+            .filter(|_| self.refused_parallelism().is_none())
     }
 
-    fn refused_in_text(self) -> Option<Problem> {
-        let problem = self
-            .refusal
-            .with(|e| e.as_ref().and_then(|e| e.problem().cloned()))?;
-        problem.location.is_some().then_some(problem)
+    /// What is wrong with the script is said where the script is.
+    fn refuse(self, error: api::Error) {
+        match error {
+            api::Error::Problem(problem) if is_about_script(&problem) => {
+                self.verdict.set(Verdict::Wrong(*problem))
+            }
+            error => self.refusal.set(Some(error)),
+        }
     }
+}
+
+fn is_about_script(problem: &Problem) -> bool {
+    use ErrorCode as Code;
+    let codes = [
+        Code::SqlSyntax,
+        Code::SqlUnknownName,
+        Code::SqlType,
+        Code::SqlUnsupported,
+        Code::SqlInvalid,
+        Code::UnknownConnector,
+        Code::UnknownOption,
+        Code::MissingOption,
+        Code::InvalidOption,
+        Code::SourceUnavailable,
+    ];
+    problem.location.is_some() || codes.contains(&problem.code)
 }
 
 #[component]
@@ -244,7 +255,6 @@ fn Form(page: Page, submit: Callback<()>) -> impl IntoView {
                     {move || if page.is_explaining.get() { "Explaining …" } else { "Explain" }}
                 </button>
             </div>
-            {move || page.refused_in_text().map(|p| view! { <ProblemBox problem=p area=page.area /> })}
             <ErrorNotice error=other />
         </form>
     }
@@ -261,7 +271,7 @@ fn Plan(page: Page) -> impl IntoView {
                     <h2>"Plan"</h2>
                     <button type="button" class="button button-small" on:click=move |_| page.plan.set(None)>"Close"</button>
                 </div>
-                <GraphView graph=graph metrics=Signal::stored(None) />
+                <GraphView graph=graph numbers=Numbers::none() />
                 <details class="plan-text">
                     <summary>"As text"</summary>
                     <pre>{text}</pre>

@@ -34,21 +34,39 @@ const MARGIN: f64 = 6.0;
 const SMALLEST_SCALE: f64 = 0.72;
 const LABEL_CHARS: usize = 17;
 
-/// A graph to look at and to pick operators from. Without metrics it is a plan.
+/// The numbers of a graph.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers {
+    /// None for a plan.
+    pub(crate) metrics: Signal<Option<JobMetrics>>,
+    /// Whether they change: rates and loads say something.
+    pub(crate) is_running: Signal<bool>,
+}
+
+impl Numbers {
+    /// Those of a plan.
+    pub(crate) fn none() -> Self {
+        Self {
+            metrics: Signal::stored(None),
+            is_running: Signal::stored(false),
+        }
+    }
+}
+
+/// A graph to look at and to pick operators from.
 #[component]
-pub(crate) fn GraphView(graph: Graph, #[prop(into)] metrics: Signal<Option<JobMetrics>>) -> impl IntoView {
+pub(crate) fn GraphView(graph: Graph, numbers: Numbers) -> impl IntoView {
     let selected = RwSignal::new(None::<OperatorId>);
-    let is_live = Memo::new(move |_| metrics.with(|m| m.as_ref().is_some_and(|m| !m.operators.is_empty())));
     let drawing = layout::layout(&graph, &SIZES);
     let graph = StoredValue::new(graph);
     let panel = move || {
         let operator =
             graph.with_value(|g| g.operators.iter().find(|o| Some(o.id) == selected.get()).cloned())?;
-        Some(view! { <OperatorPanel operator=operator metrics=metrics selected=selected /> })
+        Some(view! { <OperatorPanel operator=operator numbers=numbers selected=selected /> })
     };
     view! {
         <div class="graph" class:has-panel=move || selected.get().is_some() data-testid="graph">
-            <div class="graph-scroll">{drawing_view(&drawing, graph, metrics, is_live, selected)}</div>
+            <div class="graph-scroll">{drawing_view(&drawing, graph, numbers, selected)}</div>
             {panel}
         </div>
     }
@@ -57,8 +75,7 @@ pub(crate) fn GraphView(graph: Graph, #[prop(into)] metrics: Signal<Option<JobMe
 fn drawing_view(
     drawing: &Layout,
     graph: StoredValue<Graph>,
-    metrics: Signal<Option<JobMetrics>>,
-    is_live: Memo<bool>,
+    numbers: Numbers,
     selected: RwSignal<Option<OperatorId>>,
 ) -> impl IntoView + use<> {
     let (width, height) = (drawing.width + 2.0 * MARGIN, drawing.height + 2.0 * MARGIN);
@@ -67,7 +84,7 @@ fn drawing_view(
         .iter()
         .map(|frame| {
             let parallelism = graph.with_value(|g| parallelism(g, frame.task));
-            view! { <TaskFrame task=frame.task rect=frame.rect parallelism=parallelism metrics=metrics /> }
+            view! { <TaskFrame task=frame.task rect=frame.rect parallelism=parallelism numbers=numbers /> }
         })
         .collect_view();
     let links = graph.with_value(|g| {
@@ -90,7 +107,7 @@ fn drawing_view(
         let placed = g.operators.iter().filter_map(|o| Some((o.clone(), place(o)?)));
         placed
             .map(|(operator, rect)| {
-                view! { <OperatorNode operator=operator rect=rect metrics=metrics is_live=is_live selected=selected /> }
+                view! { <OperatorNode operator=operator rect=rect numbers=numbers selected=selected /> }
             })
             .collect_view()
     });
@@ -127,13 +144,11 @@ fn parallelism(graph: &Graph, task: TaskId) -> u32 {
 
 /// The frame of a task: its operators are chained, so they share a thread, and its load is theirs together.
 #[component]
-fn TaskFrame(
-    task: TaskId,
-    rect: Rect,
-    parallelism: u32,
-    metrics: Signal<Option<JobMetrics>>,
-) -> impl IntoView {
-    let load = Memo::new(move |_| metrics.with(|m| words::load(m.as_ref()?, task)));
+fn TaskFrame(task: TaskId, rect: Rect, parallelism: u32, numbers: Numbers) -> impl IntoView {
+    let load = Memo::new(move |_| {
+        let load = numbers.metrics.with(|m| words::load(m.as_ref()?, task));
+        load.filter(|_| numbers.is_running.get())
+    });
     let level = move || load.get().map_or("calm", |l| l.level());
     let inner = rect.width - 2.0 * SIZES.frame_padding;
     let left = rect.x + SIZES.frame_padding;

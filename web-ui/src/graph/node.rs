@@ -8,8 +8,10 @@ use weir_model::{
 };
 use weir_ui_logic::{format, graph as words, layout::Rect};
 
+use super::Numbers;
+
 const TITLE_CHARS: usize = 30;
-const LINE_CHARS: usize = 40;
+const LINE_CHARS: usize = 36;
 /// Baselines of the lines, from the top.
 const LINES: [f64; 4] = [20.0, 38.0, 56.0, 73.0];
 const PADDING: f64 = 14.0;
@@ -19,13 +21,14 @@ const PADDING: f64 = 14.0;
 pub(crate) fn OperatorNode(
     operator: Operator,
     rect: Rect,
-    metrics: Signal<Option<JobMetrics>>,
-    is_live: Memo<bool>,
+    numbers: Numbers,
     selected: RwSignal<Option<OperatorId>>,
 ) -> impl IntoView {
     let id = operator.id;
-    let numbers = Memo::new(move |_| metrics.with(|m| of(m.as_ref()?, id)));
-    let number = move |pick: fn(&OperatorMetrics) -> u64| numbers.get().map(|m| pick(&m).to_string());
+    let Numbers { metrics, is_running } = numbers;
+    let own = Memo::new(move |_| metrics.with(|m| of(m.as_ref()?, id)));
+    let is_plan = Memo::new(move |_| metrics.with(Option::is_none));
+    let number = move |pick: fn(&OperatorMetrics) -> u64| own.get().map(|m| pick(&m).to_string());
     let is_selected = move || selected.get() == Some(id);
     let toggle = move || {
         selected.set(if selected.get_untracked() == Some(id) {
@@ -35,7 +38,11 @@ pub(crate) fn OperatorNode(
         })
     };
     let whole = format!("{}\n{}", operator.name, operator.description);
-    let columns = format::counted(operator.output.len() as u64, "column");
+    let columns: Vec<&str> = operator.output.iter().map(|c| c.name.as_str()).collect();
+    let columns = match columns.is_empty() {
+        true => String::new(),
+        false => format::truncate(&format!("emits {}", columns.join(", ")), LINE_CHARS),
+    };
     let description = format::truncate(&operator.description, LINE_CHARS);
     let now_ms = Memo::new(move |_| metrics.with(|m| m.as_ref().map_or(0, |m| m.at_ms)));
     view! {
@@ -52,7 +59,7 @@ pub(crate) fn OperatorNode(
             data-rows-out=move || number(|m| m.rows_out)
             data-late-rows=move || number(|m| m.late_rows)
             data-skipped-records=move || number(|m| m.skipped_records)
-            data-watermark-ms=move || numbers.get().and_then(|m| Some(m.watermark?.to_string()))
+            data-watermark-ms=move || own.get().and_then(|m| Some(m.watermark?.to_string()))
             on:click=move |_| toggle()
             on:keydown=move |event| {
                 if matches!(event.key().as_str(), "Enter" | " ") {
@@ -68,13 +75,14 @@ pub(crate) fn OperatorNode(
             <svg x=rect.x + PADDING y=rect.y width=rect.width - PADDING - 6.0 height=rect.height>
                 <text class="node-name" y=LINES[0]>{format::truncate(&operator.name, TITLE_CHARS)}</text>
                 <text class="node-line" y=LINES[1]>{description}</text>
-                {move || match numbers.get() {
-                    Some(m) => rates(&m, &rect, now_ms.get()).into_any(),
-                    None if is_live.get() => view! { <text class="node-line" y=LINES[2]>"no report yet"</text> }.into_any(),
-                    None => view! { <text class="node-line" y=LINES[2]>{columns.clone()}</text> }.into_any(),
+                {move || match own.get() {
+                    Some(m) if is_running.get() => rates(&m, &rect, now_ms.get()).into_any(),
+                    Some(m) => sums(&m).into_any(),
+                    None if is_plan.get() => view! { <text class="node-line" y=LINES[2]>{columns.clone()}</text> }.into_any(),
+                    None => view! { <text class="node-line" y=LINES[2]>"no numbers yet"</text> }.into_any(),
                 }}
             </svg>
-            {move || numbers.get().as_ref().and_then(losses).map(|text| warning(&rect, text))}
+            {move || own.get().as_ref().and_then(losses).map(|text| warning(&rect, text))}
         </g>
     }
 }
@@ -91,6 +99,14 @@ fn rates(m: &OperatorMetrics, rect: &Rect, now_ms: i64) -> impl IntoView + use<>
             <tspan x=rect.width / 2.0 - PADDING>{format!("out {}", format::rate(m.rows_out_per_s))}</tspan>
         </text>
         <text class="node-line" y=LINES[3]>{totals(m, now_ms)}</text>
+    }
+}
+
+/// What is left to say when it does not run.
+fn sums(m: &OperatorMetrics) -> impl IntoView + use<> {
+    view! {
+        <text class="node-rate" y=LINES[2]>{format!("{} in", format::counted(m.rows_in, "row"))}</text>
+        <text class="node-rate" y=LINES[3]>{format!("{} out", format::counted(m.rows_out, "row"))}</text>
     }
 }
 

@@ -1,7 +1,8 @@
 //! All about one operator, beside the drawing.
 
 use leptos::{html::Aside, prelude::*};
-use web_sys::FocusOptions;
+use wasm_bindgen::JsCast;
+use web_sys::{FocusOptions, HtmlElement};
 use weir_model::{
     OperatorId, TaskId,
     graph::{Column, Operator},
@@ -9,14 +10,14 @@ use weir_model::{
 };
 use weir_ui_logic::{format, graph as words};
 
-use super::node;
+use super::{Numbers, node};
 use crate::parts::bar::LoadBar;
 
 /// What it does, its columns and, while it runs, its numbers.
 #[component]
 pub(crate) fn OperatorPanel(
     operator: Operator,
-    metrics: Signal<Option<JobMetrics>>,
+    numbers: Numbers,
     selected: RwSignal<Option<OperatorId>>,
 ) -> impl IntoView {
     let Operator {
@@ -31,6 +32,17 @@ pub(crate) fn OperatorPanel(
     } = operator;
     let label = format!("Operator {name}");
     let panel = NodeRef::<Aside>::new();
+    // The focus goes back to where the panel was opened from.
+    let close = move || {
+        selected.set(None);
+        let node = document()
+            .query_selector(&format!("[data-testid=operator-{id}]"))
+            .ok()
+            .flatten();
+        if let Some(node) = node {
+            let _ = node.unchecked_into::<HtmlElement>().focus();
+        }
+    };
     Effect::new(move |_| {
         if let Some(panel) = panel.get() {
             let stay = FocusOptions::new();
@@ -47,13 +59,13 @@ pub(crate) fn OperatorPanel(
             data-testid="operator-panel"
             on:keydown=move |event| {
                 if event.key() == "Escape" {
-                    selected.set(None);
+                    close();
                 }
             }
         >
             <div class="panel-head">
                 <h2>{name}</h2>
-                <button type="button" class="icon-button" aria-label="Close" on:click=move |_| selected.set(None)>
+                <button type="button" class="icon-button" aria-label="Close" on:click=move |_| close()>
                     <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
                         <path d="M3.5 3.5l9 9m0-9l-9 9" stroke="currentColor" stroke-width="1.6" />
                     </svg>
@@ -66,15 +78,16 @@ pub(crate) fn OperatorPanel(
                 <dt>"Subtasks"</dt><dd>{parallelism}</dd>
                 <dt>"Uid"</dt><dd><code>{uid}</code></dd>
             </dl>
-            <Numbers id=id metrics=metrics />
-            <Subtasks task=task metrics=metrics />
+            <OperatorNumbers id=id numbers=numbers />
+            <Subtasks task=task numbers=numbers />
             <Columns columns=output />
         </aside>
     }
 }
 
 #[component]
-fn Numbers(id: OperatorId, metrics: Signal<Option<JobMetrics>>) -> impl IntoView {
+fn OperatorNumbers(id: OperatorId, numbers: Numbers) -> impl IntoView {
+    let Numbers { metrics, is_running } = numbers;
     move || {
         let (numbers, now_ms) =
             metrics.with(|m| m.as_ref().and_then(|m| Some((node::of(m, id)?, m.at_ms))))?;
@@ -86,12 +99,18 @@ fn Numbers(id: OperatorId, metrics: Signal<Option<JobMetrics>>) -> impl IntoView
             watermark,
             ..
         } = numbers;
-        let lag = format::watermark_lag(watermark, now_ms).map(|lag| format!("{lag} behind the clock"));
+        let is_running = is_running.get();
+        let lag = format::watermark_lag(watermark, now_ms).filter(|_| is_running);
+        let lag = lag.map(|lag| format!("{lag} behind the clock"));
+        let rows = |n: u64, per_s: f64| match is_running {
+            true => format!("{} ({})", format::count(n), format::rate(per_s)),
+            false => format::count(n),
+        };
         Some(view! {
-            <h3>"Now"</h3>
+            <h3>{if is_running { "Now" } else { "At the end" }}</h3>
             <dl class="facts" data-testid="operator-numbers">
-                <dt>"Rows in"</dt><dd>{format!("{} ({})", format::count(rows_in), format::rate(numbers.rows_in_per_s))}</dd>
-                <dt>"Rows out"</dt><dd>{format!("{} ({})", format::count(rows_out), format::rate(numbers.rows_out_per_s))}</dd>
+                <dt>"Rows in"</dt><dd>{rows(rows_in, numbers.rows_in_per_s)}</dd>
+                <dt>"Rows out"</dt><dd>{rows(rows_out, numbers.rows_out_per_s)}</dd>
                 <dt>"Watermark"</dt><dd>{watermark_text(watermark)} {lag.map(|l| view! { <br />{l} })}</dd>
                 <dt>"Late rows"</dt><dd class:is-warning=(late_rows > 0)>{format::count(late_rows)}</dd>
                 <dt>"Skipped"</dt><dd class:is-warning=(skipped_records > 0)>{format::count(skipped_records)}</dd>
@@ -110,7 +129,7 @@ fn watermark_text(watermark: Option<weir_model::EventTime>) -> String {
 }
 
 #[component]
-fn Subtasks(task: TaskId, metrics: Signal<Option<JobMetrics>>) -> impl IntoView {
+fn Subtasks(task: TaskId, numbers: Numbers) -> impl IntoView {
     let subtasks = Memo::new(move |_| {
         let of_task = |m: &JobMetrics| {
             m.subtasks
@@ -119,7 +138,8 @@ fn Subtasks(task: TaskId, metrics: Signal<Option<JobMetrics>>) -> impl IntoView 
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        metrics.with(|m| m.as_ref().map(of_task).unwrap_or_default())
+        let subtasks = numbers.metrics.with(|m| m.as_ref().map(of_task));
+        subtasks.filter(|_| numbers.is_running.get()).unwrap_or_default()
     });
     let row = |m: SubtaskMetrics| {
         view! {

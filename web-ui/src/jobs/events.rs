@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 #[component]
 pub(super) fn Events(followed: Followed) -> impl IntoView {
     let id = followed.id;
-    let events = live::poll(PERIOD, followed.is_live(), move || async move {
+    let events = live::poll(PERIOD, followed.may_grow(), move || async move {
         api::get::<EventList>(&api::job_path(id, "/events")).await
     });
     Effect::new(move |_| {

@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 #[component]
 pub(super) fn Executions(followed: Followed) -> impl IntoView {
     let id = followed.id;
-    let executions = live::poll(PERIOD, followed.is_live(), move || async move {
+    let executions = live::poll(PERIOD, followed.may_grow(), move || async move {
         api::get::<ExecutionList>(&api::job_path(id, "/executions")).await
     });
     Effect::new(move |_| {
@@ -48,7 +48,7 @@ pub(super) fn Executions(followed: Followed) -> impl IntoView {
                                     <th scope="col">"Started, UTC"</th>
                                     <th scope="col">"Duration"</th>
                                     <th scope="col">"Why it ended"</th>
-                                    <th scope="col">"Where its subtasks ran"</th>
+                                    <th scope="col">"Where it ran: worker, task.subtask"</th>
                                 </tr>
                             </thead>
                             <tbody>{list().into_iter().map(row).collect_view()}</tbody>

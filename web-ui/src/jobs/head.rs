@@ -19,12 +19,18 @@ pub(super) fn Head(followed: Followed) -> impl IntoView {
     let name = Memo::new(move |_| job.with(|j| j.as_ref().map(|j| j.name.clone())));
     let reason = Memo::new(move |_| job.with(|j| j.as_ref()?.phase_reason.clone()));
     let phase = Signal::derive(move || followed.phase.get().unwrap_or(Phase::Created));
+    let now = Clock::now();
+    let next_attempt = move || {
+        let at_ms = job.with(|j| j.as_ref().filter(|j| j.phase == Phase::Restarting)?.restart_at_ms)?;
+        let left_ms = at_ms - now.get();
+        (left_ms > 0).then(|| format!(" · next attempt in {} s", (left_ms + 999) / 1000))
+    };
     let error = RwSignal::new(None::<api::Error>);
     view! {
         <div class="page-head">
             <h1 data-testid="job-title">{name}</h1>
             <PhaseBadge phase=phase />
-            <p class="page-sub" data-testid="job-reason">{reason}</p>
+            <p class="page-sub" data-testid="job-reason">{reason} {next_attempt}</p>
             <Actions followed=followed error=error />
         </div>
         <ErrorNotice error=error />
@@ -71,9 +77,9 @@ fn Trouble(followed: Followed) -> impl IntoView {
         let (phase, failure) = failure.get()?;
         let (title, goes_on) = match phase {
             Phase::Failed => ("This job failed", false),
-            Phase::Restarting => ("It is about to restart, because:", true),
-            Phase::Cancelled | Phase::Finished => ("It had restarted, because:", true),
-            _ => ("It last restarted, because:", true),
+            Phase::Restarting => ("Restarting after a failure", true),
+            Phase::Cancelled | Phase::Finished => ("It had restarted after a failure", true),
+            _ => ("Restarted after a failure", true),
         };
         Some(view! { <FailureBox title=title failure=failure goes_on=goes_on /> })
     }

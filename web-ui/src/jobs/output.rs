@@ -23,7 +23,7 @@ const FEW_ROWS: usize = 200;
 #[component]
 pub(super) fn OutputTab(followed: Followed) -> impl IntoView {
     let id = followed.id;
-    let output = live::poll(PERIOD, followed.is_live(), move || async move {
+    let output = live::poll(PERIOD, followed.may_grow(), move || async move {
         api::get::<Output>(&api::job_path(id, "/output")).await
     });
     // The last rows may be written after the last round of asking.

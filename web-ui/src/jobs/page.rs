@@ -14,8 +14,8 @@ use weir_model::{
 use super::{events::Events, executions::Executions, head::Head, output::OutputTab, script::Script};
 use crate::{
     api,
-    graph::GraphView,
-    live::{self, Fetched, Stream},
+    graph::{GraphView, Numbers},
+    live::{self, Clock, Fetched, Stream},
     parts::{
         set_title,
         states::{self, Empty},
@@ -24,6 +24,9 @@ use crate::{
 
 /// How soon a stream that the browser gave up on is opened again.
 const REOPEN_PERIOD: Duration = Duration::from_secs(2);
+
+/// How long after the end of a job its output and events are still asked for.
+const SETTLING_MS: i64 = 5_000;
 
 /// A job as its tabs see it.
 #[derive(Clone, Copy)]
@@ -58,6 +61,15 @@ impl Followed {
         Signal::derive(move || self.phase.get().is_some_and(|p| !p.is_terminal()))
     }
 
+    /// Whether lists about it can still grow: the last entries may come a little after the end.
+    pub(super) fn may_grow(self) -> Signal<bool> {
+        let now = Clock::now();
+        Signal::derive(move || {
+            let ended_at_ms = self.job.value.with(|j| j.as_ref().map(|j| j.ended_at_ms));
+            ended_at_ms.is_some_and(|at| at.is_none_or(|at| now.get() - at < SETTLING_MS))
+        })
+    }
+
     /// Keeps the event stream open while the job can change.
     fn stream(self) {
         let stream = StoredValue::new_local(None::<Stream>);
@@ -71,6 +83,10 @@ impl Followed {
             if is_live.get() {
                 open();
             } else {
+                // The numbers at the end may be newer than the last message.
+                if self.phase.get_untracked().is_some() {
+                    self.metrics.refresh();
+                }
                 // Later: this may be a message's own call, and a closure can't be dropped while it runs.
                 set_timeout(move || drop(stream.try_set_value(None)), Duration::ZERO);
             }
@@ -131,7 +147,7 @@ fn JobView(id: JobId) -> impl IntoView {
     });
     view! {
         <div class="page">
-            {states::fetched(followed.job, "job", move || {
+            {states::fetched(followed.job, "this job", move || {
                 view! { <Head followed=followed /> <Tabs followed=followed /> }
             })}
         </div>
@@ -184,12 +200,18 @@ fn Tabs(followed: Followed) -> impl IntoView {
 #[component]
 fn GraphTab(followed: Followed) -> impl IntoView {
     let id = followed.id;
+    let is_running =
+        Signal::derive(move || matches!(followed.phase.get(), Some(Phase::Running | Phase::Cancelling)));
+    let numbers = Numbers {
+        metrics: followed.metrics.value.into(),
+        is_running,
+    };
     let graph = live::fetch(move || async move { api::get::<Graph>(&api::job_path(id, "/graph")).await });
     states::fetched(graph, "graph", move || {
         let graph = graph.value.get_untracked().unwrap_or_default();
         if graph.operators.is_empty() {
             return view! { <Empty title="No operators" hint="The plan of this job is empty." /> }.into_any();
         }
-        view! { <GraphView graph=graph metrics=followed.metrics.value /> }.into_any()
+        view! { <GraphView graph=graph numbers=numbers /> }.into_any()
     })
 }

@@ -1,6 +1,7 @@
 //! Loading, empty, failed, and data that could not be refreshed.
 
 use leptos::prelude::*;
+use weir_model::ErrorCode;
 
 use crate::{api, live::Fetched};
 
@@ -37,7 +38,7 @@ where
         Stage::Failed => {
             view! { <Failed what=what error=fetched.error on_retry=move || fetched.refresh() /> }.into_any()
         }
-        Stage::Ready => view! { <Stale what=what error=fetched.error /> {ready()} }.into_any(),
+        Stage::Ready => view! { <Stale error=fetched.error /> {ready()} }.into_any(),
     }
 }
 
@@ -68,36 +69,45 @@ pub(crate) fn Empty(
     }
 }
 
-/// It can't be had, why, and a retry.
+/// It can't be had, why, and a retry; for what does not exist, a way out.
 #[component]
 fn Failed(
     what: &'static str,
     #[prop(into)] error: Signal<Option<api::Error>>,
-    on_retry: impl Fn() + 'static,
+    on_retry: impl Fn() + Send + 'static,
 ) -> impl IntoView {
-    let code = move || {
-        error
-            .get()
-            .and_then(|e| e.code())
+    let code = Memo::new(move |_| error.with(|e| e.as_ref().and_then(api::Error::code)));
+    let code_view = move || {
+        code.get()
             .map(|c| view! { <code class="code">{c.as_str()}</code> })
     };
+    let is_missing = Memo::new(move |_| code.get() == Some(ErrorCode::JobNotFound));
     view! {
         <div class="state state-error" role="alert" data-testid="error-state">
             <h2>{format!("Could not load {what}")}</h2>
-            <p>{move || error.get().map(|e| e.to_string())}" "{code}</p>
-            <button type="button" class="button" data-testid="retry" on:click=move |_| on_retry()>"Try again"</button>
+            <p>{move || error.get().map(|e| e.to_string())}" "{code_view}</p>
+            <a class="button" class:is-hidden=move || !is_missing.get() href="/jobs">"To the jobs"</a>
+            <button
+                type="button"
+                class="button"
+                class:is-hidden=is_missing
+                data-testid="retry"
+                on:click=move |_| on_retry()
+            >
+                "Try again"
+            </button>
         </div>
     }
 }
 
 /// A notice above data that could not be refreshed.
 #[component]
-fn Stale(what: &'static str, #[prop(into)] error: Signal<Option<api::Error>>) -> impl IntoView {
+fn Stale(#[prop(into)] error: Signal<Option<api::Error>>) -> impl IntoView {
     move || {
         error.get().map(|e| {
             view! {
                 <p class="notice notice-warning" role="status" data-testid="stale-notice">
-                    {format!("These {what} may be out of date. {e}")}
+                    {format!("What you see may be out of date. {e}")}
                 </p>
             }
         })
