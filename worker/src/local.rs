@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use weir_connector::{RowOutput, Split, connector};
@@ -31,48 +32,25 @@ pub struct LocalOptions {
 }
 
 /// What a local run counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LocalStats {
-    /// One entry per operator, in the graph's order, summed over its subtasks.
-    pub operators: Vec<OperatorStats>,
+    /// One entry per source, in the graph's order, summed over its subtasks.
+    pub sources: Vec<OperatorStats>,
+    /// One entry per sink, likewise.
+    pub sinks: Vec<OperatorStats>,
+    /// Rows that came after their window had fired, and were not aggregated, in all operators.
+    pub late_rows: u64,
 }
 
-impl LocalStats {
-    /// The sources' entries.
-    pub fn sources(&self) -> impl Iterator<Item = &OperatorStats> {
-        self.operators.iter().filter(|o| o.kind == OperatorKind::Source)
-    }
-
-    /// The sinks' entries.
-    pub fn sinks(&self) -> impl Iterator<Item = &OperatorStats> {
-        self.operators.iter().filter(|o| o.kind == OperatorKind::Sink)
-    }
-}
-
-/// What an operator is to the outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperatorKind {
-    /// It reads a table.
-    Source,
-    /// It computes.
-    Inner,
-    /// It writes a table.
-    Sink,
-}
-
-/// What one operator counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one source or sink counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OperatorStats {
     /// Its name in the graph.
     pub name: String,
-    /// What it is.
-    pub kind: OperatorKind,
     /// Rows taken; for a source: read.
     pub rows_in: u64,
     /// Rows emitted; for a sink: written.
     pub rows_out: u64,
-    /// Rows that came after their window had fired, and were not aggregated.
-    pub late_rows: u64,
     /// Records that could not be parsed and were skipped, as the table asked.
     pub skipped_records: u64,
 }
@@ -171,27 +149,26 @@ async fn wait_for_end(
 }
 
 fn stats(graph: &JobGraph, deployment: &Deployment) -> LocalStats {
+    let mut stats = LocalStats::default();
     let all: Vec<OperatorMetrics> = deployment
         .counters
         .iter()
         .flat_map(|subtask| subtask.operators.iter().map(|o| o.read()))
         .collect();
-    let operators = graph.operators.iter().map(|operator| {
+    for operator in &graph.operators {
         let of_operator = || all.iter().filter(|m| m.operator == operator.id);
-        OperatorStats {
+        stats.late_rows += of_operator().map(|m| m.late_rows).sum::<u64>();
+        let list = match operator.spec {
+            Some(Spec::Source(_)) => &mut stats.sources,
+            Some(Spec::Sink(_)) => &mut stats.sinks,
+            _ => continue,
+        };
+        list.push(OperatorStats {
             name: operator.name.clone(),
-            kind: match operator.spec {
-                Some(Spec::Source(_)) => OperatorKind::Source,
-                Some(Spec::Sink(_)) => OperatorKind::Sink,
-                _ => OperatorKind::Inner,
-            },
             rows_in: of_operator().map(|m| m.rows_in).sum(),
             rows_out: of_operator().map(|m| m.rows_out).sum(),
-            late_rows: of_operator().map(|m| m.late_rows).sum(),
             skipped_records: of_operator().map(|m| m.skipped_records).sum(),
-        }
-    });
-    LocalStats {
-        operators: operators.collect(),
+        });
     }
+    stats
 }

@@ -177,11 +177,11 @@ impl InboxSender {
     /// When the receiver has gone there is never room again: a sender then waits until it is cancelled, so that the
     /// receiver's own failure is the only one that is reported.
     pub fn try_send(&mut self, message: Message) -> Result<(), Message> {
-        let mut state = self.shared.state.lock();
+        let bytes = message.bytes();
+        let state = self.shared.state.lock();
         if state.receiver_gone || state.channels[self.channel].used >= self.shared.budget {
             return Err(message);
         }
-        let bytes = message.bytes();
         Self::put(state, self.channel, Item::Message(message), bytes);
         Ok(())
     }

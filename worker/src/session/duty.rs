@@ -1,0 +1,308 @@
+//! Carries out the control plane's commands and reports what comes of them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+};
+use weir_checkpoint::fence::Verdict;
+use weir_connector::{RowOutput, Split};
+use weir_env::Clock;
+use weir_model::{Failure, Generation};
+use weir_proto::control::{
+    Cancel, Deploy, FromWorker, MetricsReport, RunningDeployment, Start, SubtaskMetrics, TaskReport,
+    TaskState, from_worker, to_worker,
+};
+
+use super::{
+    ledger::{Key, Ledger},
+    printed::PrintedSample,
+};
+use crate::runtime::{
+    deployment::{Deployment, Location, Network, Order},
+    metrics::SubtaskCounters,
+    subtask::{Job, Stage, SubtaskEvent},
+};
+
+/// This worker's deployments and what there is to say about them.
+pub struct Duty {
+    worker: String,
+    compute: Handle,
+    network: Network,
+    clock: Arc<dyn Clock>,
+    events: UnboundedSender<SubtaskEvent>,
+    ledger: Ledger,
+    running: HashMap<Key, Running>,
+    up: Option<UnboundedSender<FromWorker>>,
+}
+
+struct Running {
+    deployment: Deployment,
+    printed: Arc<PrintedSample>,
+    /// Subtasks that have not ended.
+    live: Vec<Arc<SubtaskCounters>>,
+}
+
+impl Duty {
+    /// Nothing runs yet. `worker` is this worker's id, tasks run on `compute`; the receiver gets the news of subtasks,
+    /// to be handed to [`Duty::on_event`].
+    pub fn new(
+        worker: String,
+        compute: Handle,
+        network: Network,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, tokio::sync::mpsc::UnboundedReceiver<SubtaskEvent>) {
+        let (events, news) = unbounded_channel();
+        let duty = Self {
+            worker,
+            compute,
+            network,
+            clock,
+            events,
+            ledger: Ledger::default(),
+            running: HashMap::new(),
+            up: None,
+        };
+        (duty, news)
+    }
+
+    /// All deployments, for the hello.
+    pub fn deployments(&self) -> Vec<RunningDeployment> {
+        self.ledger.list()
+    }
+
+    /// Reports go here from now on.
+    pub fn connected(&mut self, up: UnboundedSender<FromWorker>) {
+        self.up = Some(up);
+    }
+
+    /// Nobody listens any more; what happens is kept in the ledger.
+    pub fn disconnected(&mut self) {
+        self.up = None;
+    }
+
+    /// Says something to the control plane, if it listens. Returns whether it does.
+    pub fn say(&self, message: from_worker::Message) -> bool {
+        self.up.as_ref().is_some_and(|up| {
+            up.send(FromWorker {
+                message: Some(message),
+            })
+            .is_ok()
+        })
+    }
+
+    /// Carries out a command.
+    pub fn on_command(&mut self, command: to_worker::Message) {
+        match command {
+            to_worker::Message::Welcome(_) => {}
+            to_worker::Message::Deploy(deploy) => self.deploy(deploy),
+            to_worker::Message::Start(Start { job_id, generation }) => {
+                if let Some(running) = self.running.get(&(job_id, Generation(generation))) {
+                    running.deployment.start();
+                }
+            }
+            to_worker::Message::Cancel(Cancel { job_id, generation }) => {
+                self.cancel(&job_id, Generation(generation))
+            }
+        }
+    }
+
+    fn deploy(&mut self, deploy: Deploy) {
+        let key = (deploy.job_id.clone(), Generation(deploy.generation));
+        let here: Vec<(u32, u32)> = deploy
+            .assignments
+            .iter()
+            .filter(|a| a.worker_id == self.worker)
+            .map(|a| (a.task, a.subtask))
+            .collect();
+        match self.ledger.judge(&key.0, key.1) {
+            // Sent again because the answer was lost: it is given again.
+            Verdict::Current if self.running.contains_key(&key) => self.repeat(&key),
+            Verdict::Current | Verdict::Stale => {
+                let refusal = Failure::internal(format!(
+                    "generation {} of job {} came to worker {} after a newer one or its cancellation",
+                    key.1, key.0, self.worker
+                ));
+                for (task, subtask) in here {
+                    self.say(report(&key, task, subtask, Stage::Failed(refusal.clone())));
+                }
+            }
+            Verdict::Newer => self.bring_up(key, deploy, &here),
+        }
+    }
+
+    fn repeat(&self, key: &Key) {
+        for report in self.ledger.reports(key) {
+            self.say(from_worker::Message::Task(report));
+        }
+    }
+
+    fn bring_up(&mut self, key: Key, deploy: Deploy, here: &[(u32, u32)]) {
+        let (job, generation, attempt) = (key.0.as_str(), key.1, deploy.attempt);
+        tracing::info!(job, %generation, attempt, subtasks = here.len(), "deploying");
+        for older in self.ledger.begin(&key, attempt, here.len()) {
+            self.stop(&older);
+        }
+        let printed = Arc::new(PrintedSample::default());
+        let output: Arc<dyn RowOutput> = Arc::clone(&printed) as _;
+        let brought_up = self
+            .order(&key, deploy, output)
+            .and_then(|order| Deployment::bring_up(order, Some(&self.network), &self.compute, &self.events));
+        match brought_up {
+            Ok(deployment) => {
+                let live = deployment.counters.clone();
+                self.running.insert(
+                    key,
+                    Running {
+                        deployment,
+                        printed,
+                        live,
+                    },
+                );
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, job = key.0, "cannot deploy");
+                for &(task, subtask) in here {
+                    self.tell(&key, task, subtask, Stage::Failed(failure.clone()));
+                }
+            }
+        }
+    }
+
+    fn order(&self, key: &Key, deploy: Deploy, output: Arc<dyn RowOutput>) -> Result<Order, Failure> {
+        let graph = deploy
+            .graph
+            .ok_or_else(|| Failure::internal("a deployment without a job graph"))?;
+        let placement = deploy.assignments.into_iter().map(|a| {
+            let location = if a.worker_id == self.worker {
+                Location::Here
+            } else {
+                Location::Peer(a.exchange_address)
+            };
+            ((a.task, a.subtask), location)
+        });
+        let splits = deploy.splits.into_iter().map(|source| {
+            let splits = source.splits.into_iter().map(|s| Split {
+                id: s.id,
+                state: s.state,
+            });
+            ((source.operator, source.subtask), splits.collect())
+        });
+        Ok(Order {
+            job: Job {
+                job: key.0.clone(),
+                generation: key.1,
+                graph: Arc::new(graph),
+                clock: Arc::clone(&self.clock),
+                output,
+            },
+            placement: placement.collect(),
+            splits: splits.collect(),
+        })
+    }
+
+    fn cancel(&mut self, job: &str, generation: Generation) {
+        let (running, ended) = self.ledger.cancel(job, generation);
+        for key in running {
+            self.stop(&key);
+        }
+        for report in ended {
+            self.say(from_worker::Message::Task(report));
+        }
+        self.network.inbound.forget(job, generation);
+    }
+
+    fn stop(&mut self, key: &Key) {
+        if let Some(running) = self.running.get(key) {
+            tracing::info!(job = key.0, generation = %key.1, "cancelling");
+            running.deployment.cancel();
+        }
+    }
+
+    /// Takes in what a subtask has come to.
+    pub fn on_event(&mut self, event: SubtaskEvent) {
+        let SubtaskEvent {
+            job,
+            generation,
+            task,
+            subtask,
+            stage,
+            metrics,
+        } = event;
+        let key = (job, generation);
+        if stage.is_final() {
+            // Totals and rows are right before the end is told.
+            self.report_printed(&key);
+            if let Some(metrics) = metrics {
+                self.report_metrics(&key, vec![metrics]);
+            }
+            if let Some(running) = self.running.get_mut(&key) {
+                running.live.retain(|c| (c.task, c.subtask) != (task, subtask));
+            }
+        }
+        self.tell(&key, task, subtask, stage);
+    }
+
+    fn tell(&mut self, key: &Key, task: u32, subtask: u32, stage: Stage) {
+        let report = task_report(key, task, subtask, stage);
+        let reported = self.say(from_worker::Message::Task(report.clone()));
+        if self.ledger.record(report, self.clock.elapsed(), reported) {
+            self.running.remove(key);
+        }
+    }
+
+    /// The regular report: numbers and printed rows of everything that runs.
+    pub fn report(&mut self) {
+        self.ledger.expire(self.clock.elapsed());
+        for (key, running) in &self.running {
+            self.report_printed(key);
+            if !running.live.is_empty() {
+                self.report_metrics(key, running.live.iter().map(|c| c.read()).collect());
+            }
+        }
+    }
+
+    fn report_metrics(&self, (job, generation): &Key, subtasks: Vec<SubtaskMetrics>) {
+        self.say(from_worker::Message::Metrics(MetricsReport {
+            job_id: job.clone(),
+            generation: generation.0,
+            subtasks,
+        }));
+    }
+
+    fn report_printed(&self, key: &Key) {
+        // What cannot be sent now is kept, as far as it fits.
+        if self.up.is_none() {
+            return;
+        }
+        let Some(running) = self.running.get(key) else {
+            return;
+        };
+        for printed in running.printed.take(&key.0, key.1) {
+            self.say(from_worker::Message::Printed(printed));
+        }
+    }
+}
+
+fn report(key: &Key, task: u32, subtask: u32, stage: Stage) -> from_worker::Message {
+    from_worker::Message::Task(task_report(key, task, subtask, stage))
+}
+
+fn task_report((job, generation): &Key, task: u32, subtask: u32, stage: Stage) -> TaskReport {
+    let (state, failure) = match stage {
+        Stage::Deployed => (TaskState::Deployed, None),
+        Stage::Running => (TaskState::Running, None),
+        Stage::Finished => (TaskState::Finished, None),
+        Stage::Cancelled => (TaskState::Cancelled, None),
+        Stage::Failed(failure) => (TaskState::Failed, Some(failure.into())),
+    };
+    TaskReport {
+        job_id: job.clone(),
+        generation: generation.0,
+        task,
+        subtask,
+        state: state.into(),
+        failure,
+    }
+}
