@@ -1,1 +1,25 @@
-//! weir-planner
+//! SQL text as an executable job graph: the only user of DataFusion's SQL layer.
+//!
+//! A script in Flink's dialect goes through these, in this order:
+//!
+//! - [`error`]: making a problem with its place of every error. Leans on nothing.
+//! - [`parse`]: the text as statements, by a thin parser on sqlparser's tokens. Leans on `error`.
+//! - [`settings`]: `SET`. Leans on `parse`.
+//! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
+//! - [`logical`]: a query as a logical plan of DataFusion's, with Flink's functions, types and windows. Leans on `catalog`.
+//! - [`physical`]: logical plans as operators: each expression once, and only the columns that are read. Leans on `logical`.
+//! - [`graph`]: operators as the graph that workers run: chains, ids, serialized expressions. Leans on `physical`.
+//! - [`explain`]: the graph as text. Leans on `graph`.
+
+mod catalog;
+mod error;
+mod explain;
+mod graph;
+mod logical;
+mod parse;
+mod physical;
+mod script;
+mod settings;
+
+pub use physical::format::format_expr;
+pub use script::{PlanOptions, Planned, plan};

@@ -1,0 +1,316 @@
+//! The tables and views that a script defines.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion_expr::{Expr, LogicalPlan};
+use weir_connector::Table;
+use weir_model::{ErrorCode, Location, Problem};
+use weir_proto::convert::sql_type;
+
+use crate::{
+    error::{self, Result},
+    logical::Session,
+    parse::{
+        ddl::{ColumnKind, CreateTable, CreateView},
+        tokens::Name,
+    },
+};
+
+/// Tables and views by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalog {
+    relations: BTreeMap<String, Relation>,
+}
+
+/// What a name in FROM stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Relation {
+    /// A connector's.
+    Table(Arc<TableDef>),
+    /// A query's, coerced.
+    View(Arc<LogicalPlan>),
+}
+
+/// A table as its DDL defines it.
+#[derive(Debug)]
+pub(crate) struct TableDef {
+    /// What connectors see.
+    pub table: Table,
+    /// All columns in DDL order.
+    pub columns: Vec<ColumnDef>,
+    /// The same as a schema.
+    pub schema: SchemaRef,
+    /// Event time, if the table has it.
+    pub watermark: Option<WatermarkDef>,
+    /// Where its name stands.
+    pub at: Location,
+    /// Where its options stand.
+    pub options: Vec<(Name, Name)>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnDef {
+    /// Its name.
+    pub name: String,
+    /// How to compute it from physical columns; none for a physical column.
+    pub computed: Option<Expr>,
+}
+
+/// Event time of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct WatermarkDef {
+    /// The event-time column.
+    pub column: String,
+    /// The watermark that a row implies, over the table's columns; TIMESTAMP(3).
+    pub expr: Expr,
+}
+
+impl Catalog {
+    /// What the name stands for.
+    pub(crate) fn get(&self, name: &str) -> Option<&Relation> {
+        self.relations.get(name)
+    }
+
+    /// All names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.relations.keys().map(String::as_str)
+    }
+
+    /// The names of tables that are not views.
+    pub(crate) fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.relations
+            .iter()
+            .filter(|(_, r)| matches!(r, Relation::Table(_)))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the name is free; a taken one is only right with `IF NOT EXISTS`.
+    pub(crate) fn is_free(&self, name: &Name, if_not_exists: bool) -> Result<bool> {
+        match self.relations.get(&name.value) {
+            None => Ok(true),
+            Some(_) if if_not_exists => Ok(false),
+            Some(_) => Err(error::invalid(
+                name.at,
+                format!("'{}' is defined twice", name.value),
+            )),
+        }
+    }
+
+    /// Adds a table.
+    pub(crate) fn add_table(&mut self, table: TableDef) {
+        self.relations
+            .insert(table.table.name.clone(), Relation::Table(Arc::new(table)));
+    }
+
+    /// Adds a view.
+    pub(crate) fn add_view(&mut self, view: &CreateView, plan: LogicalPlan) {
+        self.relations
+            .insert(view.name.value.clone(), Relation::View(Arc::new(plan)));
+    }
+}
+
+impl TableDef {
+    /// Reads a `CREATE TABLE`.
+    pub(crate) fn new(ddl: CreateTable, session: &Session<'_>) -> Result<Self> {
+        let connector = connector_name(&ddl)?;
+        let found = weir_connector::connector(&connector.value).map_err(|e| e.problem().at(connector.at))?;
+        let physical: SchemaRef = if ddl.columns.is_empty() {
+            found.default_schema().ok_or_else(|| {
+                error::invalid(
+                    ddl.name.at,
+                    format!(
+                        "table '{}' needs columns: connector '{}' has none of its own",
+                        ddl.name.value,
+                        found.name()
+                    ),
+                )
+            })?
+        } else {
+            physical_schema(&ddl)
+        };
+        if physical.fields().is_empty() {
+            return Err(error::invalid(
+                ddl.name.at,
+                format!("table '{}' needs a physical column", ddl.name.value),
+            ));
+        }
+        let (columns, schema) = columns(&ddl, &physical, session)?;
+        check_primary_key(&ddl, &schema)?;
+        let watermark = watermark(&ddl, &schema, session)?;
+        let options = ddl
+            .options
+            .iter()
+            .filter(|(key, _)| key.value != "connector")
+            .map(|(key, value)| (key.value.clone(), value.value.clone()))
+            .collect();
+        Ok(Self {
+            table: Table {
+                name: ddl.name.value,
+                connector: connector.value,
+                options,
+                schema: physical,
+            },
+            columns,
+            schema: Arc::new(schema),
+            watermark,
+            at: ddl.name.at,
+            options: ddl.options,
+        })
+    }
+
+    /// The error of a connector about this table, at the place of the option that is wrong.
+    pub(crate) fn problem(&self, error: weir_connector::OptionError) -> Problem {
+        use weir_connector::OptionError as E;
+        let at = |wanted: &str, value: bool| {
+            let found = self.options.iter().find(|(key, _)| key.value == wanted);
+            found.map_or(self.at, |(key, text)| if value { text.at } else { key.at })
+        };
+        let place = match &error {
+            E::UnknownConnector { .. } => at("connector", true),
+            E::Unknown { option, .. } => at(option, false),
+            E::Invalid { option, .. } => at(option, true),
+            E::Missing { .. } => self.at,
+            E::Unavailable { .. } => {
+                if self.options.iter().any(|(key, _)| key.value == "path") {
+                    at("path", true)
+                } else {
+                    self.at
+                }
+            }
+            E::Unsupported { .. } => at("connector", true),
+        };
+        error.problem().at(place)
+    }
+}
+
+fn connector_name(ddl: &CreateTable) -> Result<Name> {
+    let given = ddl.options.iter().find(|(key, _)| key.value == "connector");
+    given.map(|(_, value)| value.clone()).ok_or_else(|| {
+        Problem::new(
+            ErrorCode::MissingOption,
+            format!(
+                "table '{}' needs the option 'connector': what it reads or writes",
+                ddl.name.value
+            ),
+        )
+        .at(ddl.name.at)
+    })
+}
+
+fn physical_schema(ddl: &CreateTable) -> SchemaRef {
+    let fields: Vec<Field> = ddl
+        .columns
+        .iter()
+        .filter_map(|column| match &column.kind {
+            ColumnKind::Physical(t) => {
+                let keyed = ddl.primary_key.iter().any(|key| key.value == column.name.value);
+                Some(Field::new(
+                    &column.name.value,
+                    t.data_type.clone(),
+                    t.nullable && !keyed,
+                ))
+            }
+            ColumnKind::Computed { .. } => None,
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn columns(
+    ddl: &CreateTable,
+    physical: &SchemaRef,
+    session: &Session<'_>,
+) -> Result<(Vec<ColumnDef>, Schema)> {
+    if ddl.columns.is_empty() {
+        let columns = physical
+            .fields()
+            .iter()
+            .map(|f| ColumnDef {
+                name: f.name().clone(),
+                computed: None,
+            })
+            .collect();
+        return Ok((columns, physical.as_ref().clone()));
+    }
+    let mut columns = Vec::new();
+    let mut fields = Vec::new();
+    for column in &ddl.columns {
+        let name = column.name.value.clone();
+        let computed = match &column.kind {
+            ColumnKind::Physical(_) => {
+                let field = physical
+                    .field_with_name(&name)
+                    .map_err(|e| error::internal(e.to_string()))?;
+                fields.push(field.clone());
+                None
+            }
+            ColumnKind::Computed { expr, at } => {
+                let (expr, field) = session.expr(expr, physical, *at)?;
+                fields.push(Field::new(&name, field.data_type().clone(), field.is_nullable()));
+                Some(expr)
+            }
+        };
+        columns.push(ColumnDef { name, computed });
+    }
+    Ok((columns, Schema::new(fields)))
+}
+
+fn check_primary_key(ddl: &CreateTable, schema: &Schema) -> Result<()> {
+    for key in &ddl.primary_key {
+        if schema.field_with_name(&key.value).is_err() {
+            return Err(error::unknown(
+                key.at,
+                "column",
+                &key.value,
+                schema.fields().iter().map(|f| f.name().as_str()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn watermark(ddl: &CreateTable, schema: &Schema, session: &Session<'_>) -> Result<Option<WatermarkDef>> {
+    let Some(watermark) = &ddl.watermark else {
+        return Ok(None);
+    };
+    let column = &watermark.column;
+    let Ok(field) = schema.field_with_name(&column.value) else {
+        let names = schema.fields().iter().map(|f| f.name().as_str());
+        return Err(error::unknown(column.at, "column", &column.value, names));
+    };
+    if !is_event_time(field.data_type()) {
+        return Err(error::type_error(
+            column.at,
+            format!(
+                "the event-time column '{}' is {}: it must be TIMESTAMP(3) or TIMESTAMP_LTZ(3)",
+                column.value,
+                sql_type(field.data_type())
+            ),
+        ));
+    }
+    let (expr, result) = session.expr(&watermark.expr, &Arc::new(schema.clone()), watermark.at)?;
+    if !matches!(result.data_type(), DataType::Timestamp(..)) {
+        return Err(error::type_error(
+            watermark.at,
+            format!(
+                "the watermark is {}: it must be a TIMESTAMP",
+                sql_type(result.data_type())
+            ),
+        ));
+    }
+    let expr = crate::logical::cast_to(expr, result.data_type(), &TIMESTAMP_MS);
+    Ok(Some(WatermarkDef {
+        column: column.value.clone(),
+        expr,
+    }))
+}
+
+/// TIMESTAMP(3), the type of event time.
+pub(crate) const TIMESTAMP_MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+/// Whether values of the type can be event time.
+pub(crate) fn is_event_time(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(TimeUnit::Millisecond, _))
+}

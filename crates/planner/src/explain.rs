@@ -1,0 +1,56 @@
+//! The graph as indented text, sinks first.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use weir_model::graph::{Graph, Operator, OperatorKind, Partitioning};
+use weir_proto::graph::JobGraph;
+
+use crate::error::{self, Result};
+
+/// One line per operator, inputs below and to the right of what they feed.
+pub(crate) fn explain(job: &JobGraph) -> Result<String> {
+    let graph = Graph::try_from(job).map_err(|e| error::internal(e.to_string()))?;
+    let mut text = String::new();
+    let mut shown = BTreeSet::new();
+    for sink in graph.operators.iter().filter(|o| o.kind == OperatorKind::Sink) {
+        line(&graph, sink, 0, None, &mut shown, &mut text);
+    }
+    Ok(text)
+}
+
+fn line(
+    graph: &Graph,
+    operator: &Operator,
+    depth: usize,
+    partitioning: Option<&Partitioning>,
+    shown: &mut BTreeSet<u32>,
+    text: &mut String,
+) {
+    let arrow = match partitioning {
+        Some(Partitioning::Hash { keys }) if keys.is_empty() => "[to one] ".to_owned(),
+        Some(Partitioning::Hash { keys }) => format!("[hash {}] ", keys.join(", ")),
+        Some(Partitioning::Rebalance) => "[rebalance] ".to_owned(),
+        Some(Partitioning::Forward) | None => String::new(),
+    };
+    let indent = "  ".repeat(depth);
+    let is_new = shown.insert(operator.id.0);
+    let what = if is_new {
+        operator.description.as_str()
+    } else {
+        "as above"
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{indent}{arrow}{}: {what} (#{}, task {})",
+        operator.name, operator.id.0, operator.task.0
+    );
+    if !is_new {
+        return;
+    }
+    for edge in graph.edges.iter().filter(|edge| edge.to == operator.id) {
+        if let Some(from) = graph.operators.iter().find(|o| o.id == edge.from) {
+            line(graph, from, depth + 1, Some(&edge.partitioning), shown, text);
+        }
+    }
+}

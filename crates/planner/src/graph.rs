@@ -1,0 +1,218 @@
+//! Operators as the graph that workers run: dense ids, chains, serialized expressions.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow_schema::Schema;
+use datafusion_expr::Expr;
+use weir_connector::Table;
+use weir_model::DEFAULT_MAX_PARALLELISM;
+use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
+
+use crate::{
+    error::{self, Result},
+    physical::{Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
+};
+
+mod describe;
+mod encode;
+
+/// What every operator shares.
+pub(crate) struct Common {
+    /// Subtasks per operator.
+    pub parallelism: u32,
+    /// `table.exec.source.idle-timeout`, ms.
+    pub idle_timeout_ms: u64,
+    /// The job's settings.
+    pub settings: graph::Settings,
+}
+
+/// The executable graph.
+pub(crate) fn build(operators: &Operators, common: Common) -> Result<graph::JobGraph> {
+    let mut builder = Builder {
+        operators,
+        common: &common,
+        ids: BTreeMap::new(),
+        built: Vec::new(),
+        edges: Vec::new(),
+    };
+    for (id, node) in operators.iter() {
+        if !matches!(node.kind, Kind::Gone) {
+            builder.operator(id, node)?;
+        }
+    }
+    let Builder { built, edges, .. } = builder;
+    Ok(graph::JobGraph {
+        operators: built,
+        edges,
+        max_parallelism: DEFAULT_MAX_PARALLELISM,
+        settings: Some(common.settings),
+    })
+}
+
+struct Builder<'a> {
+    operators: &'a Operators,
+    common: &'a Common,
+    /// Ids in the graph.
+    ids: BTreeMap<NodeId, u32>,
+    built: Vec<graph::Operator>,
+    edges: Vec<graph::Edge>,
+}
+
+impl Builder<'_> {
+    fn operator(&mut self, position: NodeId, node: &Node) -> Result<()> {
+        let id = self.built.len() as u32;
+        let task = match node.kind.input() {
+            Some(input) => self.connect(input, id, node)?,
+            None => self.next_task(),
+        };
+        let (spec, schema) = self.spec(node)?;
+        let (name, description) = describe::describe(self.operators, node);
+        self.ids.insert(position, id);
+        self.built.push(graph::Operator {
+            id,
+            uid: node.uid.clone(),
+            name,
+            description,
+            task,
+            parallelism: self.common.parallelism,
+            schema: encode::schema(&schema)?,
+            spec: Some(spec),
+        });
+        Ok(())
+    }
+
+    /// Adds the edge to an operator and finds its task: the one upstream unless rows change hands.
+    fn connect(&mut self, input: NodeId, to: u32, node: &Node) -> Result<u32> {
+        let from = self
+            .ids
+            .get(&input)
+            .copied()
+            .ok_or_else(|| error::internal("an operator stands before its input"))?;
+        let (partitioning, task) = match &node.kind {
+            Kind::Window(aggregate) => {
+                let columns = (0..aggregate.keys.len() as u32).collect();
+                (Partitioning::Hash(graph::HashKeys { columns }), self.next_task())
+            }
+            _ => (
+                Partitioning::Forward(graph::Forward {}),
+                self.built[from as usize].task,
+            ),
+        };
+        self.edges.push(graph::Edge {
+            from,
+            to,
+            port: 0,
+            partitioning: Some(partitioning),
+        });
+        Ok(task)
+    }
+
+    fn next_task(&self) -> u32 {
+        self.built
+            .iter()
+            .map(|operator| operator.task + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn input_schema(&self, node: &Node) -> Result<Arc<Schema>> {
+        let input = node
+            .kind
+            .input()
+            .ok_or_else(|| error::internal("an operator has no input"))?;
+        Ok(Arc::clone(self.operators.get(input).schema.inner()))
+    }
+
+    fn spec(&self, node: &Node) -> Result<(Spec, Schema)> {
+        let logical = node.schema.inner().as_ref().clone();
+        Ok(match &node.kind {
+            Kind::Source(table, Some(read)) => (Spec::Source(self.source(&table.table, read)?), logical),
+            Kind::Calc(calc) => (Spec::Calc(self.calc(calc, node)?), logical),
+            Kind::LocalWindow(aggregate) => (Spec::LocalWindowAggregate(local(aggregate)?), logical),
+            Kind::Window(aggregate) => (Spec::WindowAggregate(global(aggregate)?), logical),
+            Kind::Sink(_, table) => (
+                Spec::Sink(graph::Sink {
+                    table: Some(encode::table(&table.table)?),
+                }),
+                logical,
+            ),
+            Kind::Source(_, None) | Kind::Gone => {
+                return Err(error::internal("an operator was left unplanned"));
+            }
+        })
+    }
+
+    fn source(&self, table: &Table, read: &SourceRead) -> Result<graph::Source> {
+        let projected = encode::projected_schema(&read.projection, &read.scan)?;
+        let projection = encode::projection(&read.projection, &read.scan)?;
+        let filter = read
+            .filter
+            .as_ref()
+            .map(|filter| encode::expr(filter, &projected))
+            .transpose()?;
+        let watermark = match &read.watermark {
+            Some((time, expr)) => Some(graph::Watermark {
+                time_column: *time as u32,
+                expr: encode::expr(expr, &projected)?,
+                idle_timeout_ms: self.common.idle_timeout_ms,
+                emitted_columns: read.emitted as u32,
+            }),
+            None => None,
+        };
+        Ok(graph::Source {
+            table: Some(encode::table(table)?),
+            scan_schema: encode::schema(&read.scan)?,
+            projection,
+            watermark,
+            filter,
+        })
+    }
+
+    fn calc(&self, calc: &Calc, node: &Node) -> Result<graph::Calc> {
+        let input = self.input_schema(node)?;
+        let filter = calc
+            .filter
+            .as_ref()
+            .map(|filter: &Expr| encode::expr(filter, &input))
+            .transpose()?;
+        Ok(graph::Calc {
+            filter,
+            projection: encode::projection(&calc.columns, &input)?,
+        })
+    }
+}
+
+fn window(aggregate: &WindowAggregate) -> graph::TumbleWindow {
+    graph::TumbleWindow {
+        time_column: aggregate.time as u32,
+        size_ms: aggregate.tumble.size_ms,
+        offset_ms: aggregate.tumble.offset_ms,
+    }
+}
+
+fn aggregates(aggregate: &WindowAggregate) -> Result<Vec<graph::Aggregate>> {
+    let calls = aggregate.aggregates.iter().map(|call| {
+        Ok(graph::Aggregate {
+            function: call.function.into(),
+            column: call.column.map(|column| column as u32),
+            result: encode::schema(&Schema::new(vec![call.result.clone()]))?,
+        })
+    });
+    calls.collect()
+}
+
+fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
+    Ok(graph::LocalWindowAggregate {
+        window: Some(window(aggregate)),
+        keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
+        aggregates: aggregates(aggregate)?,
+    })
+}
+
+fn global(aggregate: &WindowAggregate) -> Result<graph::WindowAggregate> {
+    Ok(graph::WindowAggregate {
+        window: Some(window(aggregate)),
+        key_count: aggregate.keys.len() as u32,
+        aggregates: aggregates(aggregate)?,
+    })
+}

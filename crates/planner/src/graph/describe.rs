@@ -1,0 +1,135 @@
+//! Names and descriptions of operators, in SQL's words.
+
+use datafusion_expr::Expr;
+
+use crate::physical::{
+    Calc, Kind, Node, Operators, WindowAggregate,
+    format::{duration, format_expr},
+    source::SourceRead,
+};
+
+/// The short name and the description of an operator.
+pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
+    match &node.kind {
+        Kind::Source(table, read) => {
+            let description = read.as_ref().map(source).unwrap_or_default();
+            (format!("Source: {}", table.table.name), description)
+        }
+        Kind::Calc(calc) => ("Calc".into(), calc_text(calc)),
+        Kind::LocalWindow(aggregate) => (
+            format!("Local {}", window_name(aggregate)),
+            window(aggregate, &column_names(operators, aggregate.input)),
+        ),
+        Kind::Window(aggregate) => {
+            // Columns are those of the rows before the first phase.
+            let raw = operators
+                .get(aggregate.input)
+                .kind
+                .input()
+                .unwrap_or(aggregate.input);
+            (
+                window_name(aggregate),
+                window(aggregate, &column_names(operators, raw)),
+            )
+        }
+        Kind::Sink(_, table) => {
+            let columns: Vec<_> = table
+                .table
+                .schema
+                .fields()
+                .iter()
+                .map(|f| f.name().as_str())
+                .collect();
+            let text = format!(
+                "INSERT INTO {} ({}) [{}]",
+                table.table.name,
+                columns.join(", "),
+                table.table.connector
+            );
+            (format!("Sink: {}", table.table.name), text)
+        }
+        Kind::Gone => (String::new(), String::new()),
+    }
+}
+
+fn column_names(operators: &Operators, id: usize) -> Vec<String> {
+    operators
+        .get(id)
+        .schema
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect()
+}
+
+fn source(read: &SourceRead) -> String {
+    let mut text = format!("SELECT {}", select_list(&read.projection[..read.emitted]));
+    if let Some(filter) = &read.filter {
+        text += &format!(" WHERE {}", format_expr(&shown(filter, read)));
+    }
+    if let Some((time, watermark)) = &read.watermark {
+        let time = &read.projection[*time].0;
+        text += &format!(" WATERMARK FOR {time} AS {}", format_expr(watermark));
+    }
+    text
+}
+
+/// The filter with hidden columns as what they are.
+fn shown(filter: &Expr, read: &SourceRead) -> Expr {
+    use datafusion_common::tree_node::{Transformed, TreeNode};
+    let hidden = &read.projection[read.emitted..];
+    let replaced = filter.clone().transform_up(|e| match &e {
+        Expr::Column(column) => Ok(match hidden.iter().find(|(name, _)| *name == column.name) {
+            Some((_, expr)) => Transformed::yes(expr.clone()),
+            None => Transformed::no(e),
+        }),
+        _ => Ok(Transformed::no(e)),
+    });
+    replaced.map_or_else(|_| filter.clone(), |t| t.data)
+}
+
+fn calc_text(calc: &Calc) -> String {
+    let mut text = format!("SELECT {}", select_list(&calc.columns));
+    if let Some(filter) = &calc.filter {
+        text += &format!(" WHERE {}", format_expr(filter));
+    }
+    text
+}
+
+fn select_list(columns: &[(String, Expr)]) -> String {
+    let items = columns.iter().map(|(name, expr)| {
+        let text = format_expr(expr);
+        if text == *name {
+            text
+        } else {
+            format!("{text} AS {name}")
+        }
+    });
+    items.collect::<Vec<_>>().join(", ")
+}
+
+fn window_name(aggregate: &WindowAggregate) -> String {
+    format!("TUMBLE {}", duration(aggregate.tumble.size_ms))
+}
+
+fn window(aggregate: &WindowAggregate, columns: &[String]) -> String {
+    let name = |index: usize| columns.get(index).map_or("?", String::as_str);
+    let offset = match aggregate.tumble.offset_ms {
+        0 => String::new(),
+        ms => format!(" OFFSET {}", duration(ms)),
+    };
+    let calls: Vec<_> = aggregate
+        .aggregates
+        .iter()
+        .map(|call| call.text.as_str())
+        .collect();
+    let keys: Vec<_> = aggregate.keys.iter().map(|key| name(*key)).collect();
+    let mut text = format!("{} ON {}{offset}", window_name(aggregate), name(aggregate.time));
+    if !calls.is_empty() {
+        text += &format!(": {}", calls.join(", "));
+    }
+    if !keys.is_empty() {
+        text += &format!(" BY {}", keys.join(", "));
+    }
+    text
+}

@@ -1,0 +1,206 @@
+//! A script's text as statements: a thin parser of ours on sqlparser's tokens, for what sqlparser does not know of Flink's dialect.
+//!
+//! - [`tokens`]: lexical rules and a cursor that knows its place.
+//! - [`types`]: data types. Leans on `tokens`.
+//! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
+//! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens`.
+//! - [`desugar`]: Flink's functions written with DataFusion's. Leans on nothing.
+//! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
+
+pub(crate) mod ddl;
+pub(crate) mod desugar;
+pub(crate) mod query;
+pub(crate) mod supported;
+pub(crate) mod tokens;
+pub(crate) mod types;
+
+use sqlparser::{
+    ast,
+    tokenizer::{Token, TokenWithSpan},
+};
+use weir_model::Location;
+
+use self::{
+    ddl::{CreateTable, CreateView},
+    tokens::{Cursor, Name},
+};
+use crate::error::{self, Result};
+
+/// The longest script, in bytes.
+const MAX_SCRIPT_BYTES: usize = 1 << 20;
+
+/// One statement of a script.
+#[derive(Clone, Debug)]
+pub(crate) enum Statement {
+    /// `SET 'key' = 'value'`
+    Set {
+        /// The setting.
+        key: Name,
+        /// Its value.
+        value: Name,
+    },
+    /// `CREATE TABLE`
+    CreateTable(CreateTable),
+    /// `CREATE VIEW`
+    CreateView(CreateView),
+    /// `INSERT INTO`
+    Insert(Insert),
+}
+
+/// `INSERT INTO table [(columns)] query`
+#[derive(Clone, Debug)]
+pub(crate) struct Insert {
+    /// The sink.
+    pub table: Name,
+    /// The columns to fill, in this order; all of the table's if none are named.
+    pub columns: Vec<Name>,
+    /// The rows.
+    pub query: Box<ast::Query>,
+    /// Where the query begins.
+    pub at: Location,
+}
+
+/// All statements of a script, in order. A statement set is the list of its INSERTs.
+pub(crate) fn script(sql: &str) -> Result<Vec<Statement>> {
+    if sql.len() > MAX_SCRIPT_BYTES {
+        return Err(error::invalid(
+            Location { line: 1, column: 1 },
+            format!("the script is longer than {MAX_SCRIPT_BYTES} bytes"),
+        ));
+    }
+    let tokens = tokens::tokenize(sql)?;
+    let mut statements = Vec::new();
+    let mut open_set: Option<Location> = None;
+    for part in tokens
+        .split(|t| t.token == Token::SemiColon)
+        .filter(|part| !part.is_empty())
+    {
+        let mut cursor = Cursor::new(part);
+        let at = cursor.at();
+        if cursor.eat(&["EXECUTE", "STATEMENT", "SET", "BEGIN"]) || cursor.eat(&["BEGIN", "STATEMENT", "SET"])
+        {
+            if open_set.replace(at).is_some() {
+                return Err(error::syntax(at, "a statement set cannot hold another one"));
+            }
+        } else if cursor.is_keyword("END") {
+            cursor.skip();
+            if open_set.take().is_none() {
+                return Err(error::syntax(
+                    at,
+                    "there is no statement set that END could close",
+                ));
+            }
+            expect_end(&cursor)?;
+        }
+        if cursor.is_done() {
+            continue;
+        }
+        let at = cursor.at();
+        let statement = statement(&mut cursor)?;
+        if open_set.is_some() && !matches!(statement, Statement::Insert(_)) {
+            return Err(error::invalid(
+                at,
+                "a statement set holds only INSERT INTO statements",
+            ));
+        }
+        expect_end(&cursor)?;
+        statements.push(statement);
+    }
+    match open_set {
+        Some(at) => Err(error::syntax(
+            at,
+            "the statement set is not closed: write END; after its last INSERT",
+        )),
+        None => Ok(statements),
+    }
+}
+
+fn expect_end(cursor: &Cursor<'_>) -> Result<()> {
+    if cursor.is_done() {
+        Ok(())
+    } else {
+        Err(cursor.expected("the end of the statement (;)"))
+    }
+}
+
+fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let at = cursor.at();
+    let Some(first) = cursor.peek_word(0).map(|w| w.value.to_uppercase()) else {
+        return Err(cursor.expected("a statement"));
+    };
+    match first.as_str() {
+        "SET" => set(cursor),
+        "CREATE" => ddl::create(cursor),
+        "INSERT" => insert(cursor).map(Statement::Insert),
+        "EXECUTE" => {
+            cursor.skip();
+            if cursor.is_keyword("INSERT") {
+                return insert(cursor).map(Statement::Insert);
+            }
+            Err(cursor.expected("INSERT or STATEMENT SET BEGIN"))
+        }
+        "SELECT" | "WITH" | "VALUES" => Err(error::unsupported(
+            at,
+            "a query alone has nowhere to put its rows: create a table with 'connector' = 'print' and INSERT INTO it",
+        )),
+        "DROP" | "ALTER" | "USE" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "RESET" | "ADD" | "REMOVE"
+        | "UPDATE" | "DELETE" | "ANALYZE" | "TRUNCATE" | "CALL" | "LOAD" | "UNLOAD" | "COMPILE" => {
+            Err(error::unsupported(
+                at,
+                format!(
+                    "{first} is not supported: a script holds CREATE TABLE, CREATE VIEW, SET, INSERT INTO and statement sets"
+                ),
+            ))
+        }
+        _ => Err(cursor.expected("CREATE, INSERT INTO, SET or EXECUTE STATEMENT SET")),
+    }
+}
+
+fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.skip();
+    let key = cursor.string("a setting in single quotes, as in SET 'pipeline.name' = 'my job'")?;
+    cursor.expect_token(&Token::Eq)?;
+    let value = cursor.string("a value in single quotes")?;
+    Ok(Statement::Set { key, value })
+}
+
+fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
+    cursor.skip();
+    if cursor.is_keyword("OVERWRITE") {
+        return Err(error::unsupported(
+            cursor.at(),
+            "INSERT OVERWRITE is not supported: use INSERT INTO",
+        ));
+    }
+    cursor.expect(&["INTO"])?;
+    let table = cursor.table_name()?;
+    if cursor.is_keyword("PARTITION") {
+        return Err(error::unsupported(cursor.at(), "PARTITION is not supported yet"));
+    }
+    let columns = if names_columns(cursor.rest()) {
+        cursor.list(|c| c.name("a column name"))?
+    } else {
+        Vec::new()
+    };
+    let at = cursor.at();
+    Ok(Insert {
+        table,
+        columns,
+        query: query::query(cursor)?,
+        at,
+    })
+}
+
+/// Whether a list of columns follows, rather than a query in parentheses.
+fn names_columns(rest: &[TokenWithSpan]) -> bool {
+    let keyword = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
+    match rest {
+        [open, next, ..] if open.token == Token::LParen => {
+            next.token != Token::LParen
+                && !["SELECT", "WITH", "VALUES"]
+                    .iter()
+                    .any(|word| keyword(&next.token, word))
+        }
+        _ => false,
+    }
+}

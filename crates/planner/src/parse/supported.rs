@@ -1,0 +1,339 @@
+//! Refuses, with its place, what a query may say in Flink's SQL but Weir does not run yet.
+
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{
+        self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Query, Select,
+        SetExpr, Spanned, TableFactor, Visit, Visitor,
+    },
+    tokenizer::Span,
+};
+use weir_model::{Location, Problem};
+
+use super::query::WINDOW_FUNCTIONS;
+use crate::{
+    error::{self, Result, place, unsupported},
+    logical::functions,
+};
+
+/// Checks a whole query; `at` is where it begins.
+pub(crate) fn check_query(query: &Query, at: Location) -> Result<()> {
+    let mut check = Check {
+        at,
+        allowed: Vec::new(),
+        tables: true,
+    };
+    match query.visit(&mut check) {
+        ControlFlow::Break(problem) => Err(problem),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// Checks an expression outside a query; `at` is where it begins.
+pub(crate) fn check_expr(expr: &Expr, at: Location) -> Result<()> {
+    let mut check = Check {
+        at,
+        allowed: Vec::new(),
+        tables: false,
+    };
+    match expr.visit(&mut check) {
+        ControlFlow::Break(problem) => Err(problem),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Check {
+    at: Location,
+    /// Function calls and subqueries that are right because of where they stand: in a window function.
+    allowed: Vec<Span>,
+    /// Whether tables and aggregates may be named at all.
+    tables: bool,
+}
+
+type Flow = ControlFlow<Problem>;
+
+impl Visitor for Check {
+    type Break = Problem;
+
+    fn pre_visit_query(&mut self, query: &Query) -> Flow {
+        match self.query(query) {
+            Some(problem) => ControlFlow::Break(problem),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> Flow {
+        match self.select(select) {
+            Some(problem) => ControlFlow::Break(problem),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
+        match self.table_factor(factor) {
+            Some(problem) => ControlFlow::Break(problem),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> Flow {
+        match self.expr(expr) {
+            Some(problem) => ControlFlow::Break(problem),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Check {
+    fn query(&self, query: &Query) -> Option<Problem> {
+        let refuse = |span: Span, what: &str| Some(unsupported(place(span, self.at), what));
+        if let Some(with) = query.with.as_ref().filter(|w| w.recursive) {
+            return refuse(with.span(), "WITH RECURSIVE is not supported");
+        }
+        if let Some(order) = &query.order_by {
+            return refuse(
+                order.span(),
+                "ORDER BY is not supported: an unbounded result has no last row to sort",
+            );
+        }
+        if let Some(limit) = &query.limit_clause {
+            return refuse(limit.span(), "LIMIT is not supported yet");
+        }
+        if let Some(fetch) = &query.fetch {
+            return refuse(fetch.span(), "FETCH is not supported yet");
+        }
+        match query.body.as_ref() {
+            SetExpr::Select(_) | SetExpr::Query(_) => None,
+            SetExpr::SetOperation { op, .. } => refuse(
+                query.body.span(),
+                &format!("{op} is not supported yet: write one INSERT INTO per query"),
+            ),
+            SetExpr::Values(_) => refuse(
+                query.body.span(),
+                "VALUES is not supported yet: read rows from a table",
+            ),
+            _ => refuse(query.body.span(), "only SELECT queries are supported"),
+        }
+    }
+
+    fn select(&self, select: &Select) -> Option<Problem> {
+        let refuse = |span: Span, what: &str| Some(unsupported(place(span, self.at), what));
+        let here = select.select_token.0.span;
+        if select.distinct.is_some() {
+            return refuse(here, "SELECT DISTINCT is not supported yet");
+        }
+        if select.top.is_some() || select.into.is_some() || !select.lateral_views.is_empty() {
+            return refuse(here, "this form of SELECT is not supported");
+        }
+        if let Some(qualify) = &select.qualify {
+            return refuse(qualify.span(), "QUALIFY is not supported yet");
+        }
+        match select.from.as_slice() {
+            [] => return refuse(here, "SELECT without FROM is not supported yet"),
+            [one] => {
+                if let Some(join) = one.joins.first() {
+                    return refuse(join.span(), "joins are not supported yet");
+                }
+            }
+            [_, second, ..] => return refuse(second.span(), "joins are not supported yet"),
+        }
+        match &select.group_by {
+            GroupByExpr::All(_) => refuse(here, "GROUP BY ALL is not supported"),
+            GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => {
+                refuse(here, "GROUPING SETS, CUBE and ROLLUP are not supported yet")
+            }
+            GroupByExpr::Expressions(..) => None,
+        }
+    }
+
+    fn table_factor(&mut self, factor: &TableFactor) -> Option<Problem> {
+        let at = place(factor.span(), self.at);
+        match factor {
+            TableFactor::Table {
+                args: None,
+                version,
+                sample,
+                with_hints,
+                ..
+            } => {
+                if version.is_some() {
+                    return Some(unsupported(at, "FOR SYSTEM_TIME AS OF is not supported yet"));
+                }
+                (sample.is_some() || !with_hints.is_empty())
+                    .then(|| unsupported(at, "samples and hints are not supported"))
+            }
+            TableFactor::Table {
+                name,
+                args: Some(args),
+                ..
+            } => self.window_function(&name.to_string(), &args.args, at),
+            TableFactor::TableFunction {
+                expr: Expr::Function(function),
+                ..
+            } => {
+                self.allowed.push(function.span());
+                match &function.args {
+                    FunctionArguments::List(list) => self.window_function(
+                        &function.name.to_string(),
+                        &list.args,
+                        place(function.span(), self.at),
+                    ),
+                    _ => Some(error::syntax(at, "a window function needs its arguments")),
+                }
+            }
+            TableFactor::Derived { lateral: false, .. } => None,
+            TableFactor::Derived { .. } => Some(unsupported(at, "LATERAL is not supported yet")),
+            TableFactor::NestedJoin { .. } => Some(unsupported(at, "joins are not supported yet")),
+            TableFactor::UNNEST { .. } => Some(unsupported(at, "UNNEST is not supported yet")),
+            TableFactor::MatchRecognize { .. } => {
+                Some(unsupported(at, "MATCH_RECOGNIZE is not supported yet"))
+            }
+            _ => Some(unsupported(at, "this kind of table is not supported")),
+        }
+    }
+
+    fn window_function(&mut self, name: &str, args: &[FunctionArg], at: Location) -> Option<Problem> {
+        if name.eq_ignore_ascii_case("TUMBLE") {
+            self.allowed
+                .extend(args.iter().filter_map(argument).filter_map(|expr| match expr {
+                    Expr::Subquery(_) => Some(expr.span()),
+                    Expr::Function(function) if is_named(function, "DESCRIPTOR") => Some(expr.span()),
+                    _ => None,
+                }));
+            return None;
+        }
+        if WINDOW_FUNCTIONS.iter().any(|f| name.eq_ignore_ascii_case(f)) {
+            return Some(unsupported(
+                at,
+                format!(
+                    "{} windows are not supported yet: TUMBLE windows are",
+                    name.to_uppercase()
+                ),
+            ));
+        }
+        Some(error::unknown(at, "table function", name, ["TUMBLE"]))
+    }
+
+    fn expr(&self, expr: &Expr) -> Option<Problem> {
+        let at = place(expr.span(), self.at);
+        match expr {
+            Expr::Function(function) if !self.allowed.contains(&function.span()) => self.function(function),
+            Expr::Subquery(_) if self.allowed.contains(&expr.span()) => None,
+            Expr::Subquery(_)
+            | Expr::InSubquery { .. }
+            | Expr::Exists { .. }
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. } => Some(unsupported(at, "subqueries in expressions are not supported yet")),
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Some(unsupported(
+                at,
+                "GROUPING SETS, CUBE and ROLLUP are not supported yet",
+            )),
+            Expr::Cast {
+                kind: ast::CastKind::DoubleColon,
+                ..
+            } => Some(error::syntax(
+                at,
+                "'::' is not Flink's SQL: write CAST(value AS type)",
+            )),
+            Expr::Cast {
+                kind: ast::CastKind::SafeCast,
+                ..
+            } => Some(unsupported(
+                at,
+                "SAFE_CAST is not Flink's SQL: write TRY_CAST(value AS type)",
+            )),
+            Expr::AtTimeZone { .. } => Some(unsupported(at, "AT TIME ZONE is not supported")),
+            _ => None,
+        }
+    }
+
+    fn function(&self, function: &Function) -> Option<Problem> {
+        let at = place(function.span(), self.at);
+        let name = function.name.to_string();
+        if let Some(over) = &function.over {
+            let _ = over;
+            return Some(unsupported(at, "OVER windows are not supported yet"));
+        }
+        if let Some(hint) = functions::refusal(&name) {
+            return Some(unsupported(at, hint));
+        }
+        if functions::is_aggregate(&name) {
+            return if self.tables {
+                aggregate(function, at)
+            } else {
+                Some(error::invalid(
+                    at,
+                    format!("the aggregate {} cannot stand here", name.to_uppercase()),
+                ))
+            };
+        }
+        if function.filter.is_some() || !function.within_group.is_empty() {
+            return Some(error::invalid(at, format!("{name} is not an aggregate function")));
+        }
+        if functions::is_scalar(&name) {
+            return None;
+        }
+        let known: Vec<String> = functions::names();
+        let upper = name.to_uppercase();
+        Some(error::unknown(
+            at,
+            "function",
+            &upper,
+            known.iter().map(String::as_str),
+        ))
+    }
+}
+
+fn aggregate(function: &Function, at: Location) -> Option<Problem> {
+    if function.filter.is_some() {
+        return Some(unsupported(
+            at,
+            "FILTER is not supported yet: aggregate a CASE expression",
+        ));
+    }
+    let FunctionArguments::List(list) = &function.args else {
+        return Some(error::invalid(at, format!("{} needs an argument", function.name)));
+    };
+    if list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct) {
+        return Some(unsupported(at, "DISTINCT aggregates are not supported yet"));
+    }
+    if !list.clauses.is_empty() || !function.within_group.is_empty() || function.null_treatment.is_some() {
+        return Some(unsupported(at, "ordered aggregates are not supported yet"));
+    }
+    let star = matches!(
+        list.args.as_slice(),
+        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]
+    );
+    if star && !is_named(function, "COUNT") {
+        return Some(error::invalid(
+            at,
+            format!("only COUNT takes *: name the column in {}", function.name),
+        ));
+    }
+    (list.args.len() != 1).then(|| {
+        error::type_error(
+            at,
+            format!(
+                "{} takes one argument, {} are given",
+                function.name,
+                list.args.len()
+            ),
+        )
+    })
+}
+
+fn argument(arg: &FunctionArg) -> Option<&Expr> {
+    match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
+        | FunctionArg::Named {
+            arg: FunctionArgExpr::Expr(expr),
+            ..
+        } => Some(expr),
+        _ => None,
+    }
+}
+
+fn is_named(function: &Function, name: &str) -> bool {
+    function.name.to_string().eq_ignore_ascii_case(name)
+}

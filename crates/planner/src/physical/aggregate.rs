@@ -1,0 +1,259 @@
+//! Windowed aggregates: a phase before the shuffle, and one behind it.
+
+use arrow_schema::{DataType, Field};
+use datafusion_common::{DFSchemaRef, ScalarValue};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable};
+use weir_proto::graph::AggregateFunction;
+
+use super::{
+    AggregateCall, Kind, NodeId, WindowAggregate,
+    expr::{column, unique_name},
+    format::format_expr,
+    lower::{Lower, Rel, RelColumn, Role, natural_name, role},
+    plan_defect, schema_of, type_of,
+};
+use crate::{
+    catalog::TIMESTAMP_MS,
+    error::{self, Result},
+    logical::{aggregates, cast_to, expr_place, window::WINDOW_COLUMNS},
+};
+
+/// What one column of an aggregate's result is.
+enum Output {
+    Key(usize),
+    Window(usize),
+    Aggregate(usize),
+}
+
+/// The columns that the first phase reads, each expression once.
+#[derive(Default)]
+struct Raw {
+    columns: Vec<(String, Expr)>,
+}
+
+impl Raw {
+    fn add(&mut self, name: String, expr: Expr) -> usize {
+        if let Some(known) = self.columns.iter().position(|(_, e)| *e == expr) {
+            return known;
+        }
+        self.columns.push((name, expr));
+        self.columns.len() - 1
+    }
+}
+
+impl Lower<'_> {
+    /// A windowed aggregate; all others are refused.
+    pub(crate) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
+        let input = self.plan(&aggregate.input)?;
+        let Some((tumble, time)) = input.window.clone() else {
+            return Err(error::unsupported(self.place(aggregate), UNWINDOWED));
+        };
+        let from = aggregate.input.schema();
+        let mut raw = Raw::default();
+        let mut outputs = Vec::new();
+        let mut keys = Vec::new();
+        for group in &aggregate.group_expr {
+            if let Role::Window(part) = role(group, &input, from) {
+                outputs.push(Output::Window(part));
+                continue;
+            }
+            let expr = self.canonical(self.substitute(group, &input, from)?, &input)?;
+            check_key(&expr, &self.schema(&input), expr_place(group).unwrap_or(self.at))?;
+            let index = raw.add(natural_name(&expr, &self.schema(&input)), expr);
+            let key = keys.iter().position(|k| *k == index).unwrap_or_else(|| {
+                keys.push(index);
+                keys.len() - 1
+            });
+            outputs.push(Output::Key(key));
+        }
+        let has = |part: usize| {
+            outputs
+                .iter()
+                .any(|o| matches!(o, Output::Window(p) if *p == part))
+        };
+        if !has(0) || !has(1) {
+            return Err(error::unsupported(self.place(aggregate), UNWINDOWED));
+        }
+        let mut calls = Vec::new();
+        for expr in &aggregate.aggr_expr {
+            outputs.push(Output::Aggregate(calls.len()));
+            calls.push(self.call(expr, &input, from, &mut raw)?);
+        }
+        let time = raw.add(natural_name(&time, &self.schema(&input)), time);
+        let node = self.phases(
+            input,
+            raw,
+            WindowAggregate {
+                input: 0,
+                tumble,
+                time,
+                keys,
+                aggregates: calls,
+            },
+        )?;
+        Ok(self.result(node, &outputs, aggregate))
+    }
+
+    fn call(&self, expr: &Expr, input: &Rel, from: &DFSchemaRef, raw: &mut Raw) -> Result<AggregateCall> {
+        let named = match expr {
+            Expr::Alias(alias) => alias.expr.as_ref(),
+            other => other,
+        };
+        let Expr::AggregateFunction(call) = named else {
+            return Err(error::internal(format!("'{named}' is no aggregate")));
+        };
+        let (_, field) = named.to_field(from.as_ref()).map_err(plan_defect)?;
+        let name = call.func.name().to_uppercase();
+        let unknown = || error::internal(format!("the aggregate {name} is missing"));
+        let mut function = aggregates::operator_function(call.func.name()).ok_or_else(unknown)?;
+        let [argument] = call.params.args.as_slice() else {
+            return Err(error::internal(format!(
+                "{name} has {} arguments",
+                call.params.args.len()
+            )));
+        };
+        let counts_rows = function == AggregateFunction::Count
+            && matches!(argument, Expr::Literal(value, _) if !value.is_null());
+        let (column, text) = if counts_rows {
+            function = AggregateFunction::CountStar;
+            (None, "COUNT(*)".to_owned())
+        } else {
+            let argument = self.canonical(self.substitute(argument, input, from)?, input)?;
+            let schema = self.schema(input);
+            let text = format!("{name}({})", format_expr(&argument));
+            (Some(raw.add(natural_name(&argument, &schema), argument)), text)
+        };
+        let result = Field::new(&text, field.data_type().clone(), field.is_nullable());
+        Ok(AggregateCall {
+            function,
+            column,
+            result,
+            text,
+        })
+    }
+
+    /// The calc that computes keys and arguments, and the two phases.
+    fn phases(&mut self, input: Rel, raw: Raw, mut aggregate: WindowAggregate) -> Result<NodeId> {
+        let uid = self.uid("window-aggregate");
+        aggregate.input = self.calc(input, raw.columns)?;
+        let rows = self.operators.get(aggregate.input).schema.clone();
+        let keys: Vec<Field> = aggregate
+            .keys
+            .iter()
+            .map(|k| rows.field(*k).as_ref().clone())
+            .collect();
+        let mut taken = keys.iter().map(|f| f.name().clone()).collect();
+        for call in &mut aggregate.aggregates {
+            let name = unique_name(call.result.name().clone(), &mut taken);
+            call.result = call.result.clone().with_name(name);
+        }
+        let partial = schema_of(partial_fields(&keys, &aggregate, &rows))?;
+        let local = self.operators.push(
+            format!("{uid}/local"),
+            Kind::LocalWindow(aggregate.clone()),
+            partial,
+        );
+        aggregate.input = local;
+        let mut fields = keys;
+        fields.extend(aggregate.aggregates.iter().map(|call| call.result.clone()));
+        fields.extend(
+            WINDOW_COLUMNS.map(|name| Field::new(unique_name(name.into(), &mut taken), TIMESTAMP_MS, false)),
+        );
+        let schema = schema_of(fields)?;
+        Ok(self.operators.push(uid, Kind::Window(aggregate), schema))
+    }
+
+    fn result(&self, node: NodeId, outputs: &[Output], aggregate: &Aggregate) -> Rel {
+        let operator = self.operators.get(node);
+        let Kind::Window(window) = &operator.kind else {
+            unreachable!("the aggregate was just made")
+        };
+        let (keys, calls) = (window.keys.len(), window.aggregates.len());
+        let columns = outputs
+            .iter()
+            .zip(aggregate.schema.fields())
+            .map(|(output, field)| {
+                let (position, role) = match output {
+                    Output::Key(key) => (*key, Role::Plain),
+                    Output::Aggregate(call) => (keys + call, Role::Plain),
+                    Output::Window(2) => (keys + calls + 2, Role::EventTime),
+                    Output::Window(part) => (keys + calls + part, Role::Plain),
+                };
+                let own = operator.schema.field(position).name();
+                RelColumn {
+                    name: field.name().clone(),
+                    expr: column(own),
+                    role,
+                }
+            });
+        Rel {
+            node,
+            filters: Vec::new(),
+            columns: columns.collect(),
+            window: None,
+        }
+    }
+
+    /// Texts in the one representation that state and exchange know.
+    fn canonical(&self, expr: Expr, input: &Rel) -> Result<Expr> {
+        let data_type = type_of(&expr, &self.schema(input))?;
+        Ok(match data_type {
+            DataType::Utf8View | DataType::LargeUtf8 => cast_to(expr, &data_type, &DataType::Utf8),
+            DataType::BinaryView | DataType::LargeBinary => cast_to(expr, &data_type, &DataType::Binary),
+            DataType::Null => Expr::Literal(ScalarValue::Utf8(None), None),
+            _ => expr,
+        })
+    }
+
+    fn place(&self, aggregate: &Aggregate) -> weir_model::Location {
+        let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
+        exprs.filter_map(expr_place).next().unwrap_or(self.at)
+    }
+}
+
+const UNWINDOWED: &str = "aggregates without a window are not supported yet: aggregate FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end and the keys";
+
+fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
+    let data_type = type_of(expr, schema)?;
+    if data_type.is_nested() {
+        return Err(error::unsupported(
+            at,
+            format!(
+                "GROUP BY a column of type {} is not supported yet",
+                weir_proto::convert::sql_type(&data_type)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The rows between the phases: keys, partial results, the pane's start and how many rows it holds.
+fn partial_fields(keys: &[Field], aggregate: &WindowAggregate, rows: &DFSchemaRef) -> Vec<Field> {
+    let mut fields = keys.to_vec();
+    for call in &aggregate.aggregates {
+        let name = call.result.name();
+        let argument = call.column.map(|c| rows.field(c).data_type().clone());
+        match (call.function, argument) {
+            (AggregateFunction::Avg, Some(argument)) => {
+                fields.push(Field::new(format!("{name}$sum"), avg_sum_type(&argument), true));
+                fields.push(Field::new(format!("{name}$count"), DataType::Int64, false));
+            }
+            (AggregateFunction::Count | AggregateFunction::CountStar, _) => {
+                fields.push(Field::new(name, DataType::Int64, false));
+            }
+            _ => fields.push(Field::new(name, call.result.data_type().clone(), true)),
+        }
+    }
+    fields.push(Field::new("$pane", TIMESTAMP_MS, false));
+    fields.push(Field::new("$rows", DataType::Int64, false));
+    fields
+}
+
+/// What an average sums in: as wide as its argument may grow.
+fn avg_sum_type(argument: &DataType) -> DataType {
+    match argument {
+        DataType::Float32 | DataType::Float64 => DataType::Float64,
+        DataType::Decimal128(_, scale) => DataType::Decimal128(38, *scale),
+        _ => DataType::Int64,
+    }
+}

@@ -1,0 +1,368 @@
+//! Plans without aggregates: filters and expressions gather above an operator.
+
+use std::{any::Any, collections::HashMap, sync::Arc};
+
+use datafusion_common::{
+    Column, DFSchema, ScalarValue,
+    tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+};
+use datafusion_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
+use datafusion_expr::{expr::ScalarFunction, lit};
+use weir_model::Location;
+
+use super::{
+    Kind, NodeId, Operators,
+    expr::{self, all_of, column, is_cheap},
+    plan_defect,
+};
+use crate::{
+    catalog::TIMESTAMP_MS,
+    error::{self, Result},
+    logical::{
+        cast_to,
+        context::TableScanSource,
+        functions, simplify,
+        window::{Tumble, WindowNode},
+    },
+};
+
+/// Rows not yet computed: an operator's, filtered and projected.
+#[derive(Clone, Debug)]
+pub(crate) struct Rel {
+    /// Where the rows come from.
+    pub node: NodeId,
+    /// Conditions over the operator's columns.
+    pub filters: Vec<Expr>,
+    /// One per column of the logical plan.
+    pub columns: Vec<RelColumn>,
+    /// The windows that the rows belong to, with the event time over the operator's columns.
+    pub window: Option<(Tumble, Expr)>,
+}
+
+/// A column not yet computed.
+#[derive(Clone, Debug)]
+pub(crate) struct RelColumn {
+    /// Its name.
+    pub name: String,
+    /// How to compute it from the operator's columns.
+    pub expr: Expr,
+    /// What it means to time.
+    pub role: Role,
+}
+
+/// What a column means to time, as long as it is passed on unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing.
+    Plain,
+    /// It is the event time that watermarks speak of.
+    EventTime,
+    /// It is the `window_start`, `window_end` or `window_time` (0, 1, 2) of the rel's window.
+    Window(usize),
+}
+
+/// Makes operators of the plans of one INSERT.
+pub(crate) struct Lower<'a> {
+    /// All operators of the job.
+    pub operators: &'a mut Operators,
+    /// The sink's uid: what those of its operators begin with.
+    pub scope: String,
+    /// Where errors without a place of their own are.
+    pub at: Location,
+    counts: HashMap<&'static str, usize>,
+}
+
+impl<'a> Lower<'a> {
+    pub(crate) fn new(operators: &'a mut Operators, scope: String, at: Location) -> Self {
+        Self {
+            operators,
+            scope,
+            at,
+            counts: HashMap::new(),
+        }
+    }
+
+    /// The rows of a plan.
+    pub(crate) fn plan(&mut self, plan: &LogicalPlan) -> Result<Rel> {
+        match plan {
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
+                Some(window) => self.window(window),
+                None => Err(error::internal(format!(
+                    "an unknown plan node {}",
+                    extension.node.name()
+                ))),
+            },
+            other => {
+                let text = other.display().to_string();
+                let what = text.split([':', ' ']).next().unwrap_or_default().to_owned();
+                Err(error::unsupported(
+                    self.at,
+                    format!("this query needs the operation {what}, which is not supported yet"),
+                ))
+            }
+        }
+    }
+
+    /// A uid of its own within the INSERT: the kind and how many of it there are upstream.
+    pub(crate) fn uid(&mut self, kind: &'static str) -> String {
+        let count = self.counts.entry(kind).or_insert(0);
+        *count += 1;
+        format!("{}/{kind}-{count}", self.scope)
+    }
+
+    /// The schema that a rel's expressions are over.
+    pub(crate) fn schema(&self, rel: &Rel) -> Arc<DFSchema> {
+        Arc::clone(&self.operators.get(rel.node).schema)
+    }
+
+    fn scan(&mut self, scan: &TableScan) -> Result<Rel> {
+        let source: &dyn Any = scan.source.as_ref();
+        let Some(source) = source.downcast_ref::<TableScanSource>() else {
+            return Err(error::internal(format!(
+                "table {} is of an unknown kind",
+                scan.table_name
+            )));
+        };
+        let node = self.operators.source(&source.table)?;
+        let event_time = source.table.watermark.as_ref().map(|w| w.column.as_str());
+        let columns = source.table.columns.iter().map(|c| RelColumn {
+            name: c.name.clone(),
+            expr: column(&c.name),
+            role: if event_time == Some(&c.name) {
+                Role::EventTime
+            } else {
+                Role::Plain
+            },
+        });
+        Ok(Rel {
+            node,
+            filters: Vec::new(),
+            columns: columns.collect(),
+            window: None,
+        })
+    }
+
+    fn projection(&mut self, projection: &Projection) -> Result<Rel> {
+        let mut input = self.plan(&projection.input)?;
+        let from = projection.input.schema();
+        if self.would_compute_twice(&input, &projection.expr, from)? {
+            input = self.materialize(input)?;
+        }
+        let mut columns = Vec::with_capacity(projection.expr.len());
+        for (expr, field) in projection.expr.iter().zip(projection.schema.fields()) {
+            let role = role(expr, &input, from);
+            let expr = self.substitute(expr, &input, from)?;
+            columns.push(RelColumn {
+                name: field.name().clone(),
+                expr,
+                role,
+            });
+        }
+        Ok(Rel { columns, ..input })
+    }
+
+    fn filter(&mut self, filter: &Filter) -> Result<Rel> {
+        let mut input = self.plan(&filter.input)?;
+        let from = filter.input.schema();
+        let schema = self.schema(&input);
+        let computed = columns_of(&filter.predicate, from)?;
+        if computed
+            .iter()
+            .any(|i| !is_cheap(&input.columns[*i].expr, &schema))
+        {
+            input = self.materialize(input)?;
+        }
+        let predicate = self.substitute(&filter.predicate, &input, from)?;
+        input.filters.push(predicate);
+        Ok(input)
+    }
+
+    fn window(&mut self, window: &WindowNode) -> Result<Rel> {
+        let mut input = self.plan(&window.input)?;
+        let from = window.input.schema();
+        if role(&window.time, &input, from) != Role::EventTime {
+            let name = match &window.time {
+                Expr::Column(column) => column.name.clone(),
+                other => other.to_string(),
+            };
+            return Err(error::invalid(
+                window.place(),
+                format!(
+                    "'{name}' is not an event-time column: declare WATERMARK FOR it in CREATE TABLE, and pass it on unchanged"
+                ),
+            ));
+        }
+        let time = self.substitute(&window.time, &input, from)?;
+        let schema = self.schema(&input);
+        let time_type = super::type_of(&time, &schema)?;
+        let time = cast_to(time, &time_type, &TIMESTAMP_MS);
+        for column in &mut input.columns {
+            if matches!(column.role, Role::Window(_)) {
+                column.role = Role::Plain;
+            }
+        }
+        for (i, (name, expr)) in window_columns(window.tumble, &time)?.into_iter().enumerate() {
+            let expr = simplify::coerce_and_simplify(expr, &schema).map_err(plan_defect)?;
+            input.columns.push(RelColumn {
+                name: name.into(),
+                expr,
+                role: Role::Window(i),
+            });
+        }
+        input.window = Some((window.tumble, time));
+        Ok(input)
+    }
+
+    /// An expression over a plan's columns as one over the operator's.
+    pub(crate) fn substitute(&self, expr: &Expr, rel: &Rel, from: &DFSchema) -> Result<Expr> {
+        let expr = crate::logical::without_aliases(expr.clone()).map_err(plan_defect)?;
+        let replaced = expr.transform_up(|e| match e {
+            Expr::Column(column) => {
+                let index = from.index_of_column(&column)?;
+                let spans = column.spans.clone();
+                Ok(Transformed::yes(match &rel.columns[index].expr {
+                    Expr::Column(inner) => Expr::Column(Column {
+                        spans,
+                        ..inner.clone()
+                    }),
+                    other => other.clone(),
+                }))
+            }
+            other => Ok(Transformed::no(other)),
+        });
+        let replaced = replaced.map_err(plan_defect)?.data;
+        simplify::simplify(replaced, &self.schema(rel)).map_err(|e| error::of_datafusion(e, self.at))
+    }
+
+    /// Whether these expressions read a column more than once whose computing costs something.
+    fn would_compute_twice(&self, input: &Rel, exprs: &[Expr], from: &DFSchema) -> Result<bool> {
+        let schema = self.schema(input);
+        let mut reads = vec![0_usize; input.columns.len()];
+        for expr in exprs {
+            for index in columns_of(expr, from)? {
+                reads[index] += 1;
+            }
+        }
+        Ok(reads
+            .iter()
+            .zip(&input.columns)
+            .any(|(reads, c)| *reads > 1 && !is_cheap(&c.expr, &schema)))
+    }
+
+    /// Makes an operator of what is not yet computed.
+    pub(crate) fn materialize(&mut self, rel: Rel) -> Result<Rel> {
+        const TIME: &str = "$time";
+        let mut columns: Vec<_> = rel
+            .columns
+            .iter()
+            .map(|c| (c.name.clone(), c.expr.clone()))
+            .collect();
+        if let Some((_, time)) = &rel.window {
+            columns.push((TIME.into(), time.clone()));
+        }
+        let roles: Vec<_> = rel.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
+        let window = rel.window.as_ref().map(|(tumble, _)| *tumble);
+        let node = self.calc(rel, columns)?;
+        let names = self
+            .operators
+            .get(node)
+            .schema
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect::<Vec<_>>();
+        let columns = roles.into_iter().zip(&names);
+        Ok(Rel {
+            node,
+            filters: Vec::new(),
+            columns: columns
+                .map(|((name, role), own)| RelColumn {
+                    name,
+                    expr: column(own),
+                    role,
+                })
+                .collect(),
+            window: window
+                .zip(names.last())
+                .map(|(tumble, time)| (tumble, column(time))),
+        })
+    }
+
+    /// A calc of these columns over the rel's operator with the rel's filters; the operator itself if that changes nothing.
+    pub(crate) fn calc(&mut self, rel: Rel, columns: Vec<(String, Expr)>) -> Result<NodeId> {
+        let schema = self.schema(&rel);
+        let filter = all_of(rel.filters, &schema);
+        let is_source = matches!(self.operators.get(rel.node).kind, Kind::Source(..));
+        if filter.is_none() && !is_source && is_identity(&columns, &schema) {
+            return Ok(rel.node);
+        }
+        let uid = self.uid("calc");
+        self.operators.calc(uid, rel.node, filter, columns)
+    }
+}
+
+/// Whether these columns are all those of a schema, in order and by the same names.
+pub(crate) fn is_identity(columns: &[(String, Expr)], schema: &DFSchema) -> bool {
+    columns.len() == schema.fields().len()
+        && columns.iter().zip(schema.fields()).all(|((name, expr), field)| {
+            name == field.name() && matches!(expr, Expr::Column(c) if c.name == *field.name())
+        })
+}
+
+/// What an expression over a plan's columns means to time.
+pub(crate) fn role(expr: &Expr, input: &Rel, from: &DFSchema) -> Role {
+    match expr {
+        Expr::Alias(alias) => role(&alias.expr, input, from),
+        Expr::Column(column) => from
+            .index_of_column(column)
+            .map_or(Role::Plain, |i| input.columns[i].role),
+        _ => Role::Plain,
+    }
+}
+
+/// The positions of the columns that an expression reads, as often as it does.
+fn columns_of(expr: &Expr, from: &DFSchema) -> Result<Vec<usize>> {
+    let mut found = Vec::new();
+    expr.apply(|e| {
+        if let Expr::Column(column) = e {
+            found.push(from.index_of_column(column)?);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map_err(plan_defect)?;
+    Ok(found)
+}
+
+/// `window_start`, `window_end` and `window_time` of a row.
+fn window_columns(tumble: Tumble, time: &Expr) -> Result<[(&'static str, Expr); 3]> {
+    let function =
+        functions::scalar("date_bin").ok_or_else(|| error::internal("the function date_bin is missing"))?;
+    let interval = |ms: i64| {
+        let nanoseconds = ms.checked_mul(1_000_000);
+        nanoseconds
+            .map(|nanoseconds| lit(ScalarValue::new_interval_mdn(0, 0, nanoseconds)))
+            .ok_or_else(|| error::internal("the window is too long"))
+    };
+    let origin = lit(ScalarValue::TimestampMillisecond(Some(tumble.offset_ms), None));
+    let start = Expr::ScalarFunction(ScalarFunction::new_udf(
+        function,
+        vec![interval(tumble.size_ms)?, time.clone(), origin],
+    ));
+    let end = start.clone() + interval(tumble.size_ms)?;
+    let last = start.clone() + interval(tumble.size_ms - 1)?;
+    let [start_name, end_name, time_name] = crate::logical::window::WINDOW_COLUMNS;
+    Ok([(start_name, start), (end_name, end), (time_name, last)])
+}
+
+/// Columns named after what they are, for operators between the query's own.
+pub(crate) fn natural_name(expr: &Expr, schema: &DFSchema) -> String {
+    match expr::as_leaf(expr, schema) {
+        Some(leaf) => leaf.name().to_owned(),
+        None => super::format::format_expr(expr),
+    }
+}

@@ -1,0 +1,229 @@
+//! Logical plans as streaming operators.
+//!
+//! Lowering keeps, above each operator, the filters and expressions not yet computed (a [`Rel`]), and makes an
+//! operator of them only where one is needed: below an aggregate, before a sink, or where an expression would be computed
+//! twice. So projections, filters and views melt into one calc, and DataFusion's optimizer has nothing left to do.
+//!
+//! - [`expr`]: questions about expressions. Leans on nothing.
+//! - [`format`](mod@format): expressions in SQL's words. Leans on nothing.
+//! - [`lower`]: plans without aggregates. Leans on `expr`.
+//! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
+//! - [`sink`]: rows as a sink's columns. Leans on `lower`.
+//! - [`source`]: sources that read only what is needed. Leans on `expr`.
+
+pub(crate) mod aggregate;
+pub(crate) mod expr;
+pub(crate) mod format;
+pub(crate) mod lower;
+pub(crate) mod sink;
+pub(crate) mod source;
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field};
+use datafusion_common::{DFSchema, DFSchemaRef};
+use datafusion_expr::{Expr, ExprSchemable};
+use weir_proto::graph::AggregateFunction;
+
+use self::source::SourceRead;
+use crate::{
+    catalog::TableDef,
+    error::{self, Result},
+    logical::window::Tumble,
+};
+
+/// An operator's position in [`Operators`].
+pub(crate) type NodeId = usize;
+
+/// Operators in topological order.
+#[derive(Debug, Default)]
+pub(crate) struct Operators {
+    nodes: Vec<Node>,
+}
+
+/// An operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Stable identity.
+    pub uid: String,
+    /// What it does.
+    pub kind: Kind,
+    /// The rows it emits (a sink: takes): unqualified, unique names.
+    pub schema: DFSchemaRef,
+}
+
+/// What an operator does.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Reads a table; before [`source::prune`], all of its columns.
+    Source(Arc<TableDef>, Option<SourceRead>),
+    /// Filters, then projects.
+    Calc(Calc),
+    /// Aggregates before the shuffle.
+    LocalWindow(WindowAggregate),
+    /// Aggregates by key.
+    Window(WindowAggregate),
+    /// Writes a table.
+    Sink(NodeId, Arc<TableDef>),
+    /// Was folded into another operator.
+    Gone,
+}
+
+/// Filters, then projects.
+#[derive(Clone, Debug)]
+pub(crate) struct Calc {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// Rows to keep.
+    pub filter: Option<Expr>,
+    /// Columns to compute, by unique names.
+    pub columns: Vec<(String, Expr)>,
+}
+
+/// Either phase of a windowed aggregate; columns are those of the rows before the first phase.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowAggregate {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// The windows.
+    pub tumble: Tumble,
+    /// The event-time column.
+    pub time: usize,
+    /// The key columns.
+    pub keys: Vec<usize>,
+    /// The aggregates.
+    pub aggregates: Vec<AggregateCall>,
+}
+
+/// An aggregate function of a column.
+#[derive(Clone, Debug)]
+pub(crate) struct AggregateCall {
+    /// The function.
+    pub function: AggregateFunction,
+    /// Its argument; none for COUNT(*).
+    pub column: Option<usize>,
+    /// Name and type of the result.
+    pub result: Field,
+    /// In SQL's words.
+    pub text: String,
+}
+
+impl Operators {
+    /// Adds an operator behind all others.
+    pub(crate) fn push(&mut self, uid: String, kind: Kind, schema: DFSchemaRef) -> NodeId {
+        self.nodes.push(Node { uid, kind, schema });
+        self.nodes.len() - 1
+    }
+
+    /// The operator at a position.
+    pub(crate) fn get(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id]
+    }
+
+    /// All operators with their positions.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate()
+    }
+
+    /// The operators that read this one's rows.
+    pub(crate) fn consumers(&self, id: NodeId) -> Vec<NodeId> {
+        self.iter()
+            .filter(|(_, node)| node.kind.input() == Some(id))
+            .map(|(consumer, _)| consumer)
+            .collect()
+    }
+
+    /// The source of a table, added when it is not there yet: scans of one table share it.
+    pub(crate) fn source(&mut self, table: &Arc<TableDef>) -> Result<NodeId> {
+        let existing = self.nodes.iter().position(|node| match &node.kind {
+            Kind::Source(other, _) => Arc::ptr_eq(other, table),
+            _ => false,
+        });
+        if let Some(id) = existing {
+            return Ok(id);
+        }
+        let schema = DFSchema::try_from(table.schema.as_ref().clone());
+        let schema = schema.map_err(|e| error::of_datafusion(e, table.at))?;
+        let uid = format!("source-{}", table.table.name);
+        Ok(self.push(uid, Kind::Source(Arc::clone(table), None), Arc::new(schema)))
+    }
+
+    /// Adds a calc with these columns; their names are made unique.
+    pub(crate) fn calc(
+        &mut self,
+        uid: String,
+        input: NodeId,
+        filter: Option<Expr>,
+        columns: Vec<(String, Expr)>,
+    ) -> Result<NodeId> {
+        let columns = expr::unique_names(columns);
+        let schema = calc_schema(&columns, &self.get(input).schema)?;
+        Ok(self.push(
+            uid,
+            Kind::Calc(Calc {
+                input,
+                filter,
+                columns,
+            }),
+            schema,
+        ))
+    }
+}
+
+impl Kind {
+    /// The operator whose rows it reads.
+    pub(crate) fn input(&self) -> Option<NodeId> {
+        match self {
+            Self::Source(..) | Self::Gone => None,
+            Self::Calc(calc) => Some(calc.input),
+            Self::LocalWindow(aggregate) | Self::Window(aggregate) => Some(aggregate.input),
+            Self::Sink(input, _) => Some(*input),
+        }
+    }
+
+    /// Makes it read another operator's rows.
+    pub(crate) fn set_input(&mut self, id: NodeId) {
+        match self {
+            Self::Source(..) | Self::Gone => {}
+            Self::Calc(calc) => calc.input = id,
+            Self::LocalWindow(aggregate) | Self::Window(aggregate) => aggregate.input = id,
+            Self::Sink(input, _) => *input = id,
+        }
+    }
+}
+
+/// The schema of expressions over rows of another schema.
+pub(crate) fn calc_schema(columns: &[(String, Expr)], input: &DFSchemaRef) -> Result<DFSchemaRef> {
+    let fields = columns.iter().map(|(name, expr)| {
+        let (_, field) = expr.to_field(input.as_ref())?;
+        Ok(Field::new(name, field.data_type().clone(), field.is_nullable()))
+    });
+    let fields = fields
+        .collect::<datafusion_common::Result<Vec<_>>>()
+        .map_err(plan_defect)?;
+    schema_of(fields)
+}
+
+/// A schema of unqualified columns.
+pub(crate) fn schema_of(fields: Vec<Field>) -> Result<DFSchemaRef> {
+    DFSchema::from_unqualified_fields(fields.into(), std::collections::HashMap::new())
+        .map(Arc::new)
+        .map_err(plan_defect)
+}
+
+/// An error of DataFusion about expressions that it planned before.
+pub(crate) fn plan_defect(error: datafusion_common::DataFusionError) -> weir_model::Problem {
+    error::internal(format!(
+        "planning an expression failed: {}",
+        error.strip_backtrace()
+    ))
+}
+
+/// The type of an expression.
+pub(crate) fn type_of(expr: &Expr, schema: &DFSchemaRef) -> Result<DataType> {
+    expr.get_type(schema.as_ref()).map_err(plan_defect)
+}

@@ -1,0 +1,209 @@
+//! Rows as a sink's columns.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, FieldRef};
+use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_expr::{Expr, LogicalPlan};
+use sqlparser::ast::{SelectItem, SetExpr, Spanned};
+use weir_model::Location;
+use weir_proto::convert::sql_type;
+
+use super::{
+    Kind, NodeId,
+    lower::{Lower, Rel},
+    plan_defect, type_of,
+};
+use crate::{
+    catalog::TableDef,
+    error::{self, Result, place},
+    logical::cast_to,
+    parse::Insert,
+};
+
+impl Lower<'_> {
+    /// The operators of an INSERT, down to its sink.
+    pub(crate) fn insert(
+        &mut self,
+        insert: &Insert,
+        plan: &LogicalPlan,
+        table: &Arc<TableDef>,
+    ) -> Result<NodeId> {
+        let targets = targets(insert, table)?;
+        let rel = self.plan(plan)?;
+        if targets.len() != rel.columns.len() {
+            return Err(self.wrong_count(insert, table, &targets, &rel)?);
+        }
+        let fields = table.table.schema.fields();
+        let mut columns = Vec::with_capacity(fields.len());
+        for field in fields {
+            let expr = match targets.iter().position(|target| target.name() == field.name()) {
+                Some(i) => self.stored(insert, &rel, i, field)?,
+                None if field.is_nullable() => null(field.data_type())?,
+                None => {
+                    return Err(error::invalid(
+                        insert.table.at,
+                        format!(
+                            "column '{}' of '{}' is NOT NULL: give it a value",
+                            field.name(),
+                            insert.table.value
+                        ),
+                    ));
+                }
+            };
+            columns.push((field.name().clone(), expr));
+        }
+        let node = self.calc(rel, columns)?;
+        let schema = DFSchema::try_from(table.table.schema.as_ref().clone()).map_err(plan_defect)?;
+        let uid = self.scope.clone();
+        Ok(self
+            .operators
+            .push(uid, Kind::Sink(node, Arc::clone(table)), Arc::new(schema)))
+    }
+
+    /// The query's column as the sink's.
+    fn stored(&self, insert: &Insert, rel: &Rel, index: usize, field: &FieldRef) -> Result<Expr> {
+        let column = &rel.columns[index];
+        let from = type_of(&column.expr, &self.schema(rel))?;
+        let to = field.data_type();
+        if from != *to && !from.equals_datatype(to) && !stores(&from, to) {
+            return Err(error::type_error(
+                column_place(insert, index),
+                format!(
+                    "column '{}' of '{}' is {}, the query gives {} ('{}'): add a CAST",
+                    field.name(),
+                    insert.table.value,
+                    sql_type(to),
+                    sql_type(&from),
+                    column.name,
+                ),
+            ));
+        }
+        Ok(cast_to(column.expr.clone(), &from, to))
+    }
+
+    fn wrong_count(
+        &self,
+        insert: &Insert,
+        table: &TableDef,
+        targets: &[FieldRef],
+        rel: &Rel,
+    ) -> Result<weir_model::Problem> {
+        let schema = self.schema(rel);
+        let mut given = Vec::new();
+        for column in &rel.columns {
+            given.push(format!(
+                "{} {}",
+                column.name,
+                sql_type(&type_of(&column.expr, &schema)?)
+            ));
+        }
+        let wanted: Vec<_> = targets
+            .iter()
+            .map(|field| format!("{} {}", field.name(), sql_type(field.data_type())))
+            .collect();
+        Ok(error::type_error(
+            insert.at,
+            format!(
+                "'{}' takes {} columns ({}), the query gives {} ({})",
+                table.table.name,
+                wanted.len(),
+                wanted.join(", "),
+                given.len(),
+                given.join(", "),
+            ),
+        ))
+    }
+}
+
+/// The columns that an INSERT fills, in its order.
+fn targets(insert: &Insert, table: &TableDef) -> Result<Vec<FieldRef>> {
+    let fields = table.table.schema.fields();
+    if insert.columns.is_empty() {
+        return Ok(fields.iter().cloned().collect());
+    }
+    let mut targets: Vec<FieldRef> = Vec::new();
+    for name in &insert.columns {
+        let Some((_, field)) = fields.find(&name.value) else {
+            if table.columns.iter().any(|c| c.name == name.value) {
+                return Err(error::invalid(
+                    name.at,
+                    format!("column '{}' is computed: leave it out", name.value),
+                ));
+            }
+            return Err(error::unknown(
+                name.at,
+                "column",
+                &name.value,
+                fields.iter().map(|f| f.name().as_str()),
+            ));
+        };
+        if targets.iter().any(|t| t.name() == field.name()) {
+            return Err(error::invalid(
+                name.at,
+                format!("column '{}' is named twice", name.value),
+            ));
+        }
+        targets.push(Arc::clone(field));
+    }
+    Ok(targets)
+}
+
+/// Where the query's n-th column stands.
+fn column_place(insert: &Insert, index: usize) -> Location {
+    let SetExpr::Select(select) = insert.query.body.as_ref() else {
+        return insert.at;
+    };
+    let before = &select.projection[..=index.min(select.projection.len().saturating_sub(1))];
+    let is_wildcard =
+        |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    match before.last() {
+        Some(item) if !before.iter().any(is_wildcard) => place(item.span(), insert.at),
+        _ => insert.at,
+    }
+}
+
+fn null(data_type: &DataType) -> Result<Expr> {
+    let value = ScalarValue::try_from(data_type).map_err(plan_defect)?;
+    Ok(Expr::Literal(value, None))
+}
+
+/// Whether Flink stores a value of the type in a column of the other without being asked to cast.
+fn stores(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    let integer = |t: &T| match t {
+        T::Int8 => Some(1),
+        T::Int16 => Some(2),
+        T::Int32 => Some(3),
+        T::Int64 => Some(4),
+        _ => None,
+    };
+    match (from, to) {
+        (T::Null, _) => true,
+        (from, to) if integer(from).is_some() && integer(to).is_some() => integer(from) <= integer(to),
+        (from, T::Decimal128(..) | T::Float64) if integer(from).is_some() => true,
+        (from, T::Float32) if integer(from).is_some() => true,
+        (T::Decimal128(..) | T::Float32 | T::Float64, T::Decimal128(..) | T::Float64) => true,
+        (T::Decimal128(..), T::Float32) => true,
+        (T::Utf8View | T::LargeUtf8, T::Utf8) => true,
+        (T::BinaryView | T::LargeBinary, T::Binary) => true,
+        (T::Timestamp(..), T::Timestamp(..)) => true,
+        (T::Date32, T::Timestamp(..)) => true,
+        (T::Time32(_) | T::Time64(_), T::Time32(_) | T::Time64(_)) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_widened_and_never_narrowed() {
+        assert!(stores(&DataType::Int32, &DataType::Int64));
+        assert!(!stores(&DataType::Int64, &DataType::Int32));
+        assert!(stores(&DataType::Decimal128(24, 3), &DataType::Decimal128(23, 3)));
+        assert!(!stores(&DataType::Int64, &DataType::Utf8));
+        assert!(!stores(&DataType::Utf8, &DataType::Int64));
+    }
+}

@@ -1,0 +1,221 @@
+//! From a script to its job: statements in order, then the graph, then a look at what is read and written.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::oneshot;
+use weir_connector::{SinkFactory, SourceFactory};
+use weir_model::{ErrorCode, Problem};
+use weir_proto::graph::JobGraph;
+
+use crate::{
+    catalog::{Catalog, Relation, TableDef},
+    error::{self, Result},
+    explain, graph,
+    logical::Session,
+    parse::{self, Insert, Statement, ddl::CreateView},
+    physical::{Kind, Operators, lower::Lower, source},
+    settings::{MAX_PARALLELISM, Settings},
+};
+
+/// What a request says beside the script.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// Subtasks per operator; none leaves it to the script.
+    pub parallelism: Option<u32>,
+}
+
+/// A script that can run.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What workers run.
+    pub graph: JobGraph,
+    /// `SET 'pipeline.name'`, or made from the sinks.
+    pub name: String,
+    /// Subtasks per operator.
+    pub parallelism: u32,
+    /// The graph as indented text, sinks first.
+    pub text: String,
+}
+
+/// Stack of the thread that plans: expressions are walked recursively.
+const STACK_BYTES: usize = 256 << 20;
+
+/// Plans a script, and looks whether what it reads and writes is there.
+///
+/// # Errors
+/// What is wrong with the request or the SQL, with its place; nothing is created.
+pub async fn plan(sql: &str, options: &PlanOptions) -> std::result::Result<Planned, Problem> {
+    if let Some(parallelism) = options.parallelism
+        && !(1..=MAX_PARALLELISM).contains(&parallelism)
+    {
+        return Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            format!("parallelism is {parallelism}: it must be from 1 to {MAX_PARALLELISM}"),
+        ));
+    }
+    let Draft {
+        planned,
+        sources,
+        sinks,
+    } = on_deep_stack(sql.to_owned(), *options).await?;
+    for (table, source) in sources {
+        source.check().await.map_err(|e| table.problem(e))?;
+    }
+    for (table, sink) in sinks {
+        sink.check().await.map_err(|e| table.problem(e))?;
+    }
+    Ok(planned)
+}
+
+/// Planning takes a stack that a runtime's threads do not have, and a defect in it must stay a defect of one request.
+async fn on_deep_stack(sql: String, options: PlanOptions) -> Result<Draft> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("planner".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            // A receiver that is gone has given up on the answer.
+            let _ = sender.send(draft(&sql, options));
+        })
+        .map_err(|e| error::internal(format!("no thread to plan on: {e}")))?;
+    receiver.await.unwrap_or_else(|_| {
+        Err(error::internal(
+            "planning this script failed in a way that nobody foresaw",
+        ))
+    })
+}
+
+/// A plan whose connectors have yet to be asked.
+struct Draft {
+    planned: Planned,
+    sources: Vec<(Arc<TableDef>, Box<dyn SourceFactory>)>,
+    sinks: Vec<(Arc<TableDef>, Box<dyn SinkFactory>)>,
+}
+
+fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
+    let mut settings = Settings::default();
+    let mut catalog = Catalog::default();
+    let mut inserts = Vec::new();
+    for statement in parse::script(sql)? {
+        match statement {
+            Statement::Set { key, value } => settings.set(&key, &value)?,
+            Statement::CreateTable(ddl) => {
+                if catalog.is_free(&ddl.name, ddl.if_not_exists)? {
+                    let table = TableDef::new(ddl, &Session::new(&catalog))?;
+                    catalog.add_table(table);
+                }
+            }
+            Statement::CreateView(view) => create_view(&mut catalog, &view)?,
+            Statement::Insert(insert) => inserts.push(insert),
+        }
+    }
+    if inserts.is_empty() {
+        return Err(Problem::new(
+            ErrorCode::SqlInvalid,
+            "the script has no INSERT INTO: it defines tables but moves no rows",
+        ));
+    }
+    let mut operators = Operators::default();
+    lower_inserts(&inserts, &catalog, &mut operators)?;
+    source::prune(&mut operators)?;
+    let (sources, sinks) = connectors(&operators)?;
+    let parallelism = options.parallelism.or(settings.parallelism).unwrap_or(1);
+    let common = graph::Common {
+        parallelism,
+        idle_timeout_ms: settings.idle_timeout_ms,
+        settings: settings.runtime,
+    };
+    let graph = graph::build(&operators, common)?;
+    let text = explain::explain(&graph)?;
+    let name = settings.name.unwrap_or_else(|| default_name(&inserts));
+    Ok(Draft {
+        planned: Planned {
+            graph,
+            name,
+            parallelism,
+            text,
+        },
+        sources,
+        sinks,
+    })
+}
+
+fn create_view(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
+    if !catalog.is_free(&view.name, view.if_not_exists)? {
+        return Ok(());
+    }
+    let plan = Session::new(catalog).view(view)?;
+    catalog.add_view(view, plan);
+    Ok(())
+}
+
+fn lower_inserts(inserts: &[Insert], catalog: &Catalog, operators: &mut Operators) -> Result<()> {
+    let session = Session::new(catalog);
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for insert in inserts {
+        let table = sink_table(insert, catalog)?;
+        let plan = session.query(&insert.query, insert.at)?;
+        let used = uses.entry(&insert.table.value).or_insert(0);
+        *used += 1;
+        let scope = match used {
+            1 => format!("sink-{}", insert.table.value),
+            again => format!("sink-{}-{again}", insert.table.value),
+        };
+        Lower::new(operators, scope, insert.at).insert(insert, &plan, &table)?;
+    }
+    Ok(())
+}
+
+fn sink_table(insert: &Insert, catalog: &Catalog) -> Result<Arc<TableDef>> {
+    match catalog.get(&insert.table.value) {
+        Some(Relation::Table(table)) => Ok(Arc::clone(table)),
+        Some(Relation::View(_)) => Err(error::invalid(
+            insert.table.at,
+            format!("'{}' is a view: insert into a table", insert.table.value),
+        )),
+        None => Err(error::unknown(
+            insert.table.at,
+            "table",
+            &insert.table.value,
+            catalog.table_names(),
+        )),
+    }
+}
+
+type Connectors = (
+    Vec<(Arc<TableDef>, Box<dyn SourceFactory>)>,
+    Vec<(Arc<TableDef>, Box<dyn SinkFactory>)>,
+);
+
+/// The connectors of all tables that are read or written, their options validated.
+fn connectors(operators: &Operators) -> Result<Connectors> {
+    let (mut sources, mut sinks) = (Vec::new(), Vec::new());
+    for (_, node) in operators.iter() {
+        match &node.kind {
+            Kind::Source(table, _) => {
+                let connector =
+                    weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e))?;
+                let source = connector.source(&table.table).map_err(|e| table.problem(e))?;
+                sources.push((Arc::clone(table), source));
+            }
+            Kind::Sink(_, table) => {
+                let connector =
+                    weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e))?;
+                let sink = connector.sink(&table.table).map_err(|e| table.problem(e))?;
+                sinks.push((Arc::clone(table), sink));
+            }
+            _ => {}
+        }
+    }
+    Ok((sources, sinks))
+}
+
+fn default_name(inserts: &[Insert]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for insert in inserts {
+        if !names.contains(&insert.table.value.as_str()) {
+            names.push(&insert.table.value);
+        }
+    }
+    format!("insert into {}", names.join(", "))
+}

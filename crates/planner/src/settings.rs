@@ -1,0 +1,183 @@
+//! `SET 'key' = 'value'`: the settings that Weir has, and those of Flink's that it takes without effect.
+
+use weir_connector::options::nearest;
+use weir_model::{ErrorCode, Problem};
+use weir_proto::graph;
+
+use crate::{
+    error::{self, Result},
+    parse::tokens::Name,
+};
+
+/// The most subtasks that an operator may have: the default number of key groups.
+pub(crate) const MAX_PARALLELISM: u32 = weir_model::DEFAULT_MAX_PARALLELISM;
+
+/// What a script sets.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// `pipeline.name`
+    pub name: Option<String>,
+    /// `parallelism.default`
+    pub parallelism: Option<u32>,
+    /// `table.exec.source.idle-timeout`, ms; 0 is never.
+    pub idle_timeout_ms: u64,
+    /// The rest.
+    pub runtime: graph::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: None,
+            parallelism: None,
+            idle_timeout_ms: 0,
+            runtime: graph::Settings {
+                auto_watermark_interval_ms: 200,
+                batch_rows: 8192,
+                exchange_linger_ms: 5,
+                channel_bytes: 1 << 20,
+            },
+        }
+    }
+}
+
+const KNOWN: &[&str] = &[
+    "pipeline.name",
+    "parallelism.default",
+    "table.exec.resource.default-parallelism",
+    "pipeline.auto-watermark-interval",
+    "pipeline.batch-rows",
+    "table.exec.source.idle-timeout",
+    "execution.exchange.linger",
+    "execution.exchange.channel-bytes",
+];
+
+/// Settings of Flink's that change how a job runs there but not what it computes: taken, without effect here.
+const WITHOUT_EFFECT: &[&str] = &[
+    "execution.checkpointing.interval",
+    "execution.checkpointing.mode",
+    "execution.checkpointing.timeout",
+    "execution.runtime-mode",
+    "execution.buffer-timeout",
+    "pipeline.object-reuse",
+    "pipeline.operator-chaining",
+    "pipeline.operator-chaining.enabled",
+    "rest.flamegraph.enabled",
+    "sql-client.execution.result-mode",
+    "state.backend",
+    "state.backend.type",
+    "state.backend.incremental",
+    "table.dml-sync",
+    "table.exec.mini-batch.enabled",
+    "table.exec.mini-batch.allow-latency",
+    "table.exec.mini-batch.size",
+    "table.optimizer.agg-phase-strategy",
+    "table.optimizer.distinct-agg.split.enabled",
+    "table.optimizer.reuse-source-enabled",
+    "table.optimizer.reuse-sub-plan-enabled",
+    "taskmanager.numberOfTaskSlots",
+];
+
+/// Settings of Flink's that would change results.
+const UNSUPPORTED: &[&str] = &[
+    "table.exec.state.ttl",
+    "table.exec.emit.early-fire.enabled",
+    "table.exec.emit.late-fire.enabled",
+    "table.exec.emit.allow-lateness",
+    "table.exec.sink.not-null-enforcer",
+    "table.local-time-zone",
+    "table.sql-dialect",
+    "pipeline.max-parallelism",
+];
+
+impl Settings {
+    /// Takes one `SET`.
+    pub(crate) fn set(&mut self, key: &Name, value: &Name) -> Result<()> {
+        match key.value.as_str() {
+            "pipeline.name" => self.name = Some(value.value.clone()),
+            "parallelism.default" | "table.exec.resource.default-parallelism" => {
+                self.parallelism = Some(whole(key, value, 1, u64::from(MAX_PARALLELISM))? as u32);
+            }
+            "pipeline.auto-watermark-interval" => {
+                self.runtime.auto_watermark_interval_ms = duration(key, value)?
+            }
+            "pipeline.batch-rows" => self.runtime.batch_rows = whole(key, value, 1, 1 << 20)? as u32,
+            "table.exec.source.idle-timeout" => self.idle_timeout_ms = duration(key, value)?,
+            "execution.exchange.linger" => self.runtime.exchange_linger_ms = duration(key, value)?,
+            "execution.exchange.channel-bytes" => {
+                self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
+            }
+            other if WITHOUT_EFFECT.contains(&other) => {}
+            other if UNSUPPORTED.contains(&other) => {
+                return Err(error::unsupported(
+                    key.at,
+                    format!("the setting '{other}' is not supported yet"),
+                ));
+            }
+            other => return Err(unknown(key, other)),
+        }
+        Ok(())
+    }
+}
+
+fn unknown(key: &Name, name: &str) -> Problem {
+    let problem = Problem::new(ErrorCode::UnknownOption, format!("there is no setting '{name}'")).at(key.at);
+    match nearest(name, KNOWN.iter().chain(WITHOUT_EFFECT).copied()) {
+        Some(suggestion) => problem.suggest(suggestion),
+        None => problem,
+    }
+}
+
+fn whole(key: &Name, value: &Name, min: u64, max: u64) -> Result<u64> {
+    let number = value
+        .value
+        .trim()
+        .parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| bad_value(key, value, &format!("a whole number from {min} to {max}")))
+}
+
+/// A duration as Flink writes it, in ms.
+fn duration(key: &Name, value: &Name) -> Result<u64> {
+    parse_duration(&value.value)
+        .ok_or_else(|| bad_value(key, value, "a duration such as '200 ms', '5 s' or '1 min'"))
+}
+
+fn parse_duration(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 1,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn bad_value(key: &Name, value: &Name, wanted: &str) -> Problem {
+    let detail = format!(
+        "the setting '{}' is '{}': it must be {wanted}",
+        key.value, value.value
+    );
+    Problem::new(ErrorCode::InvalidOption, detail).at(value.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_flink_writes_them() {
+        assert_eq!(parse_duration("200 ms"), Some(200));
+        assert_eq!(parse_duration("5s"), Some(5_000));
+        assert_eq!(parse_duration("1 min"), Some(60_000));
+        assert_eq!(parse_duration("0"), Some(0));
+        assert_eq!(parse_duration("soon"), None);
+        assert_eq!(parse_duration("99999999999999999999 d"), None);
+    }
+}
