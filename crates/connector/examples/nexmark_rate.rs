@@ -34,7 +34,7 @@ const SETS: [(&str, &[&str]); 8] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let events = arguments.next().map_or(Ok(10_000_000), |events| events.parse())?;
+    let events = arguments.next().map_or(Ok(30_000_000), |events| events.parse())?;
     let only = arguments.next().unwrap_or_default();
     for (name, fields) in SETS.into_iter().filter(|(name, _)| name.contains(&only)) {
         let cpu_s = block_on(cpu_seconds(events, pruned(&[&TIMES, fields].concat())))?;

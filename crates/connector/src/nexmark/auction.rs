@@ -67,7 +67,7 @@ impl Auctions {
         };
         Some(match name {
             "id" => rows.longs(Kind::Auction, |run, out| {
-                out.extend(run.ids(run.first_auction_id()))
+                out.extend(run.ids(run.first_auction_id()));
             }),
             "itemName" => texts(12, Self::push_item_name),
             "description" => texts(52, Self::push_description),

@@ -94,9 +94,11 @@ impl Bids {
     /// The place of a bid's channel in the table.
     fn channel(&self, n: u64) -> usize {
         let word = self.channel.word(n);
-        let place = match self.hot_channel.happens(word) {
-            true => below(word, HOT_CHANNELS.len() as u64),
-            false => HOT_CHANNELS.len() as u64 + below(word, u64::from(CHANNELS)),
+        let hot = HOT_CHANNELS.len() as u64;
+        let place = if self.hot_channel.happens(word) {
+            below(word, hot)
+        } else {
+            hot + below(word, u64::from(CHANNELS))
         };
         place as usize
     }

@@ -88,14 +88,19 @@ impl Generator {
     }
 
     fn row_column(&self, name: &str, fields: &Fields, rows: &Rows<'_>) -> Result<ArrayRef, ArrowError> {
-        let (kind, field): (_, &dyn Fn(&str) -> Option<ArrayRef>) = match name {
-            "person" => (Kind::Person, &|field| self.persons.column(field, rows)),
-            "auction" => (Kind::Auction, &|field| self.auctions.column(field, rows)),
-            _ => (Kind::Bid, &|field| self.bids.column(field, rows)),
+        let kind = match name {
+            "person" => Kind::Person,
+            "auction" => Kind::Auction,
+            _ => Kind::Bid,
         };
-        let columns = fields.iter().map(|it| {
-            field(it.name())
-                .ok_or_else(|| ArrowError::SchemaError(format!("no field '{name}.{}'", it.name())))
+        let column = |field: &str| match kind {
+            Kind::Person => self.persons.column(field, rows),
+            Kind::Auction => self.auctions.column(field, rows),
+            Kind::Bid => self.bids.column(field, rows),
+        };
+        let columns = fields.iter().map(|field| {
+            column(field.name())
+                .ok_or_else(|| ArrowError::SchemaError(format!("no field '{name}.{}'", field.name())))
         });
         let columns = columns.collect::<Result<_, _>>()?;
         let rows = StructArray::try_new_with_length(

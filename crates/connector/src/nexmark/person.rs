@@ -64,7 +64,7 @@ impl Persons {
         };
         Some(match name {
             "id" => rows.longs(Kind::Person, |run, out| {
-                out.extend(run.ids(run.first_person_id()))
+                out.extend(run.ids(run.first_person_id()));
             }),
             "name" => texts(16, Self::push_name),
             "emailAddress" => texts(16, Self::push_email),

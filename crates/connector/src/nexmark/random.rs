@@ -92,7 +92,7 @@ pub(super) fn price(word: u64) -> i64 {
     let uniform = (word >> 11) as i64 as f64 * (1.0 / (1_u64 << 53) as f64);
     // Below 2^27, so what follows stays within 32 bits.
     let exponent = (uniform * 6.0 + 2.0) * LOG2_OF_10;
-    (exp2(exponent) + 0.5) as i32 as i64
+    i64::from((exp2(exponent) + 0.5) as i32)
 }
 
 /// 2 to a power from 0 to 31, with a relative error below 1e-9: Taylor's series around the middle of each octave.
@@ -115,21 +115,30 @@ fn exp2(power: f64) -> f64 {
     f64::from_bits(((octave + 1_023) as u64) << 52) * (series * std::f64::consts::SQRT_2)
 }
 
-/// Sixteen letters from `a` to `z`.
+/// So many letters come at once: enough that the compiler makes them with vector instructions.
+pub(super) const LETTERS: usize = 48;
+
+/// Letters from `a` to `z`.
 ///
 /// A letter takes 16 bits: of the two letters from a pair of bytes, one has the one byte as its upper bits and the other
 /// the other, which makes the letters uniform to one part in 2500 and all but independent.
 #[inline]
-pub(super) fn letters(words: &mut Words) -> [u8; 16] {
-    let mut out = [0; 16];
-    for half in out.chunks_exact_mut(8) {
+pub(super) fn letters(words: &mut Words) -> [u8; LETTERS] {
+    let mut pairs = [[0_u16; 4]; LETTERS / 8];
+    for four in &mut pairs {
         let word = words.next();
-        for (pair, out) in half.chunks_exact_mut(2).enumerate() {
-            let bits = (word >> (16 * pair)) as u16;
-            let even = ((u32::from(bits) * 26) >> 16) as u16;
-            let odd = ((u32::from(bits.rotate_left(8)) * 26) >> 16) as u16;
-            out.copy_from_slice(&((even | (odd << 8)) + 0x6161).to_le_bytes());
-        }
+        *four = [
+            word as u16,
+            (word >> 16) as u16,
+            (word >> 32) as u16,
+            (word >> 48) as u16,
+        ];
+    }
+    let mut out = [0; LETTERS];
+    for (two, pair) in out.chunks_exact_mut(2).zip(pairs.as_flattened()) {
+        let even = ((u32::from(*pair) * 26) >> 16) as u16;
+        let odd = ((u32::from(pair.rotate_left(8)) * 26) >> 16) as u16;
+        two.copy_from_slice(&((even | (odd << 8)) + 0x6161).to_le_bytes());
     }
     out
 }

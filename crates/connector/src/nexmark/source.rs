@@ -116,7 +116,7 @@ impl Position {
         match position {
             Self {
                 block: 1.., stride, ..
-            } if stride >= position.block && stride % position.block == 0 => Ok(position),
+            } if stride >= position.block && stride.is_multiple_of(position.block) => Ok(position),
             _ => Err(ConnectorError::internal(
                 "the state of a nexmark split has no blocks of events",
             )),
@@ -132,9 +132,10 @@ impl Position {
 
     /// Where a batch of about so many events ends: in the same block, with a cycle if possible.
     fn batch_end(&self, events: u64, cycle: u64) -> u64 {
-        let block_end = match self.stride == self.block {
-            true => u64::MAX,
-            false => self.next - self.next % self.block + self.block,
+        let block_end = if self.stride == self.block {
+            u64::MAX
+        } else {
+            self.next - self.next % self.block + self.block
         };
         let end = (self.next + events).min(block_end);
         match end - end % cycle {
@@ -145,7 +146,7 @@ impl Position {
 
     fn advance(&mut self, end: u64) {
         self.next = end;
-        if end % self.block == 0 {
+        if end.is_multiple_of(self.block) {
             self.next += self.stride - self.block;
         }
     }
@@ -236,7 +237,7 @@ impl Limit {
             if now >= ready {
                 return first_after(next, end, |n| at(n) > now).max(next + 1);
             }
-            self.clock.sleep(ready - now).await;
+            self.clock.sleep(ready.saturating_sub(now)).await;
         }
     }
 }

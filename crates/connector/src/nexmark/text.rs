@@ -8,7 +8,7 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use super::{
     config::Kind,
     generator::Rows,
-    random::{Stream, Words, below, letters},
+    random::{LETTERS, Stream, Words, below, letters},
 };
 
 const SHORTEST: u64 = 3;
@@ -77,7 +77,7 @@ fn trim(start: usize, out: &mut Vec<u8>) {
 pub(super) fn push_extra(mut words: Words, size: u32, average: u32, out: &mut Vec<u8>) {
     let len = extra_len(words.next(), size, average);
     let start = out.len();
-    for _ in 0..len.div_ceil(16) {
+    for _ in 0..len.div_ceil(LETTERS) {
         out.extend_from_slice(&letters(&mut words));
     }
     out.truncate(start + len);
