@@ -1,0 +1,92 @@
+//! What a control plane is told at its start.
+
+use std::{net::SocketAddr, time::Duration};
+
+use weir_model::api::Example;
+
+/// Where to listen, where the metadata is, and every limit.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where REST and the console are served. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// Where workers connect. Port 0: any free one.
+    pub grpc_listen: SocketAddr,
+    /// The metadata store: `postgres://user@host/database`.
+    pub database_url: String,
+    /// Bounds on requests, waiting and retries.
+    pub limits: Limits,
+    /// SQL that the editor offers to load.
+    pub examples: Vec<Example>,
+}
+
+/// Bounds on requests, waiting and retries.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a REST request may take before it is answered with 504. Default 30 s.
+    pub request_timeout: Duration,
+    /// Bytes of a request's body; more is answered with 413. Default 1 MiB.
+    pub body_bytes: usize,
+    /// How long to wait for the metadata store at the start. Default 30 s.
+    pub database_wait: Duration,
+    /// Connections to the metadata store. Default 10.
+    pub database_connections: u32,
+    /// How often workers are told to send a heartbeat. Default 1 s.
+    pub heartbeat_interval: Duration,
+    /// Silence after which a worker is lost. Default 5 s.
+    pub heartbeat_timeout: Duration,
+    /// How long a restarted control plane waits for the workers of running jobs before it calls them lost. Default 10 s.
+    pub adoption_grace: Duration,
+    /// How often jobs are looked at when nothing calls for it sooner. Default 500 ms, give or take a tenth.
+    pub tick: Duration,
+    /// How long tasks may take to come up before the execution counts as failed. Default 60 s.
+    pub deploy_timeout: Duration,
+    /// How long a lost worker stays on the list of workers. Default 1 h.
+    pub lost_worker_retention: Duration,
+    /// Rows of `print` sinks that are kept per job. Default 1000.
+    pub printed_rows: u32,
+    /// When failed jobs run again.
+    pub restart: RestartPolicy,
+}
+
+/// When failed jobs run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// The wait before the first restart; each further one doubles it. Default 1 s.
+    pub first_delay: Duration,
+    /// The longest wait. Default 60 s.
+    pub max_delay: Duration,
+    /// Restarts in a row, after which the job fails for good. Default 10.
+    pub limit: u32,
+    /// Time of running well after which restarts are counted from 0 again. Default 10 min.
+    pub reset_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(30),
+            body_bytes: 1024 * 1024,
+            database_wait: Duration::from_secs(30),
+            database_connections: 10,
+            heartbeat_interval: Duration::from_secs(1),
+            heartbeat_timeout: Duration::from_secs(5),
+            adoption_grace: Duration::from_secs(10),
+            tick: Duration::from_millis(500),
+            deploy_timeout: Duration::from_secs(60),
+            lost_worker_retention: Duration::from_secs(3600),
+            printed_rows: 1000,
+            restart: RestartPolicy::default(),
+        }
+    }
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            limit: 10,
+            reset_after: Duration::from_secs(600),
+        }
+    }
+}

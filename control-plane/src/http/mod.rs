@@ -1,0 +1,111 @@
+//! The REST API under `/api/v1`, the console, and what machines ask: health, readiness, metrics.
+//!
+//! - [`problem`]: every error as `application/problem+json`. Leans on nothing.
+//! - [`extract`]: request bodies and ids. Leans on `problem`.
+//! - [`request`]: ids, spans and counts of requests; the last word on errors. Leans on `problem`.
+//! - [`planning`]: SQL to a plan, off the request threads.
+//! - [`sql`], [`jobs`], [`stream`], [`cluster`]: the routes.
+//! - [`probe`]: health, readiness and Prometheus metrics.
+//! - [`docs`]: the OpenAPI document and a page to read it.
+//! - [`console`]: the console's files.
+
+use std::sync::Arc;
+
+use axum::{Router, http::StatusCode, middleware, routing::get};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    timeout::TimeoutLayer,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use weir_model::api::Example;
+
+use crate::context::Context;
+
+pub mod cluster;
+pub mod console;
+pub mod docs;
+pub mod extract;
+pub mod jobs;
+pub mod planning;
+pub mod probe;
+pub mod problem;
+pub mod request;
+pub mod sql;
+pub mod stream;
+
+/// What handlers hold on to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The control plane's parts.
+    pub context: Context,
+    /// SQL that the editor offers.
+    pub examples: Arc<Vec<Example>>,
+    /// Turns SQL into plans.
+    pub planner: planning::Planner,
+    /// Counts of requests.
+    pub requests: request::Counts,
+}
+
+impl App {
+    /// What handlers need, around the control plane's parts.
+    pub fn new(context: Context, examples: Vec<Example>) -> Self {
+        Self {
+            context,
+            examples: Arc::new(examples),
+            planner: planning::Planner::default(),
+            requests: request::Counts::default(),
+        }
+    }
+}
+
+/// Serves until shutdown.
+pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
+    let shutdown = app.context.shutdown.clone();
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}
+
+/// Everything that is served, with its layers.
+pub fn router(app: App) -> Router {
+    let (api, openapi) = OpenApiRouter::with_openapi(docs::head())
+        .nest("/api/v1", api_routes())
+        .split_for_parts();
+    let layers = ServiceBuilder::new()
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(app.clone(), request::observe))
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            app.context.limits.request_timeout,
+        ))
+        .layer(RequestBodyLimitLayer::new(app.context.limits.body_bytes));
+    api.merge(docs::routes(&openapi))
+        .route("/healthz", get(probe::healthz))
+        .route("/readyz", get(probe::readyz))
+        .route("/metrics", get(probe::metrics))
+        .fallback(console::serve)
+        .layer(layers)
+        .with_state(app)
+}
+
+/// Routes and their description, from one list.
+fn api_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(sql::validate))
+        .routes(routes!(sql::explain))
+        .routes(routes!(sql::examples))
+        .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::show, jobs::delete))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::graph))
+        .routes(routes!(jobs::events))
+        .routes(routes!(jobs::executions))
+        .routes(routes!(jobs::output))
+        .routes(routes!(jobs::metrics))
+        .routes(routes!(stream::stream))
+        .routes(routes!(cluster::workers))
+        .routes(routes!(cluster::info))
+}

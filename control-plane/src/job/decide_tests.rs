@@ -1,0 +1,571 @@
+use proptest::prelude::*;
+use uuid::Uuid;
+use weir_model::{Attempt, FailureClass, JobId};
+
+use super::*;
+use crate::job::transition;
+
+const RULES: Rules = Rules {
+    restart: RestartPolicy {
+        first_delay: Duration::from_secs(1),
+        max_delay: Duration::from_secs(60),
+        limit: 10,
+        reset_after: Duration::from_secs(600),
+    },
+    deploy_timeout: Duration::from_secs(60),
+};
+const NOW: i64 = 1_000_000;
+
+fn job(phase: Phase) -> Job {
+    Job {
+        id: JobId(Uuid::from_u128(1)),
+        name: "clicks".into(),
+        desired: Desired::Running,
+        phase,
+        phase_reason: None,
+        parallelism: 4,
+        version: 1,
+        attempt: Attempt(1),
+        generation: Generation(1),
+        restarts: 0,
+        failure: None,
+        created_at_ms: 0,
+        started_at_ms: None,
+        running_since_ms: None,
+        restart_at_ms: None,
+        ended_at_ms: None,
+    }
+}
+
+fn cancelled(phase: Phase) -> Job {
+    Job {
+        desired: Desired::Cancelled,
+        ..job(phase)
+    }
+}
+
+fn execution() -> Execution {
+    Execution {
+        generation: Generation(1),
+        ..Execution::default()
+    }
+}
+
+fn seen(execution: Execution) -> Observed {
+    Observed {
+        execution: Some(execution),
+        free_slots: 0,
+        workers: 2,
+    }
+}
+
+fn free(free_slots: u32, workers: u32) -> Observed {
+    Observed {
+        execution: None,
+        free_slots,
+        workers,
+    }
+}
+
+#[track_caller]
+fn check(job: &Job, observed: &Observed, expected: &[Action]) {
+    assert_eq!(
+        decide(job, observed, NOW, &RULES),
+        expected,
+        "for {job:?} and {observed:?}"
+    );
+}
+
+fn waits(reason: &str) -> Vec<Action> {
+    vec![Action::Wait {
+        reason: reason.into(),
+    }]
+}
+
+fn restarts(failure: Failure, restarts: u32, in_ms: i64) -> Vec<Action> {
+    vec![Action::Restart {
+        failure,
+        restarts,
+        at_ms: NOW + in_ms,
+    }]
+}
+
+#[test]
+fn a_job_waits_for_slots_and_says_how_many_are_missing() {
+    check(
+        &job(Phase::Created),
+        &free(2, 1),
+        &waits("waiting for 2 slots: 4 needed, 2 free"),
+    );
+    check(
+        &job(Phase::Created),
+        &free(3, 1),
+        &waits("waiting for 1 slot: 4 needed, 3 free"),
+    );
+    let none = "waiting for 4 slots: 4 needed, 0 free; no worker is connected";
+    check(&job(Phase::Scheduling), &free(0, 0), &waits(none));
+    let told = Job {
+        phase_reason: Some(none.into()),
+        ..job(Phase::Scheduling)
+    };
+    check(&told, &free(0, 0), &[]);
+    check(
+        &told,
+        &free(1, 1),
+        &waits("waiting for 3 slots: 4 needed, 1 free"),
+    );
+}
+
+#[test]
+fn a_job_is_deployed_when_there_are_enough_slots() {
+    for phase in [Phase::Created, Phase::Scheduling] {
+        check(&job(phase), &free(4, 2), &[Action::Deploy]);
+    }
+    let older = Observed {
+        free_slots: 4,
+        ..seen(Execution {
+            generation: Generation(0),
+            failed: 4,
+            ..execution()
+        })
+    };
+    check(&job(Phase::Scheduling), &older, &[Action::Deploy]);
+}
+
+#[test]
+fn sources_are_started_once_all_tasks_are_up() {
+    let up = |pending, deployed, started| {
+        seen(Execution {
+            pending,
+            deployed,
+            started,
+            ..execution()
+        })
+    };
+    check(&job(Phase::Scheduling), &up(1, 7, false), &[]);
+    check(&job(Phase::Scheduling), &up(0, 8, false), &[Action::Start]);
+    check(&job(Phase::Scheduling), &up(0, 8, true), &[]);
+    let running = Execution {
+        running: 5,
+        finished: 3,
+        started: true,
+        ..execution()
+    };
+    check(&job(Phase::Scheduling), &seen(running), &[Action::MarkRunning]);
+}
+
+#[test]
+fn tasks_that_do_not_come_up_in_time_are_a_failure() {
+    let slow = Execution {
+        pending: 1,
+        deployed: 7,
+        age: Duration::from_secs(61),
+        ..execution()
+    };
+    let failure = Failure::internal("tasks did not come up within 60 s: 8 of 8 are still on their way");
+    check(
+        &job(Phase::Scheduling),
+        &seen(slow.clone()),
+        &restarts(failure, 1, 1000),
+    );
+    let awaited = Execution { awaited: 1, ..slow };
+    check(&job(Phase::Scheduling), &seen(awaited), &[]);
+}
+
+#[test]
+fn a_job_is_finished_when_all_tasks_are() {
+    check(
+        &job(Phase::Running),
+        &seen(Execution {
+            running: 1,
+            finished: 7,
+            ..execution()
+        }),
+        &[],
+    );
+    let finished = Action::End {
+        phase: Phase::Finished,
+        failure: None,
+    };
+    check(
+        &job(Phase::Running),
+        &seen(Execution {
+            finished: 8,
+            ..execution()
+        }),
+        &[finished],
+    );
+}
+
+#[test]
+fn the_users_fault_ends_a_job_at_once() {
+    let failure = Failure::user("not a number: 'x'").at("in.json:3");
+    let failed = seen(Execution {
+        running: 7,
+        failed: 1,
+        failure: Some(failure.clone()),
+        ..execution()
+    });
+    let end = Action::End {
+        phase: Phase::Failed,
+        failure: Some(failure),
+    };
+    for phase in [Phase::Scheduling, Phase::Running, Phase::Restarting] {
+        check(&job(phase), &failed, std::slice::from_ref(&end));
+    }
+}
+
+#[test]
+fn the_wait_before_a_restart_doubles_up_to_its_maximum() {
+    let failure = Failure::internal("worker 1 was lost: its connection broke");
+    let failed = seen(Execution {
+        running: 7,
+        failed: 1,
+        failure: Some(failure.clone()),
+        ..execution()
+    });
+    for (before, wait_ms) in [
+        (0, 1000),
+        (1, 2000),
+        (2, 4000),
+        (5, 32_000),
+        (6, 60_000),
+        (9, 60_000),
+    ] {
+        let job = Job {
+            restarts: before,
+            ..job(Phase::Running)
+        };
+        check(&job, &failed, &restarts(failure.clone(), before + 1, wait_ms));
+    }
+}
+
+#[test]
+fn a_job_that_ran_well_counts_its_restarts_from_zero() {
+    let failure = Failure::external("the broker is away");
+    let failed = seen(Execution {
+        failed: 8,
+        failure: Some(failure.clone()),
+        ..execution()
+    });
+    let ran = |ms| Job {
+        restarts: 10,
+        running_since_ms: Some(NOW - ms),
+        ..job(Phase::Running)
+    };
+    check(&ran(600_000), &failed, &restarts(failure.clone(), 1, 1000));
+    let message = "gave up after 10 restarts in a row; the last failure: the broker is away".to_owned();
+    let end = Action::End {
+        phase: Phase::Failed,
+        failure: Some(Failure { message, ..failure }),
+    };
+    check(&ran(599_999), &failed, &[end]);
+}
+
+#[test]
+fn a_restart_stops_what_is_left_and_waits_out_its_backoff() {
+    let job = Job {
+        restart_at_ms: Some(NOW + 1),
+        ..job(Phase::Restarting)
+    };
+    let due = Job {
+        restart_at_ms: Some(NOW),
+        ..job.clone()
+    };
+    let left = Execution {
+        running: 3,
+        failed: 5,
+        ..execution()
+    };
+    let stopping = Execution {
+        stopping: true,
+        ..left.clone()
+    };
+    let stopped = Execution {
+        cancelled: 3,
+        failed: 5,
+        ..execution()
+    };
+    check(&job, &seen(left), &[Action::StopTasks]);
+    check(&job, &seen(stopping.clone()), &[]);
+    check(&job, &seen(stopped.clone()), &[]);
+    check(&due, &seen(stopping.clone()), &[]);
+    check(&due, &seen(stopped), &[Action::Reschedule]);
+    check(&due, &free(0, 0), &[Action::Reschedule]);
+    let long_due = Job {
+        restart_at_ms: Some(NOW - 10_000),
+        ..job
+    };
+    check(&long_due, &seen(stopping), &[Action::Reschedule]);
+}
+
+#[test]
+fn tasks_stopped_by_their_worker_are_a_reason_to_restart() {
+    let failure = Failure::internal("2 tasks were stopped by their worker");
+    let stopped = Execution {
+        running: 6,
+        cancelled: 2,
+        ..execution()
+    };
+    check(&job(Phase::Running), &seen(stopped), &restarts(failure, 1, 1000));
+}
+
+#[test]
+fn a_restarted_control_plane_waits_for_the_workers_of_a_running_job() {
+    check(
+        &job(Phase::Running),
+        &seen(Execution {
+            awaited: 8,
+            ..execution()
+        }),
+        &[],
+    );
+    check(
+        &job(Phase::Running),
+        &seen(Execution {
+            awaited: 4,
+            running: 4,
+            ..execution()
+        }),
+        &[],
+    );
+    check(
+        &job(Phase::Scheduling),
+        &seen(Execution {
+            awaited: 8,
+            ..execution()
+        }),
+        &[],
+    );
+}
+
+#[test]
+fn a_running_job_that_nobody_knows_of_restarts() {
+    let failure = Failure::internal("no worker knows of the running tasks any more");
+    check(&job(Phase::Running), &free(4, 2), &restarts(failure, 1, 1000));
+}
+
+#[test]
+fn a_cancel_stops_the_tasks_and_then_ends_the_job() {
+    let end = Action::End {
+        phase: Phase::Cancelled,
+        failure: None,
+    };
+    let running = Execution {
+        running: 8,
+        ..execution()
+    };
+    let stopping = Execution {
+        stopping: true,
+        ..running.clone()
+    };
+    check(
+        &cancelled(Phase::Cancelling),
+        &seen(running),
+        &[Action::StopTasks],
+    );
+    check(&cancelled(Phase::Cancelling), &seen(stopping), &[]);
+    let stopped = seen(Execution {
+        cancelled: 8,
+        ..execution()
+    });
+    check(
+        &cancelled(Phase::Cancelling),
+        &stopped,
+        std::slice::from_ref(&end),
+    );
+    check(&cancelled(Phase::Cancelling), &free(4, 2), &[end]);
+}
+
+#[test]
+fn an_ended_job_has_its_tasks_stopped_and_is_then_forgotten() {
+    for phase in [Phase::Cancelled, Phase::Finished, Phase::Failed] {
+        let left = Execution {
+            running: 3,
+            failed: 5,
+            ..execution()
+        };
+        check(&job(phase), &seen(left.clone()), &[Action::StopTasks]);
+        check(
+            &job(phase),
+            &seen(Execution {
+                stopping: true,
+                ..left
+            }),
+            &[],
+        );
+        check(
+            &job(phase),
+            &seen(Execution {
+                cancelled: 3,
+                failed: 5,
+                ..execution()
+            }),
+            &[Action::Forget],
+        );
+        check(&job(phase), &free(4, 2), &[]);
+    }
+}
+
+fn any_failure() -> impl Strategy<Value = Option<Failure>> {
+    let class = prop_oneof![
+        Just(FailureClass::User),
+        Just(FailureClass::External),
+        Just(FailureClass::Internal)
+    ];
+    prop::option::of(class.prop_map(|class| Failure::new(class, "something")))
+}
+
+prop_compose! {
+    fn any_execution()(
+        generation in 0_u64..4,
+        counts in prop::array::uniform7(0_u32..3),
+        failure in any_failure(),
+        started in any::<bool>(),
+        stopping in any::<bool>(),
+        age_s in 0_u64..100,
+    ) -> Execution {
+        let [awaited, pending, deployed, running, finished, cancelled, failed] = counts;
+        // A failure is told of exactly when a subtask failed.
+        let failed = if failure.is_some() { failed + 1 } else { 0 };
+        let generation = Generation(generation);
+        let age = Duration::from_secs(age_s);
+        Execution { generation, awaited, pending, deployed, running, finished, cancelled, failed, failure, started, stopping, age }
+    }
+}
+
+prop_compose! {
+    fn any_job()(
+        phase in prop::sample::select(&Phase::ALL[..]),
+        cancelled in any::<bool>(),
+        generation in 0_u64..4,
+        restarts in 0_u32..12,
+        running_for in prop::option::of(0_i64..700_000),
+        restart_in in prop::option::of(-20_000_i64..5_000),
+    ) -> Job {
+        Job {
+            desired: if cancelled { Desired::Cancelled } else { Desired::Running },
+            generation: Generation(generation),
+            restarts,
+            running_since_ms: running_for.map(|ms| NOW - ms),
+            restart_at_ms: restart_in.map(|ms| NOW + ms),
+            ..job(phase)
+        }
+    }
+}
+
+prop_compose! {
+    fn any_observed()(
+        execution in prop::option::of(any_execution()),
+        free_slots in 0_u32..8,
+        workers in 0_u32..4,
+    ) -> Observed {
+        Observed { execution, free_slots, workers }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_terminal_phase_is_never_left(job in any_job(), observed in any_observed()) {
+        prop_assume!(job.phase.is_terminal());
+        for action in decide(&job, &observed, NOW, &RULES) {
+            prop_assert_eq!(transition::apply(&job, &action, NOW), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_deployed_while_a_deployment_of_the_same_generation_is_seen(
+        job in any_job(), observed in any_observed(),
+    ) {
+        let same = observed.execution.as_ref().is_some_and(|e| e.generation == job.generation);
+        if decide(&job, &observed, NOW, &RULES).contains(&Action::Deploy) {
+            prop_assert!(!same);
+            let after = transition::apply(&job, &Action::Deploy, NOW).expect("a new record");
+            prop_assert!(after.generation > job.generation);
+            prop_assert!(after.attempt > job.attempt);
+        }
+    }
+
+    #[test]
+    fn generations_never_shrink_and_a_cancelled_job_is_never_deployed(
+        job in any_job(), observed in any_observed(),
+    ) {
+        for action in decide(&job, &observed, NOW, &RULES) {
+            if job.desired == Desired::Cancelled {
+                prop_assert_ne!(&action, &Action::Deploy);
+            }
+            if let Some(after) = transition::apply(&job, &action, NOW) {
+                prop_assert!(after.generation >= job.generation);
+            }
+        }
+    }
+
+    /// From any record, with healthy workers that do what they are told and with enough slots, the job ends; and what
+    /// was failing outside is mended.
+    #[test]
+    fn with_healthy_workers_every_job_ends(job in any_job(), observed in any_observed()) {
+        let mut world = World { job, observed: Observed { free_slots: 8, workers: 2, ..observed }, now_ms: NOW };
+        for _ in 0..60 {
+            world.step();
+        }
+        prop_assert!(world.job.phase.is_terminal(), "stuck: {:?}", world);
+        prop_assert_eq!(&world.observed.execution, &None, "left behind: {:?}", world);
+    }
+}
+
+/// A job and a cluster that obeys.
+#[derive(Debug)]
+struct World {
+    job: Job,
+    observed: Observed,
+    now_ms: i64,
+}
+
+impl World {
+    fn step(&mut self) {
+        for action in decide(&self.job, &self.observed, self.now_ms, &RULES) {
+            if let Some(after) = transition::apply(&self.job, &action, self.now_ms) {
+                self.job = after;
+            }
+            self.obey(&action);
+        }
+        self.progress();
+        self.now_ms += 2_000;
+    }
+
+    fn obey(&mut self, action: &Action) {
+        match (action, &mut self.observed.execution) {
+            (Action::Deploy, execution) => {
+                let generation = self.job.generation;
+                *execution = Some(Execution {
+                    generation,
+                    pending: 8,
+                    ..Execution::default()
+                });
+            }
+            (Action::Start, Some(execution)) => execution.started = true,
+            (Action::StopTasks, Some(execution)) => execution.stopping = true,
+            (Action::Forget, execution) => *execution = None,
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self) {
+        let Some(e) = &mut self.observed.execution else {
+            return;
+        };
+        e.age += Duration::from_secs(2);
+        // Awaited workers come back.
+        e.running += std::mem::take(&mut e.awaited);
+        if e.stopping {
+            e.cancelled += std::mem::take(&mut e.pending)
+                + std::mem::take(&mut e.deployed)
+                + std::mem::take(&mut e.running);
+        }
+        e.finished += std::mem::take(&mut e.running);
+        if e.started {
+            e.running += std::mem::take(&mut e.deployed);
+        }
+        e.deployed += std::mem::take(&mut e.pending);
+    }
+}
