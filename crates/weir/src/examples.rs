@@ -8,7 +8,6 @@ use weir_model::api::Example;
 /// `examples/` of the source tree.
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../examples"]
-#[exclude = "*.py"]
 struct Files;
 
 /// Writes the examples' inputs to `<data_dir>/examples` and gives the scripts with their paths pointing there.
@@ -20,7 +19,8 @@ pub(crate) fn install(data_dir: &Path) -> io::Result<Vec<Example>> {
     fs::create_dir_all(&root)?;
     let root = root.canonicalize()?;
     let mut examples = Vec::new();
-    for path in Files::iter() {
+    // The scripts that made the inputs are not needed where they run.
+    for path in Files::iter().filter(|path| !path.ends_with(".py")) {
         let Some(file) = Files::get(&path) else { continue };
         if let Some(name) = path.strip_suffix("/query.sql") {
             let sql =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_control_plane::Config;
+use weir_control_plane::{Config, Limits};
 use weir_env::SystemClock;
 
 use crate::{arguments::ControlPlane, examples, outcome::Outcome};
@@ -20,8 +20,8 @@ pub(super) async fn control_plane(arguments: ControlPlane) -> Result<(), Outcome
         listen: arguments.listen,
         grpc_listen: arguments.grpc_listen,
         database_url: arguments.database_url,
+        limits: Limits::default(),
         examples,
-        ..Config::default()
     };
     let handle = weir_control_plane::start(
         config,

@@ -30,7 +30,7 @@ pub(super) async fn up(arguments: Up) -> Result<(), Outcome> {
     let _lock = lock(&data_dir)?;
     check_free(arguments.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (postgres, database_url) = metadata_store(&arguments, &data_dir, &clock).await?;
+    let (postgres, database_url) = metadata_store(&arguments, &data_dir).await?;
     let result = run_cluster(&arguments, &data_dir, &database_url, &clock, &shutdown).await;
     if let Some(postgres) = postgres {
         postgres.stop().await;
@@ -42,12 +42,11 @@ pub(super) async fn up(arguments: Up) -> Result<(), Outcome> {
 async fn metadata_store(
     arguments: &Up,
     data_dir: &Path,
-    clock: &Arc<dyn Clock>,
 ) -> Result<(Option<PrivatePostgres>, String), Outcome> {
     if let Some(url) = &arguments.database_url {
         return Ok((None, url.clone()));
     }
-    let postgres = PrivatePostgres::start(data_dir, clock.clone())
+    let postgres = PrivatePostgres::start(data_dir)
         .await
         .map_err(|e| Outcome::failed(e.to_string()))?;
     let url = postgres.url().to_owned();
