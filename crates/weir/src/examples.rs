@@ -7,7 +7,7 @@ use weir_model::api::Example;
 
 /// `examples/` of the source tree.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../examples"]
+#[folder = "../../examples"]
 struct Files;
 
 /// Writes the examples' inputs to `<data_dir>/examples` and gives the scripts with their paths pointing there.
