@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch, cast::AsArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType};
 use datafusion_common::DataFusionError;
-use datafusion_physical_expr::{PhysicalExpr, utils::collect_columns};
+use datafusion_physical_expr::{PhysicalExpr, expressions::Column, utils::collect_columns};
 use weir_model::Failure;
 
 /// Characters of a row that a message shows.
@@ -29,7 +29,7 @@ pub(super) fn of_rows(
         return of_error(error, Some(expression));
     };
     let failure = of_error(&error_of_row, Some(expression));
-    let mut read: Vec<usize> = collect_columns(expression).iter().map(|c| c.index()).collect();
+    let mut read: Vec<usize> = collect_columns(expression).iter().map(Column::index).collect();
     read.sort_unstable();
     match batch.project(&read) {
         Ok(read) if read.num_columns() > 0 => failure.at(describe_row(&read, row)),

@@ -112,9 +112,9 @@ impl Root {
     }
 
     /// The same, with the result cast if it is of another type.
-    fn cast_to(self, data_type: &DataType) -> Result<Self, Failure> {
+    fn cast_to(self, data_type: &DataType) -> Self {
         if self.field.data_type() == data_type {
-            return Ok(self);
+            return self;
         }
         let field = Arc::new(self.field.as_ref().clone().with_data_type(data_type.clone()));
         let expression = match self.kind {
@@ -123,10 +123,10 @@ impl Root {
             Kind::Computed(expression) => expression,
         };
         let cast = datafusion_physical_expr::expressions::CastExpr::new(expression, data_type.clone(), None);
-        Ok(Self {
+        Self {
             field,
             kind: Kind::Computed(Arc::new(cast)),
-        })
+        }
     }
 
     fn evaluate(&self, leaves: &RecordBatch) -> Result<ArrayRef, Failure> {

@@ -37,9 +37,9 @@ impl Projection {
             .iter()
             .zip(output.fields())
             .map(|(e, field)| {
-                Root::new(decode::parse(&e.expr, input)?, &mut leaves)?.cast_to(field.data_type())
+                Ok(Root::new(decode::parse(&e.expr, input)?, &mut leaves)?.cast_to(field.data_type()))
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, Failure>>()?;
         Ok(Self {
             leaves,
             roots,

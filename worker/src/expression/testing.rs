@@ -49,16 +49,30 @@ pub(crate) fn bytes(expression: &Expr) -> Vec<u8> {
 }
 
 pub(crate) fn named(name: &str, expression: &Expr) -> graph::NamedExpr {
-    graph::NamedExpr { name: name.into(), expr: bytes(expression) }
+    graph::NamedExpr {
+        name: name.into(),
+        expr: bytes(expression),
+    }
 }
 
 /// A batch of nullable columns.
 pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    let schema = schema(&columns.iter().map(|(n, c)| (*n, c.data_type().clone())).collect::<Vec<_>>());
-    RecordBatch::try_new(schema, columns.into_iter().map(|(_, c)| c).collect()).expect("columns of one length")
+    let schema = schema(
+        &columns
+            .iter()
+            .map(|(n, c)| (*n, c.data_type().clone()))
+            .collect::<Vec<_>>(),
+    );
+    RecordBatch::try_new(schema, columns.into_iter().map(|(_, c)| c).collect())
+        .expect("columns of one length")
 }
 
 /// A schema of nullable columns.
 pub(crate) fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
-    Arc::new(Schema::new(columns.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        columns
+            .iter()
+            .map(|(n, t)| Field::new(*n, t.clone(), true))
+            .collect::<Vec<_>>(),
+    ))
 }

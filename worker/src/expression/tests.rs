@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
+    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
     cast::AsArray,
     types::{Int32Type, Int64Type},
 };
@@ -26,11 +26,20 @@ fn strings(values: Vec<Option<&str>>) -> ArrayRef {
 
 /// `bid ROW<price BIGINT, channel STRING>`, the second row null though its children hold values.
 fn bids() -> RecordBatch {
-    let fields: Fields =
-        vec![Field::new("price", DataType::Int64, true), Field::new("channel", DataType::Utf8, true)].into();
-    let children = vec![numbers(vec![Some(1), Some(2), None]), strings(vec![Some("a"), Some("b"), Some("c")])];
+    let fields: Fields = vec![
+        Field::new("price", DataType::Int64, true),
+        Field::new("channel", DataType::Utf8, true),
+    ]
+    .into();
+    let children = vec![
+        numbers(vec![Some(1), Some(2), None]),
+        strings(vec![Some("a"), Some("b"), Some("c")]),
+    ];
     let bid = StructArray::new(fields, children, Some(NullBuffer::from(vec![true, false, true])));
-    batch(vec![("kind", Arc::new(Int32Array::from(vec![1, 2, 3]))), ("bid", Arc::new(bid))])
+    batch(vec![
+        ("kind", Arc::new(Int32Array::from(vec![1, 2, 3]))),
+        ("bid", Arc::new(bid)),
+    ])
 }
 
 fn evaluate(expression: &super::testing::Expr, batch: &RecordBatch) -> Result<ArrayRef, Failure> {
@@ -48,7 +57,10 @@ fn a_column_is_the_same_array_and_not_a_copy() {
 fn a_literal_is_repeated_for_every_row() {
     let rows = batch(vec![("a", numbers(vec![None; 3]))]);
     let result = evaluate(&literal(ScalarValue::Int32(Some(7))), &rows).expect("evaluates");
-    assert_eq!(result.as_primitive::<Int32Type>(), &Int32Array::from(vec![7, 7, 7]));
+    assert_eq!(
+        result.as_primitive::<Int32Type>(),
+        &Int32Array::from(vec![7, 7, 7])
+    );
 }
 
 #[test]
@@ -56,36 +68,64 @@ fn a_field_of_a_null_row_is_null_whatever_the_child_holds() {
     let rows = bids();
     let price = get_field(column("bid", rows.schema_ref()), "price", rows.schema_ref());
     let result = evaluate(&price, &rows).expect("evaluates");
-    assert_eq!(result.as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(1), None, None]));
+    assert_eq!(
+        result.as_primitive::<Int64Type>(),
+        &Int64Array::from(vec![Some(1), None, None])
+    );
     let plus_one = binary(price, Operator::Plus, literal(ScalarValue::Int64(Some(1))));
     let result = evaluate(&plus_one, &rows).expect("evaluates");
-    assert_eq!(result.as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(2), None, None]));
+    assert_eq!(
+        result.as_primitive::<Int64Type>(),
+        &Int64Array::from(vec![Some(2), None, None])
+    );
 }
 
 #[test]
 fn a_failed_cast_names_the_first_offending_row() {
-    let values = (0..100).map(|i| Some(if i == 63 || i == 80 { format!("x{i}") } else { i.to_string() }));
-    let rows = batch(vec![("n", numbers(vec![None; 100])), ("x", Arc::new(values.collect::<StringArray>()))]);
-    let failure = evaluate(&cast(column("x", rows.schema_ref()), DataType::Int32), &rows).expect_err("x63 is no number");
+    let values = (0..100).map(|i| {
+        Some(if i == 63 || i == 80 {
+            format!("x{i}")
+        } else {
+            i.to_string()
+        })
+    });
+    let rows = batch(vec![
+        ("n", numbers(vec![None; 100])),
+        ("x", Arc::new(values.collect::<StringArray>())),
+    ]);
+    let failure = evaluate(&cast(column("x", rows.schema_ref()), DataType::Int32), &rows)
+        .expect_err("x63 is no number");
     assert_eq!(failure.class, FailureClass::User);
     assert_eq!(failure.place.as_deref(), Some(r#"row {"x":"x63"}"#));
-    assert!(failure.message.starts_with("cannot compute CAST(x AS Int32): cannot cast string 'x63'"), "{failure}");
+    assert!(
+        failure
+            .message
+            .starts_with("cannot compute CAST(x AS Int32): cannot cast string 'x63'"),
+        "{failure}"
+    );
 }
 
 #[test]
 fn a_division_by_zero_is_the_users_failure() {
-    let rows = batch(vec![("a", numbers(vec![Some(1), Some(2)])), ("b", numbers(vec![Some(1), Some(0)]))]);
+    let rows = batch(vec![
+        ("a", numbers(vec![Some(1), Some(2)])),
+        ("b", numbers(vec![Some(1), Some(0)])),
+    ]);
     let schema = rows.schema_ref();
     let ratio = binary(column("a", schema), Operator::Divide, column("b", schema));
     let failure = evaluate(&ratio, &rows).expect_err("cannot divide");
-    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::User, "cannot compute a / b: division by zero"));
+    assert_eq!(
+        (failure.class, failure.message.as_str()),
+        (FailureClass::User, "cannot compute a / b: division by zero")
+    );
     assert_eq!(failure.place.as_deref(), Some(r#"row {"a":2,"b":0}"#));
 }
 
 #[test]
 fn a_long_row_is_cut_at_200_characters() {
     let rows = batch(vec![("x", strings(vec![Some(&"é".repeat(500))]))]);
-    let failure = evaluate(&cast(column("x", rows.schema_ref()), DataType::Int32), &rows).expect_err("no number");
+    let failure =
+        evaluate(&cast(column("x", rows.schema_ref()), DataType::Int32), &rows).expect_err("no number");
     assert_eq!(failure.place.map(|place| place.chars().count()), Some(201));
 }
 
@@ -106,7 +146,8 @@ fn all_default_functions_are_known() {
     let upper = datafusion_functions::string::upper();
     let arguments = vec![column("x", rows.schema_ref())];
     let call =
-        datafusion_physical_expr::ScalarFunctionExpr::try_new(upper, arguments, rows.schema_ref(), config).expect("typed");
+        datafusion_physical_expr::ScalarFunctionExpr::try_new(upper, arguments, rows.schema_ref(), config)
+            .expect("typed");
     let result = evaluate(&(Arc::new(call) as _), &rows).expect("evaluates");
     assert_eq!(result.as_string::<i32>().value(0), "AB");
 }
@@ -122,7 +163,9 @@ fn filtered(keep: &[Option<bool>]) -> Option<RecordBatch> {
     let filter = Filter::decode(&bytes(&column("keep", input)), input).expect("a filter");
     let output = schema(&[("doubled", DataType::Int64)]);
     let projection = Projection::decode(&[named("doubled", &doubled)], input, output).expect("a projection");
-    FilteredProjection::new(Some(filter), projection).apply(&rows).expect("applies")
+    FilteredProjection::new(Some(filter), projection)
+        .apply(&rows)
+        .expect("applies")
 }
 
 #[test]
@@ -130,7 +173,10 @@ fn only_rows_for_which_the_filter_is_true_are_projected() {
     let doubled = |keep: &[Option<bool>]| {
         filtered(keep).map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec())
     };
-    assert_eq!(doubled(&[Some(true), Some(false), None, Some(true)]), Some(vec![0, 6]));
+    assert_eq!(
+        doubled(&[Some(true), Some(false), None, Some(true)]),
+        Some(vec![0, 6])
+    );
     assert_eq!(doubled(&[Some(true), Some(true)]), Some(vec![0, 2]));
     assert_eq!(doubled(&[Some(false), None]), None);
 }
@@ -140,20 +186,41 @@ fn a_filter_guards_the_projection_against_rows_that_it_drops() {
     let rows = batch(vec![("b", numbers(vec![Some(0), Some(5)]))]);
     let input = rows.schema_ref();
     let zero = || literal(ScalarValue::Int64(Some(0)));
-    let filter = Filter::decode(&bytes(&binary(column("b", input), Operator::NotEq, zero())), input).expect("a filter");
-    let inverse = binary(literal(ScalarValue::Int64(Some(10))), Operator::Divide, column("b", input));
+    let filter = Filter::decode(
+        &bytes(&binary(column("b", input), Operator::NotEq, zero())),
+        input,
+    )
+    .expect("a filter");
+    let inverse = binary(
+        literal(ScalarValue::Int64(Some(10))),
+        Operator::Divide,
+        column("b", input),
+    );
     let output = schema(&[("x", DataType::Int64)]);
     let projection = Projection::decode(&[named("x", &inverse)], input, output).expect("a projection");
-    let result = FilteredProjection::new(Some(filter), projection).apply(&rows).expect("no division by zero");
-    assert_eq!(result.expect("a row").column(0).as_primitive::<Int64Type>().values(), &[2]);
+    let result = FilteredProjection::new(Some(filter), projection)
+        .apply(&rows)
+        .expect("no division by zero");
+    assert_eq!(
+        result
+            .expect("a row")
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values(),
+        &[2]
+    );
 }
 
 #[test]
 fn results_are_cast_to_the_planned_type() {
     let rows = batch(vec![("a", numbers(vec![Some(3)]))]);
     let output = schema(&[("a", DataType::Int32)]);
-    let projection =
-        Projection::decode(&[named("a", &column("a", rows.schema_ref()))], rows.schema_ref(), output.clone()).expect("ok");
+    let projection = Projection::decode(
+        &[named("a", &column("a", rows.schema_ref()))],
+        rows.schema_ref(),
+        output.clone(),
+    )
+    .expect("ok");
     let result = projection.project(&rows).expect("projects");
     assert_eq!(result.schema(), output);
     assert_eq!(result.column(0).as_primitive::<Int32Type>().value(0), 3);
@@ -162,9 +229,17 @@ fn results_are_cast_to_the_planned_type() {
 #[test]
 fn a_null_in_a_not_null_column_is_the_users_failure() {
     let rows = batch(vec![("a", numbers(vec![None]))]);
-    let output = Arc::new(arrow_schema::Schema::new(vec![Field::new("a", DataType::Int64, false)]));
-    let projection =
-        Projection::decode(&[named("a", &column("a", rows.schema_ref()))], rows.schema_ref(), output).expect("ok");
+    let output = Arc::new(arrow_schema::Schema::new(vec![Field::new(
+        "a",
+        DataType::Int64,
+        false,
+    )]));
+    let projection = Projection::decode(
+        &[named("a", &column("a", rows.schema_ref()))],
+        rows.schema_ref(),
+        output,
+    )
+    .expect("ok");
     let failure = projection.project(&rows).expect_err("null");
     assert_eq!(failure.class, FailureClass::User);
     assert!(failure.message.contains("'a'"), "{failure}");

@@ -179,7 +179,7 @@ impl Time {
             .fields()
             .get(column)
             .ok_or_else(|| Failure::internal(format!("the event-time column {column} does not exist")))?;
-        let expression = Rising::new(Expression::decode(&spec.expr, projected)?, projected)?;
+        let expression = Rising::new(Expression::decode(&spec.expr, projected)?, projected);
         for field in [field, expression.expression.field()] {
             if !matches!(field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, _)) {
                 return Err(Failure::internal(format!(
@@ -280,7 +280,7 @@ struct Rising {
 }
 
 impl Rising {
-    fn new(expression: Expression, schema: &SchemaRef) -> Result<Self, Failure> {
+    fn new(expression: Expression, schema: &SchemaRef) -> Self {
         let leaf = match expression.computed() {
             Some(computed) => monotone_leaf(computed),
             None => expression.as_leaf(),
@@ -299,11 +299,11 @@ impl Rising {
             .iter()
             .map(|f| f.as_ref().clone().with_nullable(true))
             .collect();
-        Ok(Self {
+        Self {
             expression,
             monotone_in,
             schema: Arc::new(Schema::new(fields)),
-        })
+        }
     }
 
     fn max(&self, rows: &RecordBatch) -> Result<Option<EventTime>, Failure> {

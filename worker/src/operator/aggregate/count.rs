@@ -22,7 +22,9 @@ impl Count {
         match groups.ids {
             Some(ids) => {
                 let counts = self.counts.as_mut_slice();
-                ids.iter().for_each(|&group| counts[group as usize] += 1);
+                for &group in ids {
+                    counts[group as usize] += 1;
+                }
             }
             None if groups.total > 0 => self.counts[0] += groups.rows as i64,
             None => {}

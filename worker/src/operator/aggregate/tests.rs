@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array, StringArray,
-    StringViewArray,
+    Array, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array,
+    StringArray, StringViewArray,
 };
 use arrow_schema::{DataType, Field, Schema};
 use weir_proto::{
@@ -15,7 +15,11 @@ use super::*;
 fn aggregate(function: AggregateFunction, result: DataType) -> graph::Aggregate {
     let schema = Schema::new(vec![Field::new("result", result, true)]);
     let column = (function != AggregateFunction::CountStar).then_some(0);
-    graph::Aggregate { function: function.into(), column, result: schema::encode(&schema).expect("encodes") }
+    graph::Aggregate {
+        function: function.into(),
+        column,
+        result: schema::encode(&schema).expect("encodes"),
+    }
 }
 
 fn shape(function: AggregateFunction, column: &ArrayRef, result: &DataType) -> Shape {
@@ -29,7 +33,11 @@ fn ids(rows: usize) -> Vec<u32> {
 }
 
 fn groups(ids: &[u32]) -> Groups<'_> {
-    Groups { ids: Some(ids), rows: ids.len(), total: 2 }
+    Groups {
+        ids: Some(ids),
+        rows: ids.len(),
+        total: 2,
+    }
 }
 
 /// One accumulator over all; two partial phases merged; rows as partials merged: the results must agree, for two groups
@@ -41,8 +49,16 @@ fn check(function: AggregateFunction, column: &ArrayRef, expected: &ArrayRef) {
 
     let mut whole = shape.accumulator().expect("supported");
     whole.update(groups(&ids), Some(column)).expect("updates");
-    assert_eq!(&whole.finish(0..2).expect("finishes"), expected, "{function:?} in one phase");
-    assert_eq!(&whole.finish(1..2).expect("finishes"), &expected.slice(1, 1), "finishing leaves the state");
+    assert_eq!(
+        &whole.finish(0..2).expect("finishes"),
+        expected,
+        "{function:?} in one phase"
+    );
+    assert_eq!(
+        &whole.finish(1..2).expect("finishes"),
+        &expected.slice(1, 1),
+        "finishing leaves the state"
+    );
 
     let mut merged = shape.accumulator().expect("supported");
     let half = column.len() / 2;
@@ -51,15 +67,28 @@ fn check(function: AggregateFunction, column: &ArrayRef, expected: &ArrayRef) {
         let part = column.slice(rows.start, rows.len());
         local.update(groups(&ids[rows]), Some(&part)).expect("updates");
         let partial = local.partial(0..2).expect("partial columns");
-        assert_eq!(partial.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>(), shape.partial_types());
+        assert_eq!(
+            partial.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>(),
+            shape.partial_types()
+        );
         merged.merge(groups(&[0, 1]), &partial).expect("merges");
     }
-    assert_eq!(&merged.finish(0..2).expect("finishes"), expected, "{function:?} in two phases");
+    assert_eq!(
+        &merged.finish(0..2).expect("finishes"),
+        expected,
+        "{function:?} in two phases"
+    );
 
     let mut passed = shape.accumulator().expect("supported");
-    let partial = shape.partial_of_rows(Some(column), column.len()).expect("partial rows");
+    let partial = shape
+        .partial_of_rows(Some(column), column.len())
+        .expect("partial rows");
     passed.merge(groups(&ids), &partial).expect("merges");
-    assert_eq!(&passed.finish(0..2).expect("finishes"), expected, "{function:?} of rows passed through");
+    assert_eq!(
+        &passed.finish(0..2).expect("finishes"),
+        expected,
+        "{function:?} of rows passed through"
+    );
 
     let mut single = shape.accumulator().expect("supported");
     let evens: ArrayRef = arrow_select::take::take(
@@ -68,12 +97,29 @@ fn check(function: AggregateFunction, column: &ArrayRef, expected: &ArrayRef) {
         None,
     )
     .expect("takes");
-    single.update(Groups { ids: None, rows: evens.len(), total: 1 }, Some(&evens)).expect("updates");
-    assert_eq!(&single.finish(0..1).expect("finishes"), &expected.slice(0, 1), "{function:?} of one group");
+    single
+        .update(
+            Groups {
+                ids: None,
+                rows: evens.len(),
+                total: 1,
+            },
+            Some(&evens),
+        )
+        .expect("updates");
+    assert_eq!(
+        &single.finish(0..1).expect("finishes"),
+        &expected.slice(0, 1),
+        "{function:?} of one group"
+    );
 
     whole.clear();
     whole.update(groups(&ids), Some(column)).expect("updates");
-    assert_eq!(&whole.finish(0..2).expect("finishes"), expected, "{function:?} after clearing");
+    assert_eq!(
+        &whole.finish(0..2).expect("finishes"),
+        expected,
+        "{function:?} after clearing"
+    );
 }
 
 fn array<A: Array + 'static>(array: A) -> ArrayRef {
@@ -81,7 +127,11 @@ fn array<A: Array + 'static>(array: A) -> ArrayRef {
 }
 
 fn decimals(values: Vec<Option<i128>>, precision: u8, scale: i8) -> ArrayRef {
-    array(Decimal128Array::from(values).with_precision_and_scale(precision, scale).expect("a decimal type"))
+    array(
+        Decimal128Array::from(values)
+            .with_precision_and_scale(precision, scale)
+            .expect("a decimal type"),
+    )
 }
 
 use AggregateFunction::{Avg, Count, Max, Min, Sum};
@@ -110,27 +160,44 @@ fn integer_sums_wrap_and_integer_averages_truncate_towards_zero() {
     let x = array(Int32Array::from(vec![i32::MAX, -3, 1, -4]));
     check(Sum, &x, &array(Int32Array::from(vec![i32::MIN, -7])));
     check(Avg, &x, &array(Int32Array::from(vec![1 << 30, -3])));
-    check(Avg, &x, &array(Float64Array::from(vec![f64::from(1 << 30), -3.5])));
+    check(
+        Avg,
+        &x,
+        &array(Float64Array::from(vec![f64::from(1 << 30), -3.5])),
+    );
 }
 
 #[test]
 fn floats_add_in_double_for_averages_and_compare_nan_as_the_greatest() {
     let x = array(Float32Array::from(vec![1.5, f32::NAN, 2.5, -1.0]));
-    check(Sum, &array(Float64Array::from(vec![Some(1.5), None, Some(2.5), Some(-1.0)])), &array(Float64Array::from(vec![4.0, -1.0])));
-    check(Avg, &array(Float32Array::from(vec![1.5, 1.0, 2.5, -1.0])), &array(Float32Array::from(vec![2.0, 0.0])));
+    check(
+        Sum,
+        &array(Float64Array::from(vec![Some(1.5), None, Some(2.5), Some(-1.0)])),
+        &array(Float64Array::from(vec![4.0, -1.0])),
+    );
+    check(
+        Avg,
+        &array(Float32Array::from(vec![1.5, 1.0, 2.5, -1.0])),
+        &array(Float32Array::from(vec![2.0, 0.0])),
+    );
     check(Min, &x, &array(Float32Array::from(vec![1.5, -1.0])));
     let shape = shape(Max, &x, &DataType::Float32);
     let mut max = shape.accumulator().expect("supported");
     max.update(groups(&ids(4)), Some(&x)).expect("updates");
     let result = max.finish(1..2).expect("finishes");
-    let result = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Float32Type>(&result).value(0);
+    let result =
+        arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Float32Type>(&result).value(0);
     assert!(result.is_nan(), "{result}");
 }
 
 #[test]
 fn decimal_sums_out_of_range_are_null_even_if_a_later_value_would_bring_them_back() {
     let most = 10_i128.pow(38) - 1;
-    let x = decimals(vec![Some(most), Some(150), Some(1), None, Some(-5), Some(-1)], 38, 2);
+    let x = decimals(
+        vec![Some(most), Some(150), Some(1), None, Some(-5), Some(-1)],
+        38,
+        2,
+    );
     check(Sum, &x, &decimals(vec![None, Some(149)], 38, 2));
     check(Avg, &x, &decimals(vec![None, Some(745_000)], 38, 6));
 }
@@ -145,7 +212,15 @@ fn decimal_averages_round_half_away_from_zero() {
 
 #[test]
 fn strings_compare_by_bytes() {
-    let values = vec![Some("b"), Some("é"), Some("a"), Some("z"), Some("ab"), None, Some("")];
+    let values = vec![
+        Some("b"),
+        Some("é"),
+        Some("a"),
+        Some("z"),
+        Some("ab"),
+        None,
+        Some(""),
+    ];
     let x = array(StringArray::from(values.clone()));
     check(Min, &x, &array(StringArray::from(vec!["", "z"])));
     check(Max, &x, &array(StringArray::from(vec!["b", "é"])));
@@ -158,7 +233,15 @@ fn the_buffer_of_string_extremes_stays_in_proportion_to_what_it_holds() {
     let mut max = extreme_bytes::ExtremeBytes::<true>::new(DataType::Utf8);
     for length in 0..2_000 {
         let value = array(StringArray::from(vec!["x".repeat(length)]));
-        max.update(Groups { ids: None, rows: 1, total: 1 }, Some(&value)).expect("updates");
+        max.update(
+            Groups {
+                ids: None,
+                rows: 1,
+                total: 1,
+            },
+            Some(&value),
+        )
+        .expect("updates");
     }
     assert!(max.buffered_bytes() < 100_000, "{}", max.buffered_bytes());
     let result = max.finish(0..1).expect("finishes");
@@ -180,7 +263,15 @@ fn groups_that_come_after_a_null_was_seen_are_null_until_they_have_a_value() {
     let mut sum = shape.accumulator().expect("supported");
     let update = |sum: &mut Box<dyn Accumulator>, ids: &[u32], total: usize, values: Vec<Option<i64>>| {
         let column = array(Int64Array::from(values));
-        sum.update(Groups { ids: Some(ids), rows: ids.len(), total }, Some(&column)).expect("updates");
+        sum.update(
+            Groups {
+                ids: Some(ids),
+                rows: ids.len(),
+                total,
+            },
+            Some(&column),
+        )
+        .expect("updates");
     };
     update(&mut sum, &[0], 1, vec![Some(1)]);
     update(&mut sum, &[1], 2, vec![None]);
@@ -193,6 +284,8 @@ fn groups_that_come_after_a_null_was_seen_are_null_until_they_have_a_value() {
 #[test]
 fn what_cannot_be_aggregated_is_the_users_failure() {
     let text = array(StringArray::from(vec!["a"]));
-    let failure = shape(Sum, &text, &DataType::Utf8).accumulator().expect_err("no sum of strings");
+    let failure = shape(Sum, &text, &DataType::Utf8)
+        .accumulator()
+        .expect_err("no sum of strings");
     assert_eq!(failure.class, weir_model::FailureClass::User);
 }

@@ -12,7 +12,7 @@ use crate::operator::{columns, keys::Groups};
 #[derive(Debug)]
 pub(super) struct Values<N> {
     initial: N,
-    values: Vec<N>,
+    folded: Vec<N>,
     /// Which groups have a value. None while no null has been seen: every group has rows, so all have values.
     seen: Option<Vec<bool>>,
 }
@@ -22,7 +22,7 @@ impl<N: ArrowNativeType> Values<N> {
     pub(super) fn new(initial: N) -> Self {
         Self {
             initial,
-            values: Vec::new(),
+            folded: Vec::new(),
             seen: None,
         }
     }
@@ -36,8 +36,8 @@ impl<N: ArrowNativeType> Values<N> {
         nulls: Option<&NullBuffer>,
         fold: impl Fn(N, N) -> N,
     ) {
-        let groups_before = self.values.len();
-        self.values.resize(groups.total, self.initial);
+        let groups_before = self.folded.len();
+        self.folded.resize(groups.total, self.initial);
         match nulls.filter(|n| n.null_count() > 0) {
             None => self.fold_all(groups, values, fold),
             Some(nulls) => {
@@ -45,7 +45,7 @@ impl<N: ArrowNativeType> Values<N> {
                 seen.resize(groups.total, false);
                 for row in nulls.valid_indices() {
                     let group = groups.ids.map_or(0, |ids| ids[row] as usize);
-                    self.values[group] = fold(self.values[group], values[row]);
+                    self.folded[group] = fold(self.folded[group], values[row]);
                     seen[group] = true;
                 }
             }
@@ -56,12 +56,12 @@ impl<N: ArrowNativeType> Values<N> {
     fn fold_all(&mut self, groups: Groups<'_>, values: &[N], fold: impl Fn(N, N) -> N) {
         let Some(ids) = groups.ids else {
             if groups.total > 0 {
-                self.values[0] = values.iter().fold(self.values[0], |acc, &v| fold(acc, v));
+                self.folded[0] = values.iter().fold(self.folded[0], |acc, &v| fold(acc, v));
                 self.mark_all(groups);
             }
             return;
         };
-        let state = self.values.as_mut_slice();
+        let state = self.folded.as_mut_slice();
         for (&group, &value) in ids.iter().zip(values) {
             let slot = &mut state[group as usize];
             *slot = fold(*slot, value);
@@ -74,13 +74,17 @@ impl<N: ArrowNativeType> Values<N> {
         seen.resize(groups.total, false);
         match groups.ids {
             None => seen[0] |= groups.rows > 0,
-            Some(ids) => ids.iter().for_each(|&group| seen[group as usize] = true),
+            Some(ids) => {
+                for &group in ids {
+                    seen[group as usize] = true;
+                }
+            }
         }
     }
 
     /// The value of each of some groups.
     pub(super) fn get(&self, groups: Range<usize>) -> &[N] {
-        &self.values[groups]
+        &self.folded[groups]
     }
 
     /// Null where a group has no value.
@@ -95,7 +99,7 @@ impl<N: ArrowNativeType> Values<N> {
     }
 
     pub(super) fn clear(&mut self) {
-        self.values.clear();
+        self.folded.clear();
         self.seen = None;
     }
 }

@@ -114,10 +114,10 @@ impl StringTable {
         match keys.data_type() {
             DataType::Utf8 => self.extend(keys.as_string::<i32>().iter().map(|k| k.map(str::as_bytes)), ids),
             DataType::LargeUtf8 => {
-                self.extend(keys.as_string::<i64>().iter().map(|k| k.map(str::as_bytes)), ids)
+                self.extend(keys.as_string::<i64>().iter().map(|k| k.map(str::as_bytes)), ids);
             }
             DataType::Utf8View => {
-                self.extend(keys.as_string_view().iter().map(|k| k.map(str::as_bytes)), ids)
+                self.extend(keys.as_string_view().iter().map(|k| k.map(str::as_bytes)), ids);
             }
             DataType::Binary => self.extend(keys.as_binary::<i32>().iter(), ids),
             DataType::LargeBinary => self.extend(keys.as_binary::<i64>().iter(), ids),

@@ -1,8 +1,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arrow_array::{
-    Array, BinaryArray, BooleanArray, Date32Array, Float64Array, Int8Array, Int64Array, LargeStringArray, StringArray,
-    StringViewArray, TimestampMillisecondArray,
+    Array, BinaryArray, BooleanArray, Date32Array, Float64Array, Int8Array, Int64Array, LargeStringArray,
+    StringArray, StringViewArray, TimestampMillisecondArray,
 };
 use proptest::prelude::*;
 
@@ -13,13 +13,13 @@ fn check(batches: &[Vec<ArrayRef>]) {
     let types: Vec<DataType> = batches[0].iter().map(|c| c.data_type().clone()).collect();
     let mut table = GroupTable::new(&types).expect("keys");
     for _ in 0..2 {
-        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut numbers: HashMap<Vec<String>, u32> = HashMap::new();
         let mut firsts: Vec<(usize, usize)> = Vec::new();
         for (b, batch) in batches.iter().enumerate() {
             let groups = table.intern(batch, batch[0].len()).expect("interns");
             let ids = groups.ids.expect("keys").to_vec();
             for (row, id) in ids.into_iter().enumerate() {
-                let key = batch.iter().map(|c| format!("{:?}", c.slice(row, 1))).collect::<String>();
+                let key: Vec<String> = batch.iter().map(|c| format!("{:?}", c.slice(row, 1))).collect();
                 let next = numbers.len() as u32;
                 let expected = *numbers.entry(key).or_insert(next);
                 assert_eq!(id, expected, "row {row} of batch {b}");
@@ -50,19 +50,41 @@ fn repeated<T: Clone>(values: &[T]) -> Vec<T> {
 
 #[test]
 fn every_type_of_key_finds_its_group_again() {
-    let strings = repeated(&[Some("a"), None, Some(""), Some("a longer string than fits a view"), Some("a\0")]);
+    let strings = repeated(&[
+        Some("a"),
+        None,
+        Some(""),
+        Some("a longer string than fits a view"),
+        Some("a\0"),
+    ]);
     let numbers = repeated(&[Some(0), None, Some(-1), Some(i64::MIN), Some(i64::MAX), Some(1)]);
     let singles: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(numbers.clone())),
         Arc::new(TimestampMillisecondArray::from(numbers.clone())),
-        Arc::new(Int8Array::from(repeated(&[Some(0), None, Some(-1), Some(127), Some(-128)]))),
+        Arc::new(Int8Array::from(repeated(&[
+            Some(0),
+            None,
+            Some(-1),
+            Some(127),
+            Some(-128),
+        ]))),
         Arc::new(Date32Array::from(repeated(&[Some(-1), Some(i32::MIN), None]))),
-        Arc::new(Float64Array::from(repeated(&[Some(1.5), None, Some(f64::INFINITY), Some(f64::NAN)]))),
+        Arc::new(Float64Array::from(repeated(&[
+            Some(1.5),
+            None,
+            Some(f64::INFINITY),
+            Some(f64::NAN),
+        ]))),
         Arc::new(BooleanArray::from(repeated(&[Some(true), None, Some(false)]))),
         Arc::new(StringArray::from(strings.clone())),
         Arc::new(LargeStringArray::from(strings.clone())),
         Arc::new(StringViewArray::from(strings.clone())),
-        Arc::new(BinaryArray::from_iter(strings.iter().map(|s| s.map(str::as_bytes)))),
+        Arc::new(
+            strings
+                .iter()
+                .map(|s| s.map(str::as_bytes))
+                .collect::<BinaryArray>(),
+        ),
     ];
     for column in singles {
         let sliced = column.slice(1, column.len() - 2);
@@ -76,7 +98,13 @@ fn every_type_of_key_finds_its_group_again() {
 fn floats_that_are_equal_are_one_key() {
     let mut table = GroupTable::new(&[DataType::Float64]).expect("keys");
     let other_nan = f64::from_bits(f64::NAN.to_bits() | 1);
-    let keys: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0, f64::NAN, other_nan, -f64::NAN]));
+    let keys: ArrayRef = Arc::new(Float64Array::from(vec![
+        0.0,
+        -0.0,
+        f64::NAN,
+        other_nan,
+        -f64::NAN,
+    ]));
     let groups = table.intern(&[keys], 5).expect("interns");
     assert_eq!(groups.ids, Some([0, 0, 1, 1, 1].as_slice()));
 }
@@ -95,7 +123,9 @@ fn a_hundred_thousand_keys_keep_their_groups_while_the_table_grows() {
     let column: ArrayRef = Arc::new(Int64Array::from(keys));
     let mut table = GroupTable::new(&[DataType::Int64]).expect("keys");
     for _ in 0..2 {
-        let groups = table.intern(std::slice::from_ref(&column), column.len()).expect("interns");
+        let groups = table
+            .intern(std::slice::from_ref(&column), column.len())
+            .expect("interns");
         assert!(groups.ids.expect("keys").iter().copied().eq(0..100_000));
     }
     assert_eq!(&table.keys(0..100_000).expect("keys")[0], &column);

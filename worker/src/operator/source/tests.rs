@@ -1,6 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray, types::Int64Type};
+use arrow_array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, cast::AsArray,
+    types::Int64Type,
+};
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Operator;
@@ -35,7 +38,10 @@ fn stage(splits: usize, idle_timeout_ms: u64, filter: Option<&Expr>, watermark: 
     let source = graph::Source {
         table: None,
         scan_schema: schema::encode(&scan).expect("encodes"),
-        projection: vec![named("id", &column("id", &scan)), named("ts", &column("ts", &scan))],
+        projection: vec![
+            named("id", &column("id", &scan)),
+            named("ts", &column("ts", &scan)),
+        ],
         watermark: Some(graph::Watermark {
             time_column: 1,
             expr: bytes(watermark),
@@ -55,7 +61,9 @@ fn delayed(splits: usize, idle_timeout_ms: u64) -> SourceStage {
 
 fn read(stage: &mut SourceStage, split: usize, values: &[i64]) -> SplitsWatermark {
     let mut context = Context::default();
-    stage.on_rows(split, rows(values), &mut context).expect("good rows");
+    stage
+        .on_rows(split, rows(values), &mut context)
+        .expect("good rows");
     stage.watermark()
 }
 
@@ -63,10 +71,24 @@ fn read(stage: &mut SourceStage, split: usize, values: &[i64]) -> SplitsWatermar
 fn the_watermark_is_the_minimum_over_splits_of_what_their_rows_imply() {
     let mut stage = delayed(2, 0);
     assert_eq!(stage.watermark(), SplitsWatermark::Unknown);
-    assert_eq!(read(&mut stage, 0, &[100, 250, 200]), SplitsWatermark::Unknown, "split 1 holds time back");
-    assert_eq!(read(&mut stage, 1, &[120]), SplitsWatermark::Active(EventTime(110)));
-    assert_eq!(read(&mut stage, 1, &[90]), SplitsWatermark::Active(EventTime(110)), "monotone");
-    assert_eq!(read(&mut stage, 1, &[900]), SplitsWatermark::Active(EventTime(240)));
+    assert_eq!(
+        read(&mut stage, 0, &[100, 250, 200]),
+        SplitsWatermark::Unknown,
+        "split 1 holds time back"
+    );
+    assert_eq!(
+        read(&mut stage, 1, &[120]),
+        SplitsWatermark::Active(EventTime(110))
+    );
+    assert_eq!(
+        read(&mut stage, 1, &[90]),
+        SplitsWatermark::Active(EventTime(110)),
+        "monotone"
+    );
+    assert_eq!(
+        read(&mut stage, 1, &[900]),
+        SplitsWatermark::Active(EventTime(240))
+    );
 }
 
 #[test]
@@ -86,13 +108,28 @@ fn a_silent_split_becomes_idle_and_comes_back() {
     stage.on_tick(seconds(10));
     read(&mut stage, 0, &[100]);
     stage.on_tick(Duration::from_millis(10_900));
-    assert_eq!(stage.watermark(), SplitsWatermark::Unknown, "split 1 has been silent for 900 ms only");
+    assert_eq!(
+        stage.watermark(),
+        SplitsWatermark::Unknown,
+        "split 1 has been silent for 900 ms only"
+    );
     stage.on_tick(seconds(11));
-    assert_eq!(stage.watermark(), SplitsWatermark::Active(EventTime(90)), "only split 1 is idle");
+    assert_eq!(
+        stage.watermark(),
+        SplitsWatermark::Active(EventTime(90)),
+        "only split 1 is idle"
+    );
     stage.on_tick(seconds(12));
     assert_eq!(stage.watermark(), SplitsWatermark::Idle(Some(EventTime(90))));
-    assert_eq!(read(&mut stage, 1, &[50]), SplitsWatermark::Active(EventTime(90)), "never back");
-    assert_eq!(read(&mut stage, 1, &[200]), SplitsWatermark::Active(EventTime(190)));
+    assert_eq!(
+        read(&mut stage, 1, &[50]),
+        SplitsWatermark::Active(EventTime(90)),
+        "never back"
+    );
+    assert_eq!(
+        read(&mut stage, 1, &[200]),
+        SplitsWatermark::Active(EventTime(190))
+    );
 }
 
 #[test]
@@ -137,9 +174,13 @@ fn rows_that_the_filter_drops_move_time_and_time_columns_are_not_emitted() {
     let filter = binary(column("ts", &scan), Operator::Lt, late);
     let mut stage = stage(1, 0, Some(&filter), &column("ts", &scan));
     let mut context = Context::default();
-    stage.on_rows(0, rows(&[100, 300, 150]), &mut context).expect("good rows");
+    stage
+        .on_rows(0, rows(&[100, 300, 150]), &mut context)
+        .expect("good rows");
     assert_eq!(stage.watermark(), SplitsWatermark::Active(EventTime(300)));
-    let [emitted] = context.emitted.as_slice() else { panic!("{:?}", context.emitted) };
+    let [emitted] = context.emitted.as_slice() else {
+        panic!("{:?}", context.emitted)
+    };
     assert_eq!(emitted.num_columns(), 1);
     assert_eq!(emitted.column(0).as_primitive::<Int64Type>().values(), &[0, 2]);
 }
@@ -149,9 +190,14 @@ fn a_null_event_time_is_the_users_failure_with_its_row() {
     let mut stage = delayed(1, 0);
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![7, 8]));
     let bad = batch(vec![("id", ids), ("ts", times(&[Some(1), None]))]);
-    let failure = stage.on_rows(0, bad, &mut Context::default()).expect_err("no time");
+    let failure = stage
+        .on_rows(0, bad, &mut Context::default())
+        .expect_err("no time");
     assert_eq!(failure.class, FailureClass::User);
-    assert!(failure.message.starts_with("the event-time column 'ts' is null"), "{failure}");
+    assert!(
+        failure.message.starts_with("the event-time column 'ts' is null"),
+        "{failure}"
+    );
     assert_eq!(failure.place.as_deref(), Some(r#"row {"id":8,"ts":null}"#));
 }
 
@@ -165,14 +211,22 @@ fn one_row_decides_for_every_watermark_that_rises_with_its_column() {
         (ts(), 300, true),
         (binary(ts(), Operator::Plus, interval(5)), 305, true),
         (cast(binary(ts(), Operator::Minus, duration), MS), 295, true),
-        (cast(cast(ts(), DataType::Timestamp(TimeUnit::Second, None)), MS), 0, true),
+        (
+            cast(cast(ts(), DataType::Timestamp(TimeUnit::Second, None)), MS),
+            0,
+            true,
+        ),
         (of_int, 300, false),
     ];
     for (watermark, expected, one_row) in cases {
         let mut stage = stage(1, 0, None, &watermark);
         let monotone = stage.time.as_ref().expect("event time").expression.monotone_in;
         assert_eq!(monotone, one_row.then_some(1), "{watermark}");
-        assert_eq!(read(&mut stage, 0, &[100, 300, 200]), SplitsWatermark::Active(EventTime(expected)), "{watermark}");
+        assert_eq!(
+            read(&mut stage, 0, &[100, 300, 200]),
+            SplitsWatermark::Active(EventTime(expected)),
+            "{watermark}"
+        );
     }
 }
 

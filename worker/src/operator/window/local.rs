@@ -119,9 +119,10 @@ impl LocalWindowAggregate {
             self.emit(start, &pane, &mut pieces)?;
             self.panes.recycle(pane);
         }
-        partial::emit_coalesced(&self.output, pieces, context)?;
-        self.reduction.look();
-        Ok(())
+        if !pieces.is_empty() {
+            self.reduction.look();
+        }
+        partial::emit_coalesced(&self.output, pieces, context)
     }
 
     fn emit(&self, start: i64, pane: &Pane, pieces: &mut Vec<RecordBatch>) -> Result<(), Failure> {

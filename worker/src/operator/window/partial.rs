@@ -8,7 +8,10 @@ use arrow_select::concat::concat_batches;
 use weir_model::Failure;
 
 use super::EMIT_ROWS;
-use crate::operator::{Context, aggregate::Shapes};
+use crate::operator::{
+    Context,
+    aggregate::{Shape, Shapes},
+};
 
 /// Where the columns of partial rows are.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ pub(super) fn check(schema: &Schema, types: &[DataType]) -> Result<(), Failure> 
 
 /// The types of partial rows with these keys, up to the pane and the count of rows.
 pub(super) fn types(keys: &[DataType], aggregates: &Shapes) -> Vec<DataType> {
-    let partials = aggregates.iter().flat_map(|a| a.partial_types());
+    let partials = aggregates.iter().flat_map(Shape::partial_types);
     let timestamp = DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, None);
     keys.iter()
         .cloned()

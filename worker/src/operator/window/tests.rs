@@ -1,1 +1,559 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray,
+    cast::AsArray,
+    types::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType},
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use proptest::prelude::*;
+use weir_model::EventTime;
+use weir_proto::{
+    graph::{self, AggregateFunction as F},
+    schema,
+};
+
+use crate::{
+    expression::testing,
+    operator::{Context, Operator, build},
+};
+
+const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+const DECIMAL: DataType = DataType::Decimal128(10, 2);
+const BIG_DECIMAL: DataType = DataType::Decimal128(38, 2);
+const AVERAGE: DataType = DataType::Decimal128(38, 6);
+
+/// The raw rows of the tests: `ts, k, name, n, d, f`.
+fn raw() -> SchemaRef {
+    testing::schema(&[
+        ("ts", MS),
+        ("k", DataType::Int64),
+        ("name", DataType::Utf8),
+        ("n", DataType::Int64),
+        ("d", DECIMAL),
+        ("f", DataType::Float64),
+    ])
+}
+
+/// Each aggregate: function, argument, result type, partial types.
+fn aggregates() -> Vec<(F, Option<u32>, DataType, Vec<DataType>)> {
+    vec![
+        (F::CountStar, None, DataType::Int64, vec![DataType::Int64]),
+        (F::Count, Some(2), DataType::Int64, vec![DataType::Int64]),
+        (F::Sum, Some(3), DataType::Int64, vec![DataType::Int64]),
+        (F::Min, Some(3), DataType::Int64, vec![DataType::Int64]),
+        (F::Max, Some(2), DataType::Utf8, vec![DataType::Utf8]),
+        (F::Avg, Some(4), AVERAGE, vec![BIG_DECIMAL, DataType::Int64]),
+        (
+            F::Avg,
+            Some(5),
+            DataType::Float64,
+            vec![DataType::Float64, DataType::Int64],
+        ),
+    ]
+}
+
+/// The two phases of a tumbling window of 10 ms grouped by columns of the raw rows.
+struct Phases {
+    local: graph::Operator,
+    global: graph::Operator,
+    partial: SchemaRef,
+}
+
+fn phases(keys: &[u32], offset_ms: i64) -> Phases {
+    let window = graph::TumbleWindow {
+        time_column: 0,
+        size_ms: 10,
+        offset_ms,
+    };
+    let key_fields = keys.iter().map(|&k| raw().field(k as usize).clone());
+    let field = |name: &str, data_type: &DataType| Field::new(name, data_type.clone(), true);
+    let partials = aggregates().into_iter().flat_map(|a| a.3);
+    let partial: Vec<Field> = key_fields
+        .clone()
+        .chain(partials.map(|t| field("p", &t)))
+        .chain([field("$pane", &MS), field("$rows", &DataType::Int64)])
+        .collect();
+    let moments = ["window_start", "window_end", "window_time"].map(|name| field(name, &MS));
+    let results = aggregates().into_iter().map(|a| field("r", &a.2));
+    let output: Vec<Field> = key_fields.chain(results).chain(moments).collect();
+    let aggregates: Vec<_> = aggregates()
+        .into_iter()
+        .map(|(function, column, result, _)| graph::Aggregate {
+            function: function.into(),
+            column,
+            result: schema::encode(&Schema::new(vec![field("r", &result)])).expect("encodes"),
+        })
+        .collect();
+    let local = graph::LocalWindowAggregate {
+        window: Some(window),
+        keys: keys.to_vec(),
+        aggregates: aggregates.clone(),
+    };
+    let global = graph::WindowAggregate {
+        window: Some(window),
+        key_count: keys.len() as u32,
+        aggregates,
+    };
+    let partial = Arc::new(Schema::new(partial));
+    Phases {
+        local: operator(&partial, graph::operator::Spec::LocalWindowAggregate(local)),
+        global: operator(
+            &Schema::new(output),
+            graph::operator::Spec::WindowAggregate(global),
+        ),
+        partial,
+    }
+}
+
+fn operator(output: &Schema, spec: graph::operator::Spec) -> graph::Operator {
+    graph::Operator {
+        schema: schema::encode(output).expect("encodes"),
+        spec: Some(spec),
+        ..Default::default()
+    }
+}
+
+impl Phases {
+    fn local(&self) -> Box<dyn Operator> {
+        build(&self.local, Some(raw())).expect("a local phase")
+    }
+
+    fn global(&self) -> Box<dyn Operator> {
+        build(&self.global, Some(Arc::clone(&self.partial))).expect("a global phase")
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    ts: i64,
+    k: Option<i64>,
+    name: Option<String>,
+    n: Option<i64>,
+    d: Option<i128>,
+    f: Option<f64>,
+}
+
+fn row(ts: i64, k: i64, n: i64) -> Row {
+    Row {
+        ts,
+        k: Some(k),
+        name: None,
+        n: Some(n),
+        d: None,
+        f: None,
+    }
+}
+
+fn rows(rows: &[Row]) -> RecordBatch {
+    let d = rows.iter().map(|r| r.d).collect::<Decimal128Array>();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(
+            rows.iter()
+                .map(|r| Some(r.ts))
+                .collect::<TimestampMillisecondArray>(),
+        ),
+        Arc::new(rows.iter().map(|r| r.k).collect::<Int64Array>()),
+        Arc::new(rows.iter().map(|r| r.name.clone()).collect::<StringArray>()),
+        Arc::new(rows.iter().map(|r| r.n).collect::<Int64Array>()),
+        Arc::new(d.with_precision_and_scale(10, 2).expect("a decimal type")),
+        Arc::new(rows.iter().map(|r| r.f).collect::<Float64Array>()),
+    ];
+    RecordBatch::try_new(raw(), columns).expect("raw rows")
+}
+
+/// A key as text, per key column.
+type Key = Vec<String>;
+
+/// A result row without its window: count, count of names, sum, min, max name, average decimal, average float.
+#[derive(Clone, Debug, PartialEq)]
+struct Result {
+    count: i64,
+    names: i64,
+    sum: Option<i64>,
+    min: Option<i64>,
+    max_name: Option<String>,
+    average: Option<i128>,
+    mean: Option<f64>,
+}
+
+/// What a batch oracle says of some rows.
+fn naive(window: &[&Row]) -> Result {
+    let numbers: Vec<i64> = window.iter().filter_map(|r| r.n).collect();
+    let decimals: Vec<i128> = window.iter().filter_map(|r| r.d).collect();
+    let floats: Vec<f64> = window.iter().filter_map(|r| r.f).collect();
+    let average = (!decimals.is_empty()).then(|| {
+        let (sum, count) = (decimals.iter().sum::<i128>() * 10_000, decimals.len() as i128);
+        (2 * sum.abs() + count) / (2 * count) * sum.signum()
+    });
+    Result {
+        count: window.len() as i64,
+        names: window.iter().filter(|r| r.name.is_some()).count() as i64,
+        sum: (!numbers.is_empty()).then(|| numbers.iter().fold(0, |a: i64, b| a.wrapping_add(*b))),
+        min: numbers.iter().copied().min(),
+        max_name: window.iter().filter_map(|r| r.name.clone()).max(),
+        average,
+        // Halves add without an error, in any order.
+        mean: (!floats.is_empty()).then(|| floats.iter().sum::<f64>() / floats.len() as f64),
+    }
+}
+
+fn key_of(row: &Row, keys: &[u32]) -> Key {
+    let one = |&k: &u32| {
+        if k == 1 {
+            format!("{:?}", row.k)
+        } else {
+            format!("{:?}", row.name)
+        }
+    };
+    keys.iter().map(one).collect()
+}
+
+/// Result rows by window start and key; each comes once.
+fn results(batches: &[RecordBatch], keys: &[u32]) -> BTreeMap<(i64, Key), Result> {
+    let mut found = BTreeMap::new();
+    for batch in batches {
+        assert!(batch.num_rows() <= 8192);
+        let moment = |from_end: usize| {
+            batch
+                .column(batch.num_columns() - from_end)
+                .as_primitive::<TimestampMillisecondType>()
+                .values()
+                .clone()
+        };
+        let (starts, ends, times) = (moment(3), moment(2), moment(1));
+        assert!(starts.is_sorted(), "windows come in the order of time");
+        for i in 0..batch.num_rows() {
+            assert_eq!((ends[i], times[i]), (starts[i] + 10, starts[i] + 9));
+            let key = keys.iter().enumerate().map(|(c, &k)| match k {
+                1 => format!("{:?}", int(batch, c, i)),
+                _ => format!("{:?}", text(batch, c, i)),
+            });
+            let key = (starts[i], key.collect());
+            assert!(
+                found.insert(key, result(batch, keys.len(), i)).is_none(),
+                "a window fires once per key"
+            );
+        }
+    }
+    found
+}
+
+fn int(batch: &RecordBatch, column: usize, row: usize) -> Option<i64> {
+    let column = batch.column(column).as_primitive::<Int64Type>();
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn text(batch: &RecordBatch, column: usize, row: usize) -> Option<String> {
+    let column = batch.column(column).as_string::<i32>();
+    column.is_valid(row).then(|| column.value(row).to_owned())
+}
+
+fn result(batch: &RecordBatch, at: usize, row: usize) -> Result {
+    let average = batch.column(at + 5).as_primitive::<Decimal128Type>();
+    let mean = batch.column(at + 6).as_primitive::<Float64Type>();
+    Result {
+        count: int(batch, at, row).expect("a count"),
+        names: int(batch, at + 1, row).expect("a count"),
+        sum: int(batch, at + 2, row),
+        min: int(batch, at + 3, row),
+        max_name: text(batch, at + 4, row),
+        average: average.is_valid(row).then(|| average.value(row)),
+        mean: mean.is_valid(row).then(|| mean.value(row)),
+    }
+}
+
+/// Feeds what an operator emitted to another.
+fn forward(from: &mut Context, to: &mut dyn Operator, into: &mut Context) {
+    for batch in from.emitted.drain(..) {
+        to.on_batch(0, batch, into).expect("partial rows");
+    }
+}
+
+#[test]
+fn windows_fire_when_the_watermark_reaches_their_last_millisecond() {
+    let phases = phases(&[1], 0);
+    let (mut local, mut global) = (phases.local(), phases.global());
+    let (mut between, mut out) = (Context::default(), Context::default());
+    local
+        .on_batch(
+            0,
+            rows(&[row(-1, 1, 5), row(0, 1, 6), row(9, 1, 7), row(10, 1, 8)]),
+            &mut between,
+        )
+        .expect("rows");
+    assert_eq!(between.emitted, [], "held until the watermark passes");
+    for (watermark, fired) in [
+        (-2, vec![]),
+        (-1, vec![(-10, 5)]),
+        (8, vec![]),
+        (9, vec![(0, 13)]),
+    ] {
+        local
+            .on_watermark(EventTime(watermark), &mut between)
+            .expect("flushes");
+        forward(&mut between, global.as_mut(), &mut out);
+        global
+            .on_watermark(EventTime(watermark), &mut out)
+            .expect("fires");
+        let sums: Vec<_> = results(&out.emitted, &[1])
+            .into_iter()
+            .map(|((start, _), r)| (start, r.sum.expect("a sum")))
+            .collect();
+        assert_eq!(sums, fired, "at {watermark}");
+        out.emitted.clear();
+    }
+    local.on_end(&mut between).expect("flushes");
+    forward(&mut between, global.as_mut(), &mut out);
+    global.on_end(&mut out).expect("fires");
+    assert_eq!(results(&out.emitted, &[1]).len(), 1, "the rest fires at the end");
+}
+
+#[test]
+fn late_rows_are_counted_and_not_aggregated() {
+    let phases = phases(&[], 0);
+    let (mut local, mut global) = (phases.local(), phases.global());
+    let (mut between, mut out) = (Context::default(), Context::default());
+    global
+        .on_watermark(EventTime(9), &mut out)
+        .expect("nothing to fire");
+    local
+        .on_batch(
+            0,
+            rows(&[row(3, 1, 1), row(9, 1, 1), row(12, 1, 1)]),
+            &mut between,
+        )
+        .expect("rows");
+    local.on_idle(&mut between).expect("flushes");
+    forward(&mut between, global.as_mut(), &mut out);
+    global.on_watermark(EventTime::MAX, &mut out).expect("fires");
+    assert_eq!(out.late_rows, 2);
+    let results = results(&out.emitted, &[]);
+    assert_eq!(
+        results
+            .into_iter()
+            .map(|((start, _), r)| (start, r.count))
+            .collect::<Vec<_>>(),
+        [(10, 1)]
+    );
+}
+
+#[test]
+fn offsets_shift_panes_and_extreme_times_do_not_overflow() {
+    let window = |offset_ms| {
+        let window = graph::TumbleWindow {
+            time_column: 0,
+            size_ms: 10,
+            offset_ms,
+        };
+        super::tumble::Tumble::new(Some(&window)).expect("a window")
+    };
+    let cases = [
+        (0, 0, 0),
+        (0, 9, 0),
+        (0, -1, -10),
+        (0, -10, -10),
+        (3, 2, -7),
+        (3, 3, 3),
+        (-7, 3, 3),
+        (-7, 12, 3),
+        (0, i64::MIN, i64::MIN),
+        (0, i64::MAX, i64::MAX - 7),
+    ];
+    for (offset, time, start) in cases {
+        assert_eq!(window(offset).start(time), start, "{time} with offset {offset}");
+    }
+    assert_eq!(window(0).last(i64::MAX - 7), EventTime::MAX);
+}
+
+#[test]
+fn rows_of_one_pane_are_not_copied_and_scattered_rows_are_gathered() {
+    let window = graph::TumbleWindow {
+        time_column: 0,
+        size_ms: 10,
+        offset_ms: 0,
+    };
+    let window = super::tumble::Tumble::new(Some(&window)).expect("a window");
+    let parts = |times: &[i64]| {
+        let batch = rows(&times.iter().map(|&t| row(t, 1, t)).collect::<Vec<_>>());
+        let parts = window.split(&batch).expect("splits");
+        let values = |p: &super::tumble::Part| {
+            p.of(batch.column(3))
+                .expect("rows")
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
+        };
+        let copied = parts
+            .iter()
+            .all(|p| !Arc::ptr_eq(&p.of(batch.column(3)).expect("rows"), batch.column(3)));
+        (
+            copied,
+            parts.iter().map(|p| (p.start, values(p))).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(parts(&[1, 5, 0, 9]), (false, vec![(0, vec![1, 5, 0, 9])]));
+    assert_eq!(
+        parts(&[1, 5, 10, 3]),
+        (true, vec![(0, vec![1, 5]), (10, vec![10]), (0, vec![3])])
+    );
+    let zigzag: Vec<i64> = (0..20).map(|i| (i % 2) * 10 + i / 2).collect();
+    assert_eq!(
+        parts(&zigzag),
+        (true, vec![(0, (0..10).collect()), (10, (10..20).collect())])
+    );
+}
+
+#[test]
+fn rows_whose_keys_hardly_repeat_are_passed_through_with_the_same_result() {
+    let phases = phases(&[1], 0);
+    let (mut local, mut global) = (phases.local(), phases.global());
+    let (mut between, mut out) = (Context::default(), Context::default());
+    let batches: Vec<Vec<Row>> = (0..6)
+        .map(|b| (0..8192).map(|i| row(i % 30, b * 8192 + i, i)).collect())
+        .collect();
+    let mut passed = 0;
+    for batch in &batches {
+        local.on_batch(0, rows(batch), &mut between).expect("rows");
+        passed += between.emitted.iter().map(RecordBatch::num_rows).sum::<usize>();
+        forward(&mut between, global.as_mut(), &mut out);
+        local.on_idle(&mut between).expect("flushes");
+        forward(&mut between, global.as_mut(), &mut out);
+    }
+    assert_eq!(passed, 4 * 8192, "after two batches that were folded for nothing");
+    global.on_watermark(EventTime::MAX, &mut out).expect("fires");
+    let results = results(&out.emitted, &[1]);
+    assert_eq!(results.len(), 6 * 8192);
+    assert!(results.values().all(|r| r.count == 1));
+    let expected: i64 = batches.iter().flatten().filter_map(|r| r.n).sum();
+    assert_eq!(results.values().filter_map(|r| r.sum).sum::<i64>(), expected);
+}
+
+#[test]
+fn too_many_groups_are_handed_on_early() {
+    let phases = phases(&[1], 0);
+    let mut local = phases.local();
+    let mut between = Context::default();
+    let mut fed = 0;
+    while between.emitted.is_empty() {
+        let batch: Vec<Row> = (0..8192).map(|i| row(0, (fed + i) >> 1, 1)).collect();
+        local.on_batch(0, rows(&batch), &mut between).expect("rows");
+        fed += 8192;
+        assert!(fed < 300_000, "100,000 groups are enough");
+    }
+    assert!(fed >= 200_000, "{fed}");
+    let emitted: usize = between.emitted.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(emitted as i64, fed / 2);
+}
+
+#[test]
+fn a_schema_that_does_not_fit_is_refused() {
+    let mut phases = phases(&[1], 0);
+    phases.local.schema = schema::encode(&raw()).expect("encodes");
+    let failure = build(&phases.local, Some(raw())).err().expect("other columns");
+    assert_eq!(failure.class, weir_model::FailureClass::Internal);
+    assert!(build(&phases.global, Some(raw())).is_err());
+    assert!(build(&phases.global, None).is_err());
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    (
+        -40_i64..60,
+        prop::option::of(0_i64..4),
+        prop::option::of("[a-c]{0,2}"),
+        prop::option::of(any::<i64>()),
+        prop::option::of(-1_000_000_i128..1_000_000),
+        prop::option::of(-8_i8..8),
+    )
+        .prop_map(|(ts, k, name, n, d, f)| Row {
+            ts,
+            k,
+            name,
+            n,
+            d,
+            f: f.map(|f| f64::from(f) / 2.0),
+        })
+}
+
+/// What reaches one of the local phases.
+#[derive(Clone, Debug)]
+enum Step {
+    Rows(Vec<Row>),
+    Idle,
+    /// The watermark of every phase rises by so much.
+    Time(i64),
+}
+
+fn any_step() -> impl Strategy<Value = (usize, Step)> {
+    let step = prop_oneof![
+        4 => prop::collection::vec(any_row(), 1..30).prop_map(Step::Rows),
+        1 => Just(Step::Idle),
+        2 => (0_i64..25).prop_map(Step::Time),
+    ];
+    (0_usize..3, step)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Up to three local phases into one global phase, rows out of order and late, against plain maps.
+    #[test]
+    fn two_phases_give_what_a_plain_map_gives(
+        steps in prop::collection::vec(any_step(), 1..25),
+        keys in prop::sample::select(vec![vec![], vec![1], vec![2], vec![1, 2]]),
+        offset in -12_i64..12,
+    ) {
+        let phases = phases(&keys, offset);
+        let mut locals: Vec<_> = (0..3).map(|_| phases.local()).collect();
+        let mut global = phases.global();
+        let (mut between, mut out) = (Context::default(), Context::default());
+        let mut watermark = -60;
+        let mut on_time: Vec<Row> = Vec::new();
+        let mut late = 0;
+        for (to, step) in steps {
+            match step {
+                Step::Rows(batch) => {
+                    let last = |ts: i64| (ts - offset).div_euclid(10) * 10 + offset + 9;
+                    let (good, bad): (Vec<_>, Vec<_>) = batch.iter().cloned().partition(|r| last(r.ts) > watermark);
+                    on_time.extend(good);
+                    late += bad.len() as u64;
+                    locals[to].on_batch(0, rows(&batch), &mut between).expect("rows");
+                    forward(&mut between, global.as_mut(), &mut out);
+                }
+                Step::Idle => {
+                    locals[to].on_idle(&mut between).expect("flushes");
+                    forward(&mut between, global.as_mut(), &mut out);
+                }
+                Step::Time(by) => {
+                    watermark += by;
+                    for local in &mut locals {
+                        local.on_watermark(EventTime(watermark), &mut between).expect("flushes");
+                        forward(&mut between, global.as_mut(), &mut out);
+                    }
+                    global.on_watermark(EventTime(watermark), &mut out).expect("fires");
+                }
+            }
+        }
+        for local in &mut locals {
+            local.on_end(&mut between).expect("flushes");
+            forward(&mut between, global.as_mut(), &mut out);
+        }
+        global.on_end(&mut out).expect("fires");
+
+        let mut windows: BTreeMap<(i64, Key), Vec<&Row>> = BTreeMap::new();
+        for row in &on_time {
+            let start = (row.ts - offset).div_euclid(10) * 10 + offset;
+            windows.entry((start, key_of(row, &keys))).or_default().push(row);
+        }
+        let expected: BTreeMap<_, _> = windows.into_iter().map(|(key, rows)| (key, naive(&rows))).collect();
+        let found = results(&out.emitted, &keys);
+        let missing: BTreeSet<_> = expected.keys().filter(|k| !found.contains_key(*k)).collect();
+        prop_assert!(missing.is_empty(), "missing {missing:?}");
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(out.late_rows, late);
+    }
+}
