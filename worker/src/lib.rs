@@ -18,4 +18,7 @@ pub mod process;
 pub mod runtime;
 pub mod session;
 
+#[cfg(test)]
+mod tests;
+
 pub use process::{Config, Handle, StartError, start};

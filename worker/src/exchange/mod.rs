@@ -13,6 +13,8 @@ pub mod ipc;
 pub mod partition;
 pub mod receive;
 pub mod remote;
+#[cfg(test)]
+mod tests;
 
 use weir_proto::exchange::ChannelId;
 

@@ -119,8 +119,12 @@ impl Peers {
             state: Mutex::default(),
         });
         peers.insert(address.to_owned(), Arc::clone(&peer));
-        self.runtime
-            .spawn(serve(Arc::downgrade(self), Arc::clone(&peer), outgoing));
+        self.runtime.spawn(serve(
+            Arc::downgrade(self),
+            Arc::downgrade(&peer),
+            address.to_owned(),
+            outgoing,
+        ));
         peer
     }
 
@@ -136,21 +140,26 @@ impl Peers {
 }
 
 /// Dials the peer, sends its frames and takes its credits until the connection breaks; then its channels fail.
-async fn serve(peers: Weak<Peers>, peer: Arc<Peer>, outgoing: UnboundedReceiver<Frame>) {
-    let Some(strong) = peers.upgrade() else { return };
-    let (own_address, clock) = (strong.own_address.clone(), Arc::clone(&strong.clock));
-    drop(strong);
-    let reason = match dial(&peer.address, &own_address, clock.as_ref(), outgoing).await {
+///
+/// The connection ends when nobody holds the peer any more.
+async fn serve(peers: Weak<Peers>, peer: Weak<Peer>, address: String, outgoing: UnboundedReceiver<Frame>) {
+    let Some((own_address, clock)) = peers
+        .upgrade()
+        .map(|p| (p.own_address.clone(), Arc::clone(&p.clock)))
+    else {
+        return;
+    };
+    let reason = match dial(&address, &own_address, clock.as_ref(), outgoing).await {
         Ok(credits) => take_credits(&peer, credits).await,
         Err(reason) => reason,
     };
+    let Some(peer) = peer.upgrade() else { return };
+    tracing::warn!(peer = address, reason, "connection to another worker ended");
     if let Some(peers) = peers.upgrade() {
         peers.forget(&peer);
     }
-    tracing::warn!(peer = peer.address, reason, "connection to another worker ended");
     peer.break_off(&Failure::internal(format!(
-        "lost the connection to the worker at {}: {reason}",
-        peer.address
+        "lost the connection to the worker at {address}: {reason}"
     )));
 }
 
@@ -192,10 +201,13 @@ async fn dial(
     }
 }
 
-async fn take_credits(peer: &Peer, mut credits: Streaming<Credit>) -> String {
+async fn take_credits(peer: &Weak<Peer>, mut credits: Streaming<Credit>) -> String {
     loop {
         match credits.message().await {
-            Ok(Some(credit)) => peer.on_credit(credit),
+            Ok(Some(credit)) => match peer.upgrade() {
+                Some(peer) => peer.on_credit(credit),
+                None => return "nobody uses it any more".to_owned(),
+            },
             Ok(None) => return "it closed the connection".to_owned(),
             Err(status) => return status.message().to_owned(),
         }

@@ -279,3 +279,91 @@ impl TimeTeller {
             .chain(idle.then_some(Message::Idle))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(200);
+
+    /// What is said at these times, in milliseconds, about these states of the splits.
+    fn check(states: &[(u64, SplitsWatermark)], expected: &str) {
+        let mut teller = TimeTeller::new(INTERVAL, None, true);
+        let mut said = Vec::new();
+        for (at, state) in states {
+            teller.stirred = true;
+            said.extend(
+                teller
+                    .news(*state, Duration::from_millis(*at))
+                    .map(|message| match message {
+                        Message::Watermark(watermark) => format!("{at}:{watermark}"),
+                        other => format!("{at}:{other:?}"),
+                    }),
+            );
+        }
+        assert_eq!(said.join(" "), expected, "{states:?}");
+    }
+
+    fn active(at: i64) -> SplitsWatermark {
+        SplitsWatermark::Active(EventTime(at))
+    }
+
+    fn idle(at: i64) -> SplitsWatermark {
+        SplitsWatermark::Idle(Some(EventTime(at)))
+    }
+
+    #[test]
+    fn time_is_told_at_most_once_per_interval_and_only_when_it_has_risen() {
+        check(
+            &[
+                (0, SplitsWatermark::Unknown),
+                (5, active(1)),
+                (10, active(2)),
+                (204, active(3)),
+            ],
+            "5:1",
+        );
+        check(
+            &[
+                (5, active(1)),
+                (205, active(3)),
+                (500, active(3)),
+                (501, active(4)),
+            ],
+            "5:1 205:3 501:4",
+        );
+    }
+
+    #[test]
+    fn idleness_and_its_end_are_told_at_once() {
+        check(
+            &[(5, active(1)), (10, idle(1)), (15, idle(1)), (20, active(1))],
+            "5:1 10:Idle 20:1",
+        );
+        check(
+            &[(5, active(1)), (10, idle(9)), (20, active(9))],
+            "5:1 10:9 10:Idle 20:9",
+        );
+        check(
+            &[(5, SplitsWatermark::Idle(None)), (6, SplitsWatermark::Idle(None))],
+            "5:Idle",
+        );
+    }
+
+    #[test]
+    fn a_pause_is_cut_short_for_time_that_was_not_told_and_for_idle_ticks() {
+        let mut teller = TimeTeller::new(INTERVAL, None, true);
+        assert_eq!(teller.due(), None, "nothing has happened");
+        teller.stirred = true;
+        assert_eq!(teller.news(active(1), INTERVAL).count(), 1);
+        assert_eq!(teller.due(), None, "all was told");
+        teller.stirred = true;
+        assert_eq!(teller.news(active(2), INTERVAL).count(), 0);
+        assert_eq!(teller.due(), Some(INTERVAL * 2));
+
+        let mut teller = TimeTeller::new(INTERVAL, Some(INTERVAL * 4), true);
+        assert!(teller.tick_is_due(INTERVAL));
+        assert!(!teller.tick_is_due(INTERVAL + INTERVAL / 2));
+        assert_eq!(teller.due(), Some(INTERVAL * 2));
+    }
+}

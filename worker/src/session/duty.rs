@@ -210,7 +210,6 @@ impl Duty {
         for report in ended {
             self.say(from_worker::Message::Task(report));
         }
-        self.network.inbound.forget(job, generation);
     }
 
     fn stop(&mut self, key: &Key) {
@@ -218,6 +217,7 @@ impl Duty {
             tracing::info!(job = key.0, generation = %key.1, "cancelling");
             running.deployment.cancel();
         }
+        self.network.inbound.forget(&key.0, key.1);
     }
 
     /// Takes in what a subtask has come to.
@@ -249,6 +249,7 @@ impl Duty {
         let reported = self.say(from_worker::Message::Task(report.clone()));
         if self.ledger.record(report, self.clock.elapsed(), reported) {
             self.running.remove(key);
+            self.network.inbound.forget(&key.0, key.1);
         }
     }
 

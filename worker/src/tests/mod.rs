@@ -1,0 +1,5 @@
+//! Whole job graphs: in one process, and over two workers with a stand-in for the control plane.
+
+mod cluster;
+mod graphs;
+mod local;
