@@ -25,7 +25,7 @@ mod workers;
 
 fn main() {
     std::panic::set_hook(Box::new(|panic| {
-        web_sys::console::error_1(&panic.to_string().into())
+        web_sys::console::error_1(&panic.to_string().into());
     }));
     leptos::mount::mount_to_body(app::App);
 }

@@ -1,6 +1,10 @@
 //! The page for a new job, and what it asks the server.
 
-use leptos::{html::Textarea, prelude::*, task::spawn_local};
+use leptos::{
+    html::{Section, Textarea},
+    prelude::*,
+    task::spawn_local,
+};
 use leptos_router::{
     NavigateOptions,
     hooks::{use_navigate, use_query_map},
@@ -175,7 +179,7 @@ impl Page {
     fn refuse(self, error: api::Error) {
         match error {
             api::Error::Problem(problem) if is_about_script(&problem) => {
-                self.verdict.set(Verdict::Wrong(*problem))
+                self.verdict.set(Verdict::Wrong(*problem));
             }
             error => self.refusal.set(Some(error)),
         }
@@ -260,13 +264,19 @@ fn Form(page: Page, submit: Callback<()>) -> impl IntoView {
     }
 }
 
-/// The graph that the script would run as.
+/// The graph that the script would run as; brought into view, since it is below all else.
 #[component]
 fn Plan(page: Page) -> impl IntoView {
+    let section = NodeRef::<Section>::new();
+    Effect::new(move |_| {
+        if let Some(section) = section.get() {
+            section.scroll_into_view();
+        }
+    });
     move || {
         let ExplainResponse { graph, text } = page.plan.get()?;
         Some(view! {
-            <section class="plan" aria-label="Plan" data-testid="plan">
+            <section class="plan" node_ref=section aria-label="Plan" data-testid="plan">
                 <div class="section-head">
                     <h2>"Plan"</h2>
                     <button type="button" class="button button-small" on:click=move |_| page.plan.set(None)>"Close"</button>

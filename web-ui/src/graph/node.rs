@@ -31,18 +31,17 @@ pub(crate) fn OperatorNode(
     let number = move |pick: fn(&OperatorMetrics) -> u64| own.get().map(|m| pick(&m).to_string());
     let is_selected = move || selected.get() == Some(id);
     let toggle = move || {
-        selected.set(if selected.get_untracked() == Some(id) {
-            None
-        } else {
-            Some(id)
-        })
+        let was_selected = selected.get_untracked() == Some(id);
+        selected.set((!was_selected).then_some(id));
     };
     let whole = format!("{}\n{}", operator.name, operator.description);
     let columns: Vec<&str> = operator.output.iter().map(|c| c.name.as_str()).collect();
-    let columns = match columns.is_empty() {
-        true => String::new(),
-        false => format::truncate(&format!("emits {}", columns.join(", ")), LINE_CHARS),
+    let columns = if columns.is_empty() {
+        String::new()
+    } else {
+        format!("emits {}", columns.join(", "))
     };
+    let columns = format::truncate(&columns, LINE_CHARS);
     let description = format::truncate(&operator.description, LINE_CHARS);
     let now_ms = Memo::new(move |_| metrics.with(|m| m.as_ref().map_or(0, |m| m.at_ms)));
     view! {

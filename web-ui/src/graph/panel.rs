@@ -102,9 +102,13 @@ fn OperatorNumbers(id: OperatorId, numbers: Numbers) -> impl IntoView {
         let is_running = is_running.get();
         let lag = format::watermark_lag(watermark, now_ms).filter(|_| is_running);
         let lag = lag.map(|lag| format!("{lag} behind the clock"));
-        let rows = |n: u64, per_s: f64| match is_running {
-            true => format!("{} ({})", format::count(n), format::rate(per_s)),
-            false => format::count(n),
+        let rows = |n: u64, per_s: f64| {
+            let now = if is_running {
+                format!(" ({})", format::rate(per_s))
+            } else {
+                String::new()
+            };
+            format!("{}{now}", format::count(n))
         };
         Some(view! {
             <h3>{if is_running { "Now" } else { "At the end" }}</h3>

@@ -29,7 +29,7 @@ pub(crate) fn WorkersPage() -> impl IntoView {
         <div class="page">
             <div class="page-head">
                 <h1>"Workers"</h1>
-                <p class="page-sub">{move || workers.value.with(|l| l.is_some()).then(|| summary(&list()))}</p>
+                <p class="page-sub">{move || workers.value.with(Option::is_some).then(|| summary(&list()))}</p>
             </div>
             {states::fetched(workers, "workers", move || {
                 move || if list().is_empty() {
