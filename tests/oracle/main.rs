@@ -147,7 +147,7 @@ async fn streaming_result(query: &Query, folder: &str, parallelism: u32) -> Resu
     let (printed, stats) = local::run(&sql, Some(parallelism))
         .await
         .map_err(|refused| anyhow!("{refused:?}\n{sql}"))?;
-    let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
+    let late = stats.late_rows;
     ensure!(late == 0, "{late} rows came late");
     let mut lines = Vec::new();
     for row in printed.get("result").into_iter().flatten() {

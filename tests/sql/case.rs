@@ -86,8 +86,8 @@ impl Case {
                 )]));
             }
         };
-        let late: u64 = stats.operators.iter().map(|o| o.late_rows).sum();
-        let skipped: u64 = stats.operators.iter().map(|o| o.skipped_records).sum();
+        let late = stats.late_rows;
+        let skipped: u64 = stats.sources.iter().map(|o| o.skipped_records).sum();
         ensure!(
             late == self.late_rows,
             "{late} rows came late, not {}",
