@@ -31,10 +31,24 @@ fn main() {
     let any = |keys: u64| move |random: u64| (random % keys) as i64;
     // As Nexmark's bids: half of them on one of the latest hundreds of auctions.
     let hot = |random: u64| if random.is_multiple_of(2) { (random >> 8) % 100 } else { (random >> 8) % 3000 } as i64;
-    local("count per key, 1000 keys", any(1000));
-    local("count per key, hot keys", hot);
-    local("count per key, 100,000 keys", any(100_000));
-    local("count per key, keys that hardly repeat", any(1 << 40));
+    local("count per key, 1000 keys", &[0], vec![count()], any(1000));
+    local("count per key, hot keys", &[0], vec![count()], hot);
+    local("count per key, 100,000 keys", &[0], vec![count()], any(100_000));
+    local(
+        "count per key, keys that hardly repeat",
+        &[0],
+        vec![count()],
+        any(1 << 40),
+    );
+    local("count per string key, 1000 keys", &[2], vec![count()], any(1000));
+    local(
+        "count per number and string, 1000 keys",
+        &[0, 2],
+        vec![count()],
+        any(1000),
+    );
+    local("sum, min, max and avg, 1000 keys", &[0], numbers(), any(1000));
+    local("sum, min, max and avg of all rows", &[], numbers(), any(1000));
     global("merge of partial counts, 1000 keys", any(1000));
     global("merge of partial counts, 100,000 keys", any(100_000));
     calc();
@@ -94,13 +108,25 @@ fn field(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
 }
 
-fn count() -> graph::Aggregate {
+fn aggregate(function: graph::AggregateFunction, column: Option<u32>) -> graph::Aggregate {
     let result = Schema::new(vec![field("n", DataType::Int64)]);
     graph::Aggregate {
-        function: graph::AggregateFunction::CountStar.into(),
-        column: None,
+        function: function.into(),
+        column,
         result: schema::encode(&result).expect("encodes"),
     }
+}
+
+fn count() -> graph::Aggregate {
+    aggregate(graph::AggregateFunction::CountStar, None)
+}
+
+/// Of the third column.
+fn numbers() -> Vec<graph::Aggregate> {
+    use graph::AggregateFunction::{Avg, Max, Min, Sum};
+    [Sum, Min, Max, Avg]
+        .map(|function| aggregate(function, Some(3)))
+        .into()
 }
 
 fn window() -> graph::TumbleWindow {
@@ -119,13 +145,11 @@ fn operator(output: &Schema, spec: Spec) -> graph::Operator {
     }
 }
 
-fn partial_schema() -> Schema {
-    Schema::new(vec![
-        field("k", DataType::Int64),
-        field("n", DataType::Int64),
-        field("$pane", MS),
-        field("$rows", DataType::Int64),
-    ])
+/// Keys, a number per partial column, the pane, the rows.
+fn partial_schema(keys: Vec<Field>, partials: usize) -> Schema {
+    let partials = (0..partials).map(|_| field("p", DataType::Int64));
+    let rest = [field("$pane", MS), field("$rows", DataType::Int64)];
+    Schema::new(keys.into_iter().chain(partials).chain(rest).collect::<Vec<_>>())
 }
 
 /// A window lasts 64 batches, a quarter of a million rows.
@@ -133,27 +157,44 @@ fn time(batch: usize, row: usize) -> i64 {
     (batch * BATCH_ROWS + row) as i64 * 10_000 / (64 * BATCH_ROWS) as i64
 }
 
-fn local(name: &str, key: impl Fn(u64) -> i64) {
-    let input = Arc::new(Schema::new(vec![field("k", DataType::Int64), field("ts", MS)]));
+fn local(name: &str, keys: &[u32], aggregates: Vec<graph::Aggregate>, key: impl Fn(u64) -> i64) {
+    let input = Arc::new(Schema::new(vec![
+        field("k", DataType::Int64),
+        field("ts", MS),
+        field("name", DataType::Utf8),
+        field("n", DataType::Int64),
+    ]));
+    let key_fields = keys.iter().map(|&k| input.field(k as usize).clone()).collect();
+    // An average has two partial columns.
+    let output = partial_schema(
+        key_fields,
+        if aggregates.len() > 1 {
+            aggregates.len() + 1
+        } else {
+            1
+        },
+    );
     let spec = graph::LocalWindowAggregate {
         window: Some(window()),
-        keys: vec![0],
-        aggregates: vec![count()],
+        keys: keys.to_vec(),
+        aggregates,
     };
-    let operator = operator(&partial_schema(), Spec::LocalWindowAggregate(spec));
+    let operator = operator(&output, Spec::LocalWindowAggregate(spec));
     let mut operator = build(&operator, Some(Arc::clone(&input))).expect("an operator");
     let mut seed = 1;
     let batches: Vec<RecordBatch> = (0..BATCHES)
         .map(|batch| {
             let keys = Int64Array::from_iter_values((0..BATCH_ROWS).map(|_| key(random(&mut seed))));
-            let times = (0..BATCH_ROWS).map(|row| time(batch, row));
-            record_batch(
-                &input,
-                vec![
-                    Arc::new(keys),
-                    Arc::new(TimestampMillisecondArray::from_iter_values(times)),
-                ],
-            )
+            let names = StringArray::from_iter_values(keys.values().iter().map(|k| format!("country {k}")));
+            let times =
+                TimestampMillisecondArray::from_iter_values((0..BATCH_ROWS).map(|row| time(batch, row)));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(keys.clone()),
+                Arc::new(times),
+                Arc::new(names),
+                Arc::new(keys),
+            ];
+            record_batch(&input, columns)
         })
         .collect();
     let mut fed = 0;
@@ -167,7 +208,7 @@ fn local(name: &str, key: impl Fn(u64) -> i64) {
 }
 
 fn global(name: &str, key: impl Fn(u64) -> i64) {
-    let input = Arc::new(partial_schema());
+    let input = Arc::new(partial_schema(vec![field("k", DataType::Int64)], 1));
     let output = Schema::new(vec![
         field("k", DataType::Int64),
         field("n", DataType::Int64),
