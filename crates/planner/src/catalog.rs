@@ -168,7 +168,7 @@ impl TableDef {
             found.map_or(self.at, |(key, text)| if value { text.at } else { key.at })
         };
         let place = match &error {
-            E::UnknownConnector { .. } => at("connector", true),
+            E::UnknownConnector { .. } | E::Unsupported { .. } => at("connector", true),
             E::Unknown { option, .. } => at(option, false),
             E::Invalid { option, .. } => at(option, true),
             E::Missing { .. } => self.at,
@@ -179,7 +179,6 @@ impl TableDef {
                     self.at
                 }
             }
-            E::Unsupported { .. } => at("connector", true),
         };
         error.problem().at(place)
     }

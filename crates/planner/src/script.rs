@@ -101,7 +101,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
             Statement::Set { key, value } => settings.set(&key, &value)?,
             Statement::CreateTable(ddl) => {
                 if catalog.is_free(&ddl.name, ddl.if_not_exists)? {
-                    let table = TableDef::new(ddl, &Session::new(&catalog))?;
+                    let table = TableDef::new(*ddl, &Session::new(&catalog))?;
                     catalog.add_table(table);
                 }
             }

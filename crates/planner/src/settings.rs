@@ -99,7 +99,7 @@ impl Settings {
                 self.parallelism = Some(whole(key, value, 1, u64::from(MAX_PARALLELISM))? as u32);
             }
             "pipeline.auto-watermark-interval" => {
-                self.runtime.auto_watermark_interval_ms = duration(key, value)?
+                self.runtime.auto_watermark_interval_ms = duration(key, value)?;
             }
             "pipeline.batch-rows" => self.runtime.batch_rows = whole(key, value, 1, 1 << 20)? as u32,
             "table.exec.source.idle-timeout" => self.idle_timeout_ms = duration(key, value)?,

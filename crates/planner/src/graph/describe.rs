@@ -63,15 +63,18 @@ fn column_names(operators: &Operators, id: usize) -> Vec<String> {
 }
 
 fn source(read: &SourceRead) -> String {
-    let mut text = format!("SELECT {}", select_list(&read.projection[..read.emitted]));
+    let mut parts = vec![format!(
+        "SELECT {}",
+        select_list(&read.projection[..read.emitted])
+    )];
     if let Some(filter) = &read.filter {
-        text += &format!(" WHERE {}", format_expr(&shown(filter, read)));
+        parts.push(format!("WHERE {}", format_expr(&shown(filter, read))));
     }
     if let Some((time, watermark)) = &read.watermark {
         let time = &read.projection[*time].0;
-        text += &format!(" WATERMARK FOR {time} AS {}", format_expr(watermark));
+        parts.push(format!("WATERMARK FOR {time} AS {}", format_expr(watermark)));
     }
-    text
+    parts.join(" ")
 }
 
 /// The filter with hidden columns as what they are.
@@ -89,11 +92,11 @@ fn shown(filter: &Expr, read: &SourceRead) -> Expr {
 }
 
 fn calc_text(calc: &Calc) -> String {
-    let mut text = format!("SELECT {}", select_list(&calc.columns));
-    if let Some(filter) = &calc.filter {
-        text += &format!(" WHERE {}", format_expr(filter));
+    let select = format!("SELECT {}", select_list(&calc.columns));
+    match &calc.filter {
+        Some(filter) => format!("{select} WHERE {}", format_expr(filter)),
+        None => select,
     }
-    text
 }
 
 fn select_list(columns: &[(String, Expr)]) -> String {
@@ -124,12 +127,16 @@ fn window(aggregate: &WindowAggregate, columns: &[String]) -> String {
         .map(|call| call.text.as_str())
         .collect();
     let keys: Vec<_> = aggregate.keys.iter().map(|key| name(*key)).collect();
-    let mut text = format!("{} ON {}{offset}", window_name(aggregate), name(aggregate.time));
+    let mut parts = vec![format!(
+        "{} ON {}{offset}:",
+        window_name(aggregate),
+        name(aggregate.time)
+    )];
     if !calls.is_empty() {
-        text += &format!(": {}", calls.join(", "));
+        parts.push(calls.join(", "));
     }
     if !keys.is_empty() {
-        text += &format!(" BY {}", keys.join(", "));
+        parts.push(format!("BY {}", keys.join(", ")));
     }
-    text
+    parts.join(" ")
 }

@@ -183,10 +183,10 @@ struct FlinkTypes;
 
 impl TypePlanner for FlinkTypes {
     fn plan_type_field(&self, sql_type: &sqlparser::ast::DataType) -> Result<Option<FieldRef>> {
-        match types::of_ast(sql_type) {
-            Some(data_type) => Ok(Some(Arc::new(Field::new("", data_type, true)))),
-            None => not_impl_err!("a CAST to {sql_type}"),
-        }
+        types::of_ast(sql_type).map_or_else(
+            || not_impl_err!("a CAST to {sql_type}"),
+            |data_type| Ok(Some(Arc::new(Field::new("", data_type, true)))),
+        )
     }
 }
 

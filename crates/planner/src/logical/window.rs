@@ -91,6 +91,8 @@ impl WindowNode {
     }
 }
 
+// The trait ties the name to the node.
+#[allow(clippy::unnecessary_literal_bound)]
 impl UserDefinedLogicalNodeCore for WindowNode {
     fn name(&self) -> &str {
         "Window"

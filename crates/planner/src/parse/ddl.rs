@@ -1,6 +1,6 @@
 //! `CREATE TABLE` and `CREATE VIEW`.
 
-use sqlparser::{ast, tokenizer::Token};
+use sqlparser::{ast, parser::Parser, tokenizer::Token};
 use weir_model::Location;
 
 use super::{
@@ -44,7 +44,7 @@ pub(crate) enum ColumnKind {
     /// Computed from physical columns.
     Computed {
         /// The expression.
-        expr: ast::Expr,
+        expr: Box<ast::Expr>,
         /// Where it begins.
         at: Location,
     },
@@ -82,7 +82,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let at = cursor.at();
     let temporary = cursor.eat(&["TEMPORARY"]);
     if cursor.eat(&["TABLE"]) {
-        return create_table(cursor).map(Statement::CreateTable);
+        return Ok(Statement::CreateTable(Box::new(create_table(cursor)?)));
     }
     if cursor.eat(&["VIEW"]) {
         return create_view(cursor).map(Statement::CreateView);
@@ -169,7 +169,7 @@ fn column_kind(cursor: &mut Cursor<'_>, table: &mut CreateTable, name: &Name) ->
     if cursor.eat(&["AS"]) {
         let at = cursor.at();
         return Ok(ColumnKind::Computed {
-            expr: cursor.parse(|parser| parser.parse_expr())?,
+            expr: Box::new(cursor.parse(Parser::parse_expr)?),
             at,
         });
     }
@@ -222,7 +222,7 @@ fn watermark(cursor: &mut Cursor<'_>) -> Result<Watermark> {
     let at = cursor.at();
     Ok(Watermark {
         column,
-        expr: cursor.parse(|parser| parser.parse_expr())?,
+        expr: cursor.parse(Parser::parse_expr)?,
         at,
     })
 }

@@ -40,7 +40,7 @@ pub(crate) enum Statement {
         value: Name,
     },
     /// `CREATE TABLE`
-    CreateTable(CreateTable),
+    CreateTable(Box<CreateTable>),
     /// `CREATE VIEW`
     CreateView(CreateView),
     /// `INSERT INTO`

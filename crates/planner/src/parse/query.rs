@@ -2,6 +2,7 @@
 
 use sqlparser::{
     ast,
+    parser::Parser,
     tokenizer::{Token, TokenWithSpan},
 };
 
@@ -25,7 +26,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
         ));
     }
     let mut inner = Cursor::new(&tokens);
-    let query = inner.parse(|parser| parser.parse_query())?;
+    let query = inner.parse(Parser::parse_query)?;
     if !inner.is_done() {
         return Err(inner.expected("the end of the statement (;)"));
     }
@@ -71,8 +72,12 @@ fn is_operator(token: &Token) -> bool {
             token,
             &["AND", "OR", "NOT", "UNION", "IS", "CASE", "LIKE", "FROM", "JOIN"],
         ),
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::Period => false,
-        Token::LParen | Token::RParen => false,
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Comma
+        | Token::Period
+        | Token::LParen
+        | Token::RParen => false,
         _ => true,
     }
 }

@@ -243,7 +243,7 @@ impl<'a> Cursor<'a> {
     /// Lets sqlparser read what comes next.
     pub(crate) fn parse<T>(
         &mut self,
-        read: impl FnOnce(&mut Parser) -> std::result::Result<T, ParserError>,
+        read: impl FnOnce(&mut Parser<'static>) -> std::result::Result<T, ParserError>,
     ) -> Result<T> {
         let mut parser = Parser::new(&FlinkDialect).with_tokens_with_locations(self.rest().to_vec());
         let at = self.at();

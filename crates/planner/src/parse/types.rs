@@ -247,9 +247,9 @@ fn row(cursor: &mut Cursor<'_>, depth: usize) -> Result<Fields> {
         }
     }
     if angled {
-        cursor.close_angle()?
+        cursor.close_angle()?;
     } else {
-        cursor.expect_token(&Token::RParen)?
+        cursor.expect_token(&Token::RParen)?;
     }
     Ok(fields.into())
 }

@@ -206,8 +206,8 @@ impl Lower<'_> {
     }
 
     fn place(&self, aggregate: &Aggregate) -> weir_model::Location {
-        let exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
-        exprs.filter_map(expr_place).next().unwrap_or(self.at)
+        let mut exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
+        exprs.find_map(expr_place).unwrap_or(self.at)
     }
 }
 

@@ -100,10 +100,7 @@ pub(crate) fn unique_name(name: String, taken: &mut HashSet<String>) -> String {
 /// All of these conditions as one. What may fail is only computed for rows that pass the others.
 pub(crate) fn all_of(conditions: Vec<Expr>, schema: &DFSchema) -> Option<Expr> {
     let mut parts: Vec<Expr> = Vec::new();
-    for part in conditions
-        .into_iter()
-        .flat_map(|condition| utils::split_conjunction_owned(condition))
-    {
+    for part in conditions.into_iter().flat_map(utils::split_conjunction_owned) {
         if !parts.contains(&part) && !is_true(&part) {
             parts.push(part);
         }

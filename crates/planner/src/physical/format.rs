@@ -73,17 +73,18 @@ pub fn format_expr(expr: &Expr) -> String {
 }
 
 fn case_text(case: &datafusion_expr::Case) -> String {
-    let mut text = String::from("CASE");
-    if let Some(of) = &case.expr {
-        text += &format!(" {}", format_expr(of));
-    }
+    let mut parts = vec!["CASE".to_owned()];
+    parts.extend(case.expr.iter().map(|of| format_expr(of)));
     for (when, then) in &case.when_then_expr {
-        text += &format!(" WHEN {} THEN {}", format_expr(when), format_expr(then));
+        parts.push(format!("WHEN {} THEN {}", format_expr(when), format_expr(then)));
     }
-    if let Some(otherwise) = &case.else_expr {
-        text += &format!(" ELSE {}", format_expr(otherwise));
-    }
-    text + " END"
+    parts.extend(
+        case.else_expr
+            .iter()
+            .map(|otherwise| format!("ELSE {}", format_expr(otherwise))),
+    );
+    parts.push("END".to_owned());
+    parts.join(" ")
 }
 
 fn arguments(exprs: &[Expr]) -> String {

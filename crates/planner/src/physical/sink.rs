@@ -178,20 +178,24 @@ fn stores(from: &DataType, to: &DataType) -> bool {
         T::Int64 => Some(4),
         _ => None,
     };
-    match (from, to) {
-        (T::Null, _) => true,
-        (from, to) if integer(from).is_some() && integer(to).is_some() => integer(from) <= integer(to),
-        (from, T::Decimal128(..) | T::Float64) if integer(from).is_some() => true,
-        (from, T::Float32) if integer(from).is_some() => true,
-        (T::Decimal128(..) | T::Float32 | T::Float64, T::Decimal128(..) | T::Float64) => true,
-        (T::Decimal128(..), T::Float32) => true,
-        (T::Utf8View | T::LargeUtf8, T::Utf8) => true,
-        (T::BinaryView | T::LargeBinary, T::Binary) => true,
-        (T::Timestamp(..), T::Timestamp(..)) => true,
-        (T::Date32, T::Timestamp(..)) => true,
-        (T::Time32(_) | T::Time64(_), T::Time32(_) | T::Time64(_)) => true,
-        _ => false,
+    match (integer(from), integer(to)) {
+        (Some(from), Some(to)) => return from <= to,
+        (Some(_), None) => return matches!(to, T::Decimal128(..) | T::Float32 | T::Float64),
+        _ => {}
     }
+    matches!(
+        (from, to),
+        (T::Null, _)
+            | (
+                T::Decimal128(..) | T::Float32 | T::Float64,
+                T::Decimal128(..) | T::Float64
+            )
+            | (T::Decimal128(..), T::Float32)
+            | (T::Utf8View | T::LargeUtf8, T::Utf8)
+            | (T::BinaryView | T::LargeBinary, T::Binary)
+            | (T::Timestamp(..) | T::Date32, T::Timestamp(..))
+            | (T::Time32(_) | T::Time64(_), T::Time32(_) | T::Time64(_))
+    )
 }
 
 #[cfg(test)]

@@ -151,7 +151,9 @@ impl Build {
                 .as_ref()
                 .map_or(Ok(true), |f| self.is_free(f, &reads, has_time))?;
             if free {
-                columns.into_iter().for_each(|(name, expr)| self.emit(name, expr));
+                for (name, expr) in columns {
+                    self.emit(name, expr);
+                }
                 self.emitted = Some(self.columns.len());
                 self.filter = filter.map(|f| self.by_name(f)).transpose()?;
                 return Ok(None);

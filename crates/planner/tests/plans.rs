@@ -1,0 +1,269 @@
+//! What scripts become.
+
+mod common;
+
+use common::{plan_on_tables, plan_sql};
+use weir_planner::{PlanOptions, plan};
+use weir_proto::graph::{edge::Partitioning, operator::Spec};
+
+async fn check(sql: &str) -> String {
+    match plan_on_tables(sql).await {
+        Ok(planned) => planned.text,
+        Err(problem) => panic!("{problem}\n{sql}"),
+    }
+}
+
+async fn nexmark(query: &str) -> String {
+    let path = format!("{}/../../bench/nexmark/{query}.sql", env!("CARGO_MANIFEST_DIR"));
+    let sql = std::fs::read_to_string(&path).expect("the query is there");
+    match plan_sql(&sql).await {
+        Ok(planned) => planned.text,
+        Err(problem) => panic!("{problem}"),
+    }
+}
+
+#[tokio::test]
+async fn projections_filters_and_views_melt_into_one_calc() {
+    insta::assert_snapshot!(check(
+        "CREATE VIEW v AS SELECT page, amount + 1 AS more FROM clicks WHERE amount > 0;
+         INSERT INTO pages SELECT UPPER(page), CAST(more AS BIGINT) FROM v WHERE page <> 'x';"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn a_calc_without_a_filter_is_the_sources_own_projection() {
+    insta::assert_snapshot!(check("INSERT INTO pages SELECT page, amount * 2 FROM clicks;").await, @"");
+}
+
+#[tokio::test]
+async fn a_filter_on_columns_that_are_passed_on_is_the_sources_own() {
+    insta::assert_snapshot!(check("INSERT INTO pages SELECT page, amount FROM clicks WHERE amount > 3;").await, @"");
+}
+
+#[tokio::test]
+async fn a_column_only_filtered_by_is_dropped_behind_the_filter() {
+    insta::assert_snapshot!(check("INSERT INTO pages (page) SELECT page FROM clicks WHERE amount > 3;").await, @"");
+}
+
+#[tokio::test]
+async fn a_windowed_aggregate_has_two_phases() {
+    insta::assert_snapshot!(check(
+        "INSERT INTO wide
+         SELECT COUNT(*), page, CAST(AVG(price) AS DOUBLE), window_end
+         FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' MINUTE))
+         WHERE amount > 0
+         GROUP BY window_start, window_end, page
+         HAVING SUM(amount) > 10;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn windows_are_named_by_argument_and_read_views_and_queries() {
+    insta::assert_snapshot!(check(
+        "CREATE VIEW big AS SELECT page AS p, ts AS at FROM clicks WHERE amount > 100;
+         INSERT INTO pages SELECT p, COUNT(*) FROM TABLE(TUMBLE(
+            DATA => TABLE big, TIMECOL => DESCRIPTOR(at), SIZE => INTERVAL '1' HOUR, `OFFSET` => INTERVAL '10' MINUTE))
+         GROUP BY window_start, window_end, p;
+         INSERT INTO pages SELECT p, MAX(amount) FROM TUMBLE(
+            (SELECT LOWER(page) AS p, amount, ts FROM clicks), DESCRIPTOR(ts), INTERVAL '1' DAY)
+         GROUP BY p, window_start, window_end;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn a_window_without_keys_is_computed_in_one_place() {
+    insta::assert_snapshot!(check(
+        "INSERT INTO pages (amount) SELECT SUM(amount)
+         FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn windows_of_windows_follow_the_window_time() {
+    insta::assert_snapshot!(check(
+        "CREATE VIEW minutes AS SELECT page, COUNT(*) AS n, window_time AS at
+         FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+         GROUP BY window_start, window_end, window_time, page;
+         INSERT INTO pages SELECT page, SUM(n) FROM TABLE(TUMBLE(TABLE minutes, DESCRIPTOR(at), INTERVAL '1' HOUR))
+         GROUP BY window_start, window_end, page;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn windows_need_no_aggregate() {
+    insta::assert_snapshot!(check(
+        "INSERT INTO wide (b, d) SELECT page, window_start
+         FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND));"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn nested_fields_are_read_alone() {
+    let planned = plan_on_tables(
+        "INSERT INTO pages SELECT item.name, item.size.width FROM orders WHERE orders.item.size.height > 2;",
+    )
+    .await
+    .expect("plans");
+    insta::assert_snapshot!(planned.text, @"");
+    let Some(Spec::Source(source)) = &planned.graph.operators[0].spec else {
+        panic!("no source first")
+    };
+    let scan = weir_proto::schema::decode(&source.scan_schema).expect("decodes");
+    let types: Vec<_> = scan
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}", f.name(), weir_proto::convert::sql_type(f.data_type())))
+        .collect();
+    insta::assert_snapshot!(types.join(", "), @"");
+}
+
+#[tokio::test]
+async fn scans_of_one_table_share_its_source() {
+    insta::assert_snapshot!(check(
+        "EXECUTE STATEMENT SET BEGIN
+         INSERT INTO pages SELECT page, amount FROM clicks WHERE amount > 1;
+         INSERT INTO wide (b) SELECT `user` FROM clicks;
+         END;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn an_expression_that_is_read_twice_is_computed_once() {
+    insta::assert_snapshot!(check(
+        "INSERT INTO pages SELECT p || p, 1 FROM (SELECT UPPER(page) AS p FROM clicks) WHERE p <> 'X';"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn what_may_fail_is_computed_for_rows_that_pass_the_rest() {
+    insta::assert_snapshot!(check(
+        "INSERT INTO pages SELECT page, amount FROM clicks WHERE 10 / amount > 1 AND amount <> 0;"
+    ).await, @"");
+}
+
+#[tokio::test]
+async fn nexmark_q0_reads_flat_columns() {
+    insta::assert_snapshot!(nexmark("q0").await, @"");
+}
+
+#[tokio::test]
+async fn nexmark_q1_computes_one_column() {
+    insta::assert_snapshot!(nexmark("q1").await, @"");
+}
+
+#[tokio::test]
+async fn nexmark_q2_reads_three_columns() {
+    insta::assert_snapshot!(nexmark("q2").await, @"");
+}
+
+#[tokio::test]
+async fn nexmark_tumble_count_computes_event_time_once() {
+    insta::assert_snapshot!(nexmark("tumble-count").await, @"");
+}
+
+#[tokio::test]
+async fn settings_reach_the_graph() {
+    let planned = plan_on_tables(
+        "SET 'pipeline.name' = 'my job'; SET 'parallelism.default' = '3'; SET 'pipeline.auto-watermark-interval' = '0';
+         SET 'execution.exchange.linger' = '7 ms'; SET 'execution.runtime-mode' = 'streaming';
+         SET 'table.exec.source.idle-timeout' = '2 s';
+         INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+         GROUP BY window_start, window_end, page;",
+    )
+    .await
+    .expect("plans");
+    let settings = planned.graph.settings.expect("settings");
+    assert_eq!((planned.name.as_str(), planned.parallelism), ("my job", 3));
+    assert_eq!(
+        (settings.auto_watermark_interval_ms, settings.exchange_linger_ms),
+        (0, 7)
+    );
+    assert_eq!((settings.batch_rows, settings.channel_bytes), (8192, 1 << 20));
+    assert!(
+        planned
+            .graph
+            .operators
+            .iter()
+            .all(|operator| operator.parallelism == 3)
+    );
+    let Some(Spec::Source(source)) = &planned.graph.operators[0].spec else {
+        panic!("no source first")
+    };
+    assert_eq!(source.watermark.as_ref().map(|w| w.idle_timeout_ms), Some(2_000));
+}
+
+#[tokio::test]
+async fn the_requests_parallelism_wins_over_the_scripts() {
+    let sql = format!(
+        "{}SET 'parallelism.default' = '3'; INSERT INTO pages SELECT page, amount FROM clicks;",
+        common::TABLES
+    );
+    let planned = plan(&sql, &PlanOptions { parallelism: Some(5) })
+        .await
+        .expect("plans");
+    assert_eq!(planned.parallelism, 5);
+    assert_eq!(planned.name, "insert into pages");
+}
+
+#[tokio::test]
+async fn tasks_are_cut_at_the_shuffle_and_ids_are_positions() {
+    let planned = plan_on_tables(
+        "INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+         GROUP BY window_start, window_end, page;",
+    )
+    .await
+    .expect("plans");
+    let graph = &planned.graph;
+    let kinds: Vec<_> = graph
+        .operators
+        .iter()
+        .map(|o| (o.name.as_str(), o.task))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("Source: clicks", 0),
+            ("Local TUMBLE 1 s", 0),
+            ("TUMBLE 1 s", 1),
+            ("Calc", 1),
+            ("Sink: pages", 1)
+        ]
+    );
+    assert!(
+        graph
+            .operators
+            .iter()
+            .enumerate()
+            .all(|(i, o)| o.id as usize == i)
+    );
+    let shuffled: Vec<_> = graph
+        .edges
+        .iter()
+        .filter(|e| matches!(e.partitioning, Some(Partitioning::Hash(_))))
+        .map(|e| (e.from, e.to))
+        .collect();
+    assert_eq!(shuffled, [(1, 2)]);
+}
+
+async fn uids(sql: &str) -> Vec<String> {
+    let planned = plan_on_tables(sql).await.expect("plans");
+    planned.graph.operators.into_iter().map(|o| o.uid).collect()
+}
+
+#[tokio::test]
+async fn uids_of_state_survive_a_filter_and_a_column_downstream() {
+    let with = |select: &str, having: &str| {
+        format!(
+            "INSERT INTO wide (a, b) SELECT {select} FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+             GROUP BY window_start, window_end, page {having};"
+        )
+    };
+    let before = uids(&with("COUNT(*), page", "")).await;
+    let after = uids(&with("COUNT(*) + 1, UPPER(page)", "HAVING COUNT(*) > 1")).await;
+    let state = "sink-wide/window-aggregate-1".to_owned();
+    assert!(
+        before.contains(&state) && after.contains(&state),
+        "{before:?} {after:?}"
+    );
+    assert!(before.contains(&"source-clicks".to_owned()) && before.contains(&"sink-wide".to_owned()));
+}
