@@ -11,7 +11,7 @@ use weir_proto::{control::Hello, exchange::exchange_server::ExchangeServer};
 
 use crate::{
     exchange::{
-        CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES,
+        CONNECTION_WINDOW_BYTES, FRAME_BYTES, MAX_MESSAGE_BYTES,
         receive::{ExchangeService, Inbound},
         remote::Peers,
     },
@@ -172,6 +172,7 @@ async fn serve(listener: TcpListener, inbound: Arc<Inbound>, shutdown: Cancellat
     let server = Server::builder()
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .initial_stream_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .http2_keepalive_interval(Some(Duration::from_secs(2)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .add_service(service)

@@ -42,7 +42,7 @@ pub fn mix_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<(), Failure> 
             integers::<Time32SecondType>(column, nulls, hashes, |v| i64::from(v) as u64);
         }
         DataType::Time32(_) => {
-            integers::<Time32MillisecondType>(column, nulls, hashes, |v| i64::from(v) as u64)
+            integers::<Time32MillisecondType>(column, nulls, hashes, |v| i64::from(v) as u64);
         }
         DataType::Time64(TimeUnit::Nanosecond) => {
             integers::<Time64NanosecondType>(column, nulls, hashes, |v| v as u64);

@@ -49,10 +49,13 @@ impl std::fmt::Debug for Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
+        let mut context = IpcWriteContext::default();
+        // The next body is about as large: its bytes are allocated at once.
+        context.set_reserve_scratch(true);
         Self {
             generator: IpcDataGenerator::default(),
             options: IpcWriteOptions::default(),
-            context: IpcWriteContext::default(),
+            context,
             dictionaries: DictionaryTracker::new(true),
         }
     }
@@ -164,9 +167,11 @@ mod tests {
     use super::*;
 
     fn rows() -> RecordBatch {
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter(
-            (0..1000).map(|i| (i % 7 != 0).then_some(i)),
-        ));
+        let numbers: ArrayRef = Arc::new(
+            (0..1000)
+                .map(|i| (i % 7 != 0).then_some(i))
+                .collect::<Int64Array>(),
+        );
         let words: ArrayRef = Arc::new(StringArray::from_iter_values(
             (0..1000).map(|i| format!("word {i}")),
         ));
@@ -186,7 +191,7 @@ mod tests {
             ("nested", Arc::new(nested) as ArrayRef),
             (
                 "flags",
-                Arc::new(BooleanArray::from_iter((0..1000).map(|i| Some(i % 3 == 0)))),
+                Arc::new((0..1000).map(|i| Some(i % 3 == 0)).collect::<BooleanArray>()),
             ),
             ("prices", Arc::new(Decimal128Array::from_iter_values(0..1000))),
             (

@@ -24,6 +24,9 @@ pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
 /// Bytes of a connection that may be under way before the receiver's process has taken them. Bounds memory per peer.
 pub const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
+/// Largest HTTP/2 frame that a worker takes from another, bytes: a batch travels in few of them.
+pub const FRAME_BYTES: u32 = 1 << 20;
+
 /// The request header in which a dialling worker says its own exchange address.
 pub const FROM_HEADER: &str = "weir-exchange-address";
 

@@ -145,6 +145,7 @@ impl Exchange for ExchangeService {
     }
 }
 
+type Taken = (UnboundedSender<(usize, usize)>, UnboundedReceiver<(usize, usize)>);
 type Opened = (ChannelId, Result<InboxSender, String>);
 
 /// One connection from another worker: takes its frames apart, never waiting for a task.
@@ -157,7 +158,8 @@ struct Connection {
     tags: HashMap<usize, ChannelId>,
     next_tag: usize,
     opening: FuturesUnordered<BoxFuture<'static, Opened>>,
-    taken: (UnboundedSender<(usize, usize)>, UnboundedReceiver<(usize, usize)>),
+    /// What tasks have taken, to be granted again: tags and bytes.
+    taken: Taken,
 }
 
 impl Connection {

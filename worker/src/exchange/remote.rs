@@ -40,7 +40,7 @@ pub struct Peers {
     own_address: String,
     runtime: Handle,
     clock: Arc<dyn Clock>,
-    peers: Mutex<HashMap<String, Arc<Peer>>>,
+    by_address: Mutex<HashMap<String, Arc<Peer>>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Peers {
             own_address,
             runtime,
             clock,
-            peers: Mutex::default(),
+            by_address: Mutex::default(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Peers {
     }
 
     fn peer(self: &Arc<Self>, address: &str) -> Arc<Peer> {
-        let mut peers = self.peers.lock();
+        let mut peers = self.by_address.lock();
         if let Some(peer) = peers.get(address) {
             return Arc::clone(peer);
         }
@@ -129,7 +129,7 @@ impl Peers {
     }
 
     fn forget(&self, peer: &Arc<Peer>) {
-        let mut peers = self.peers.lock();
+        let mut peers = self.by_address.lock();
         if peers
             .get(&peer.address)
             .is_some_and(|known| Arc::ptr_eq(known, peer))
@@ -184,7 +184,7 @@ async fn dial(
     let connection = loop {
         match endpoint.connect().await {
             Ok(connection) => break connection,
-            Err(e) if clock.elapsed() - started > DIAL_TIMEOUT => {
+            Err(e) if clock.elapsed() > started + DIAL_TIMEOUT => {
                 return Err(format!("it does not answer: {e}"));
             }
             Err(_) => clock.sleep(DIAL_PAUSE).await,

@@ -258,7 +258,7 @@ impl Wiring {
                 })?),
                 Location::Peer(address) => {
                     let network = network.ok_or_else(no_network)?;
-                    Sender::Remote(network.peers.open(address, self.channel_id(channel)))
+                    Sender::Remote(Box::new(network.peers.open(address, self.channel_id(channel))))
                 }
             });
         }

@@ -27,7 +27,7 @@ pub enum Sender {
     /// To a subtask in this process: batches pass as they are.
     Local(InboxSender),
     /// To a subtask in another process.
-    Remote(RemoteSender),
+    Remote(Box<RemoteSender>),
 }
 
 impl Sender {

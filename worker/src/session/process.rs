@@ -25,7 +25,8 @@ impl Usage {
         let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let cpu_milli = match self.at {
             Some(at) if now > at => {
-                (cpu.saturating_sub(self.cpu).as_secs_f64() / (now - at).as_secs_f64() * 1000.0) as u32
+                (cpu.saturating_sub(self.cpu).as_secs_f64() / now.saturating_sub(at).as_secs_f64() * 1000.0)
+                    as u32
             }
             _ => 0,
         };

@@ -20,7 +20,7 @@ use super::graphs::{
 };
 use crate::local::{LocalOptions, LocalStats, run_local};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn run(graph: JobGraph, output: Arc<dyn RowOutput>) -> Result<LocalStats, Failure> {
     run_until(graph, output, CancellationToken::new()).await
@@ -75,7 +75,9 @@ async fn a_hash_exchange_brings_every_row_once_and_equal_keys_together() {
         // The same keys again, from other subtasks: they go to the same places.
         let again = check_numbers(shuffled(10_000, upstream + 1, downstream), 10_000).await;
         let mut places = [output.rows(), again.rows()];
-        places.iter_mut().for_each(|rows| rows.sort());
+        for rows in &mut places {
+            rows.sort();
+        }
         assert_eq!(places[0], places[1]);
         let used: std::collections::BTreeSet<_> = output.rows().iter().map(|(subtask, _)| *subtask).collect();
         assert_eq!(used.len(), downstream as usize, "every subtask gets rows");
@@ -190,7 +192,7 @@ async fn a_cancelled_job_ends_at_once() {
         cancelled_at
     );
     stats.expect("a cancelled job ends well");
-    let took = clock.elapsed() - cancelled_at;
+    let took = clock.elapsed().saturating_sub(cancelled_at);
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
