@@ -72,8 +72,8 @@ impl Default for Limits {
             heartbeat_timeout: Duration::from_secs(5),
             adoption_grace: Duration::from_secs(10),
             tick: Duration::from_millis(500),
-            deploy_timeout: Duration::from_secs(60),
-            lost_worker_retention: Duration::from_secs(3600),
+            deploy_timeout: Duration::from_mins(1),
+            lost_worker_retention: Duration::from_hours(1),
             printed_rows: 1000,
             restart: RestartPolicy::default(),
         }
@@ -84,9 +84,9 @@ impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             first_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
+            max_delay: Duration::from_mins(1),
             limit: 10,
-            reset_after: Duration::from_secs(600),
+            reset_after: Duration::from_mins(10),
         }
     }
 }

@@ -173,6 +173,14 @@ impl Deployment {
         any
     }
 
+    /// The worker is back and knows the deployment: what it has not reported on yet is to come.
+    pub fn welcome_back(&mut self, worker: WorkerId) {
+        let awaited = |subtask: &&mut Subtask| subtask.worker == worker && subtask.state == State::Awaited;
+        for subtask in self.subtasks.values_mut().filter(awaited) {
+            subtask.state = State::Pending;
+        }
+    }
+
     /// Whether subtasks on this worker are awaited.
     pub fn awaits(&self, worker: WorkerId) -> bool {
         self.subtasks

@@ -291,6 +291,7 @@ impl Inner {
                         deployment.report(worker, TaskId(report.task), SubtaskIndex(report.subtask), state);
                     }
                 }
+                deployment.welcome_back(worker);
                 deployment.stopping = false;
                 adopted.push(job);
             } else {

@@ -45,7 +45,7 @@ impl Store {
         match execution {
             ExecutionChange::None => {}
             ExecutionChange::Begin { placement } => {
-                begin_execution(&mut tx, after, placement, now_ms).await?
+                begin_execution(&mut tx, after, placement, now_ms).await?;
             }
             ExecutionChange::End { failure, metrics } => {
                 end_execution(&mut tx, before, failure.as_ref(), metrics.as_ref(), now_ms).await?;

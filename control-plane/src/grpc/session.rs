@@ -92,7 +92,7 @@ async fn greet(
     Ok(Session {
         context: context.clone(),
         worker,
-        session: welcomed.session,
+        id: welcomed.session,
         close,
     })
 }
@@ -152,7 +152,7 @@ pub async fn worker_lost(context: &Context, worker: &Worker, why: &str) {
 struct Session {
     context: Context,
     worker: WorkerId,
-    session: SessionId,
+    id: SessionId,
     close: tokio_util::sync::CancellationToken,
 }
 
@@ -162,7 +162,7 @@ impl Session {
         let handler = Handler {
             context: self.context.clone(),
             worker: self.worker,
-            session: self.session,
+            session: self.id,
         };
         let handler = tokio::spawn(handler.run(messages).in_current_span());
         let end = self.read(&mut inbound, backlog).await;
@@ -172,7 +172,7 @@ impl Session {
             () = self.context.clock.sleep(DRAIN_WAIT) => {}
         }
         if let Some(why) = end
-            && let Some(worker) = self.context.cluster.disconnect(self.worker, self.session, &why)
+            && let Some(worker) = self.context.cluster.disconnect(self.worker, self.id, &why)
         {
             worker_lost(&self.context, &worker, &why).await;
         }
@@ -192,7 +192,7 @@ impl Session {
             };
             match message {
                 Ok(Some(FromWorker { message })) => {
-                    self.context.cluster.heard(self.worker, self.session);
+                    self.context.cluster.heard(self.worker, self.id);
                     if let Some(message) = message {
                         // The handler lives as long as this queue.
                         let _ = backlog.send(message).await;

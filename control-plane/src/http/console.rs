@@ -63,13 +63,8 @@ fn wants_page(headers: &HeaderMap) -> bool {
 /// File names stay the same from build to build, so that browsers ask each time and are told by the tag.
 fn file(file: &EmbeddedFile, headers: &HeaderMap) -> Response {
     let hash = file.metadata.sha256_hash();
-    let tag = format!(
-        "\"{}\"",
-        hash[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    );
+    let start = u128::from_be_bytes(std::array::from_fn(|i| hash[i]));
+    let tag = format!("\"{start:032x}\"");
     let caching = [
         (header::ETAG, tag.clone()),
         (header::CACHE_CONTROL, "no-cache".to_owned()),

@@ -47,7 +47,7 @@ pub async fn create(
     } = request;
     check_parallelism(parallelism)?;
     let name = name.map(|name| checked_name(&name)).transpose()?;
-    let planned = app.planner.plan(sql.clone(), parallelism).await?;
+    let planned = app.planner.plan(&sql, parallelism).await?;
     check_parallelism(Some(planned.parallelism))?;
     let job = NewJob {
         id: app.context.ids.job(),

@@ -3,7 +3,7 @@
 //! - [`problem`]: every error as `application/problem+json`. Leans on nothing.
 //! - [`extract`]: request bodies and ids. Leans on `problem`.
 //! - [`request`]: ids, spans and counts of requests; the last word on errors. Leans on `problem`.
-//! - [`planning`]: SQL to a plan, off the request threads.
+//! - [`planning`]: SQL to a plan, a few at a time.
 //! - [`sql`], [`jobs`], [`stream`], [`cluster`]: the routes.
 //! - [`probe`]: health, readiness and Prometheus metrics.
 //! - [`docs`]: the OpenAPI document and a page to read it.

@@ -8,11 +8,11 @@ use crate::job::transition;
 const RULES: Rules = Rules {
     restart: RestartPolicy {
         first_delay: Duration::from_secs(1),
-        max_delay: Duration::from_secs(60),
+        max_delay: Duration::from_mins(1),
         limit: 10,
-        reset_after: Duration::from_secs(600),
+        reset_after: Duration::from_mins(10),
     },
-    deploy_timeout: Duration::from_secs(60),
+    deploy_timeout: Duration::from_mins(1),
 };
 const NOW: i64 = 1_000_000;
 

@@ -74,14 +74,13 @@ enum Look {
 impl Work {
     fn begin(&mut self, context: &Context, job: Job) {
         let id = job.id;
-        match self.again.get_mut(&id) {
-            Some(again) => *again = true,
-            None => {
-                self.again.insert(id, false);
-                let task = self.tasks.spawn(work(context.clone(), job));
-                self.jobs.insert(task.id(), id);
-            }
+        if let Some(again) = self.again.get_mut(&id) {
+            *again = true;
+            return;
         }
+        self.again.insert(id, false);
+        let task = self.tasks.spawn(work(context.clone(), job));
+        self.jobs.insert(task.id(), id);
     }
 
     /// Notes the end of work on a job. True when to look again at once.

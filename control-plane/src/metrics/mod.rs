@@ -272,9 +272,9 @@ mod tests {
         assert_eq!(merged.subtasks.len(), 2);
 
         clock.advance(STALE);
-        assert_eq!(
-            metrics.of_job(job).expect("numbers").operators[0].rows_in_per_s,
-            0.0,
+        let later = metrics.of_job(job).expect("numbers");
+        assert!(
+            later.operators[0].rows_in_per_s.abs() < f64::EPSILON,
             "silence is no rate"
         );
     }

@@ -17,6 +17,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::{
@@ -27,7 +28,7 @@ use super::{
 };
 
 /// How long the server may take to be ready; recovery after a crash is a part of it.
-const READY_WAIT: Duration = Duration::from_secs(120);
+const READY_WAIT: Duration = Duration::from_mins(2);
 
 /// How long the server may take to stop, at each of the ever harder ways of asking.
 const STOP_WAIT: Duration = Duration::from_secs(20);
@@ -38,12 +39,16 @@ const SOCKET_PATH_BYTES: usize = 107;
 /// The socket's file name at the default port.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 
+/// How temporary folders for the socket begin.
+const PREFIX: &str = "weir-postgres-";
+
 /// A server that runs. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Server {
     socket_folder: SocketFolder,
     pid: Pid,
-    exit: mpsc::Receiver<ExitStatus>,
+    /// Never locked: only there so that the server can be shared.
+    exit: Mutex<mpsc::Receiver<ExitStatus>>,
     stopping: Arc<AtomicBool>,
     log: PathBuf,
     /// Held open for the server, and the data kept to ourselves, as long as it runs.
@@ -85,10 +90,10 @@ impl Server {
         account::bind(&mut command, reach.descriptor(), true);
         let stopping = Arc::new(AtomicBool::new(false));
         let (pid, exit) = spawn(command, Arc::clone(&stopping))?;
-        let server = Self {
+        let mut server = Self {
             socket_folder,
             pid,
-            exit,
+            exit: Mutex::new(exit),
             stopping,
             log,
             _reach: reach,
@@ -103,17 +108,18 @@ impl Server {
     }
 
     /// The eighth line of the server's pid file says how far it is.
-    fn wait_until_ready(&self, pid_file: &Path) -> Result<(), PrivatePostgresError> {
+    fn wait_until_ready(&mut self, pid_file: &Path) -> Result<(), PrivatePostgresError> {
         const STEP: Duration = Duration::from_millis(20);
+        let log = self.log.clone();
         let not_ready = |why: String| PrivatePostgresError::NotReady {
             why,
-            log: self.log.clone(),
+            log: log.clone(),
         };
         for _ in 0..READY_WAIT.as_millis() / STEP.as_millis() {
-            match self.exit.recv_timeout(STEP) {
+            match self.exit.get_mut().recv_timeout(STEP) {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Ok(status) => {
-                    let words = fs::read_to_string(&self.log).unwrap_or_default();
+                    let words = fs::read_to_string(&log).unwrap_or_default();
                     return Err(not_ready(format!(
                         "it ended with {status}: {}",
                         last_lines(&words)
@@ -145,13 +151,13 @@ impl Drop for Server {
         // Fast, immediate, and none of its choice.
         for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
             // Once its exit is known the number may be another process's.
-            if !matches!(self.exit.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+            if !matches!(self.exit.get_mut().try_recv(), Err(mpsc::TryRecvError::Empty)) {
                 return;
             }
             if let Err(error) = kill(self.pid, signal) {
                 tracing::debug!(%error, pid = %self.pid, "the private PostgreSQL server cannot be signalled");
             }
-            if self.exit.recv_timeout(STOP_WAIT).is_ok() {
+            if self.exit.get_mut().recv_timeout(STOP_WAIT).is_ok() {
                 return;
             }
             tracing::warn!(pid = %self.pid, %signal, "the private PostgreSQL server does not stop");
@@ -212,20 +218,22 @@ impl SocketFolder {
             close_to_others(&near)?;
             return Ok(Self::InData(near));
         }
-        let builder = || tempfile::Builder::new().prefix("weir-postgres-").to_owned();
+        let note = data_dir.join("postgres.socket");
+        clear_left_over(&note);
         let usual = std::env::temp_dir();
-        let folder = if fits(&usual.join("weir-postgres-123456")) {
+        let parent = if fits(&usual.join("weir-postgres-123456")) {
             usual
         } else {
             PathBuf::from("/tmp")
         };
-        let made = builder()
-            .tempdir_in(&folder)
-            .map_err(io(format!("create a folder in {}", folder.display())))?;
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
+        let made = made.map_err(io(format!("create a folder in {}", parent.display())))?;
         close_to_others(made.path())?;
         account
             .own(made.path())
             .map_err(io(format!("hand over {}", made.path().display())))?;
+        fs::write(&note, made.path().as_os_str().as_encoded_bytes())
+            .map_err(io(format!("write {}", note.display())))?;
         Ok(Self::Temporary(made))
     }
 
@@ -234,6 +242,18 @@ impl SocketFolder {
             Self::InData(path) => path,
             Self::Temporary(folder) => folder.path(),
         }
+    }
+}
+
+/// Removes the temporary folder of a start whose process died without doing so.
+fn clear_left_over(note: &Path) {
+    let Ok(folder) = fs::read_to_string(note).map(PathBuf::from) else {
+        return;
+    };
+    let ours = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    if folder.file_name().is_some_and(ours) {
+        // Gone already, as a rule.
+        let _ = fs::remove_dir_all(&folder);
     }
 }
 

@@ -1,0 +1,9 @@
+//! The control plane against a real Postgres, with workers that speak the real protocol but run nothing.
+
+mod api;
+mod cluster;
+mod console;
+mod lifecycle;
+mod postgres;
+mod store;
+mod worker;
