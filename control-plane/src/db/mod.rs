@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    PgPool,
+    Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::PgPoolOptions,
 };
@@ -22,6 +22,9 @@ pub mod jobs;
 pub mod output;
 pub mod transitions;
 pub mod workers;
+
+/// How long one connection may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -111,21 +114,27 @@ async fn connect(
     wait: Duration,
     clock: &dyn Clock,
 ) -> Result<PgPool, sqlx::Error> {
-    let options = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10));
     let give_up = clock.elapsed() + wait;
-    loop {
-        match options.clone().connect(url).await {
-            Ok(pool) => return Ok(pool),
-            // Wrong words in the URL stay wrong; a server that starts later is worth waiting for.
-            Err(error @ sqlx::Error::Configuration(_)) => return Err(error),
-            Err(error) if clock.elapsed() >= give_up => return Err(error),
-            Err(error) => {
-                tracing::info!(%error, "the metadata store does not answer yet");
-                clock.sleep(Duration::from_millis(500)).await;
-            }
+    // A pool's own error would only say that time has run out.
+    while let Err(error) = try_connection(url, clock).await {
+        // Wrong words in the URL stay wrong; a server that starts later is worth waiting for.
+        if matches!(error, sqlx::Error::Configuration(_)) || clock.elapsed() >= give_up {
+            return Err(error);
         }
+        tracing::info!(%error, "the metadata store does not answer yet");
+        clock.sleep(Duration::from_millis(500)).await;
+    }
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ANSWER_WAIT)
+        .connect(url)
+        .await
+}
+
+async fn try_connection(url: &str, clock: &dyn Clock) -> Result<(), sqlx::Error> {
+    tokio::select! {
+        connection = PgConnection::connect(url) => connection?.close().await,
+        () = clock.sleep(ANSWER_WAIT) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 

@@ -100,7 +100,7 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
             restarts,
             at_ms,
         } => {
-            let wait_s = (at_ms - now_ms).max(0) as f64 / 1000.0;
+            let wait_s = ((at_ms - now_ms).max(0) as f64 / 100.0).round() / 10.0;
             (
                 Kind::RestartScheduled,
                 format!("restart {restarts} of {limit} in {wait_s} s: {failure}"),

@@ -155,13 +155,16 @@ fn run(
         stdout,
         stderr,
     } = child.wait_with_output().map_err(failed())?;
-    if status.success() {
+    let complaints = String::from_utf8_lossy(&stderr);
+    // The server on its own ends well even after a statement that failed.
+    if status.success() && !complaints.contains("ERROR:") {
         return Ok(());
     }
-    let words = if stderr.is_empty() { stdout } else { stderr };
+    let stdout = String::from_utf8_lossy(&stdout);
+    let words = if complaints.is_empty() { stdout } else { complaints };
     Err(PrivatePostgresError::Program {
         program,
-        output: last_lines(&String::from_utf8_lossy(&words)),
+        output: last_lines(&words),
     })
 }
 
