@@ -90,6 +90,11 @@ impl<'a> Checked<'a> {
         }
     }
 
+    /// Whether the table gives it.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
     /// Its text.
     pub fn text(&self, key: &str) -> Option<&'a str> {
         let given = self.given.get(key).map(String::as_str);

@@ -23,7 +23,7 @@ mod scalar;
 mod value;
 
 pub use value::TimestampStyle;
-pub(crate) use value::sql_type;
+pub(crate) use value::{parse_decimal, sql_type};
 
 /// The option that names the format, for connectors of bytes.
 pub const FORMAT: OptionDef = OptionDef {

@@ -239,3 +239,6 @@ impl Decoder for Decode {
         RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), arrays, &options)
     }
 }
+
+#[cfg(test)]
+mod tests;
