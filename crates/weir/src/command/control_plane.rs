@@ -32,6 +32,5 @@ pub(super) async fn control_plane(arguments: ControlPlane) -> Result<(), Outcome
     .await
     .map_err(|e| Outcome::failed(e.to_string()))?;
     tracing::info!(http = %handle.http_address, grpc = %handle.grpc_address, "control plane ready");
-    handle.join().await;
-    Ok(())
+    handle.join().await.map_err(|e| Outcome::failed(e.to_string()))
 }

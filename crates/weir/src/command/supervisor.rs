@@ -23,7 +23,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const MIN_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A child that lived this long starts with the first pause again.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_mins(1);
 
 /// A child process of this same binary.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Process {
                 () = shutdown.cancelled() => return stop(&self.name, child, &*clock).await,
                 ended = child.wait() => eprintln!("{} {}", self.name, describe(ended)),
             }
-            if clock.elapsed() - started > STABLE {
+            if clock.elapsed().saturating_sub(started) > STABLE {
                 backoff = MIN_BACKOFF;
             }
             let Some(next) = self.respawn(&mut backoff, &*clock, &shutdown).await else {

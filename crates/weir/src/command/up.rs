@@ -21,7 +21,7 @@ use super::supervisor::Process;
 use crate::{arguments::Up, client::Cluster, outcome::Outcome};
 
 /// How long the control plane may take to answer after its start.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) async fn up(arguments: Up) -> Result<(), Outcome> {
     super::init_log("warn");

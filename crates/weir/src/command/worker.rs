@@ -18,7 +18,6 @@ pub(super) async fn worker(arguments: Worker) -> Result<(), Outcome> {
             .unwrap_or_else(|| arguments.exchange_listen.ip().to_string()),
         slots: arguments.slots,
         threads: threads(arguments.threads),
-        ..Config::default()
     };
     let handle = weir_worker::start(
         config,
