@@ -6,6 +6,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={file}");
     }
     let descriptors = protox::compile(files, ["."])?;
-    tonic_prost_build::configure().bytes(".weir.exchange.Batch").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".weir.exchange.Batch")
+        .compile_fds(descriptors)?;
     Ok(())
 }

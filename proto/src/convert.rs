@@ -17,7 +17,14 @@ pub struct Unreadable(pub String);
 
 impl From<Failure> for control::Failure {
     fn from(failure: Failure) -> Self {
-        let Failure { class, message, place, operator, operator_name, subtask } = failure;
+        let Failure {
+            class,
+            message,
+            place,
+            operator,
+            operator_name,
+            subtask,
+        } = failure;
         let class = match class {
             FailureClass::User => control::FailureClass::User,
             FailureClass::External => control::FailureClass::External,
@@ -41,7 +48,14 @@ impl From<control::Failure> for Failure {
             control::FailureClass::External => FailureClass::External,
             control::FailureClass::Internal | control::FailureClass::Unspecified => FailureClass::Internal,
         };
-        let control::Failure { class: _, message, place, operator, operator_name, subtask } = failure;
+        let control::Failure {
+            class: _,
+            message,
+            place,
+            operator,
+            operator_name,
+            subtask,
+        } = failure;
         Self {
             class,
             message,
@@ -57,8 +71,16 @@ impl TryFrom<&graph::JobGraph> for Graph {
     type Error = Unreadable;
 
     fn try_from(job: &graph::JobGraph) -> Result<Self, Unreadable> {
-        let operators = job.operators.iter().map(operator).collect::<Result<Vec<_>, _>>()?;
-        let edges = job.edges.iter().map(|e| edge(e, &operators)).collect::<Result<_, _>>()?;
+        let operators = job
+            .operators
+            .iter()
+            .map(operator)
+            .collect::<Result<Vec<_>, _>>()?;
+        let edges = job
+            .edges
+            .iter()
+            .map(|e| edge(e, &operators))
+            .collect::<Result<_, _>>()?;
         Ok(Self { operators, edges })
     }
 }
@@ -70,14 +92,22 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::LocalWindowAggregate(_)) => OperatorKind::LocalWindowAggregate,
         Some(graph::operator::Spec::WindowAggregate(_)) => OperatorKind::WindowAggregate,
         Some(graph::operator::Spec::Sink(_)) => OperatorKind::Sink,
-        None => return Err(Unreadable(format!("operator {} is of an unknown kind", operator.id))),
+        None => {
+            return Err(Unreadable(format!(
+                "operator {} is of an unknown kind",
+                operator.id
+            )));
+        }
     };
     let schema = schema::decode(&operator.schema)
         .map_err(|e| Unreadable(format!("the schema of operator {}: {e}", operator.id)))?;
     let output = schema
         .fields()
         .iter()
-        .map(|f| Column { name: f.name().clone(), sql_type: sql_type(f.data_type()) })
+        .map(|f| Column {
+            name: f.name().clone(),
+            sql_type: sql_type(f.data_type()),
+        })
         .collect();
     Ok(Operator {
         id: OperatorId(operator.id),
@@ -95,10 +125,21 @@ fn edge(edge: &graph::Edge, operators: &[Operator]) -> Result<Edge, Unreadable> 
     let partitioning = match &edge.partitioning {
         Some(graph::edge::Partitioning::Forward(_)) => Partitioning::Forward,
         Some(graph::edge::Partitioning::Rebalance(_)) => Partitioning::Rebalance,
-        Some(graph::edge::Partitioning::Hash(keys)) => Partitioning::Hash { keys: key_names(edge, keys, operators)? },
-        None => return Err(Unreadable(format!("the edge {} -> {} has no partitioning", edge.from, edge.to))),
+        Some(graph::edge::Partitioning::Hash(keys)) => Partitioning::Hash {
+            keys: key_names(edge, keys, operators)?,
+        },
+        None => {
+            return Err(Unreadable(format!(
+                "the edge {} -> {} has no partitioning",
+                edge.from, edge.to
+            )));
+        }
     };
-    Ok(Edge { from: OperatorId(edge.from), to: OperatorId(edge.to), partitioning })
+    Ok(Edge {
+        from: OperatorId(edge.from),
+        to: OperatorId(edge.to),
+        partitioning,
+    })
 }
 
 fn key_names(
@@ -108,7 +149,12 @@ fn key_names(
 ) -> Result<Vec<String>, Unreadable> {
     let output = &operators
         .get(edge.from as usize)
-        .ok_or_else(|| Unreadable(format!("an edge from operator {}, which does not exist", edge.from)))?
+        .ok_or_else(|| {
+            Unreadable(format!(
+                "an edge from operator {}, which does not exist",
+                edge.from
+            ))
+        })?
         .output;
     keys.columns
         .iter()
@@ -138,14 +184,23 @@ pub fn sql_type(data_type: &DataType) -> String {
         DataType::Time32(_) | DataType::Time64(_) => "TIME".into(),
         DataType::Timestamp(unit, None) => format!("TIMESTAMP({})", digits(*unit)),
         DataType::Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", digits(*unit)),
-        DataType::List(field) | DataType::LargeList(field) => format!("ARRAY<{}>", sql_type(field.data_type())),
+        DataType::List(field) | DataType::LargeList(field) => {
+            format!("ARRAY<{}>", sql_type(field.data_type()))
+        }
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(fields) if fields.len() == 2 => {
-                format!("MAP<{}, {}>", sql_type(fields[0].data_type()), sql_type(fields[1].data_type()))
+                format!(
+                    "MAP<{}, {}>",
+                    sql_type(fields[0].data_type()),
+                    sql_type(fields[1].data_type())
+                )
             }
             other => format!("MAP<{other}>"),
         },
-        DataType::Struct(fields) => format!("ROW<{}>", fields.iter().map(|f| row_field(f)).collect::<Vec<_>>().join(", ")),
+        DataType::Struct(fields) => format!(
+            "ROW<{}>",
+            fields.iter().map(|f| row_field(f)).collect::<Vec<_>>().join(", ")
+        ),
         other => other.to_string(),
     }
 }

@@ -52,7 +52,9 @@ pub fn range(subtask: u32, parallelism: u32, max_parallelism: u32) -> Range<u32>
 
 /// Key group -> subtask for one parallelism. Data, not a formula at the point of use: an in-place rescale swaps it.
 pub fn routing(parallelism: u32, max_parallelism: u32) -> Vec<u32> {
-    (0..parallelism).flat_map(|s| range(s, parallelism, max_parallelism).map(move |_| s)).collect()
+    (0..parallelism)
+        .flat_map(|s| range(s, parallelism, max_parallelism).map(move |_| s))
+        .collect()
 }
 
 #[cfg(test)]
@@ -65,7 +67,11 @@ mod tests {
         assert_eq!(mix(0, 1), 0xb456_bcfc_34c2_cb2c);
         assert_eq!(mix_bytes(0, b""), 0);
         assert_eq!(mix_bytes(0, b"DE"), mix(mix(0, 2), 0x4544));
-        assert_ne!(mix_bytes(0, b"a"), mix_bytes(0, b"a\0"), "the length is part of the key");
+        assert_ne!(
+            mix_bytes(0, b"a"),
+            mix_bytes(0, b"a\0"),
+            "the length is part of the key"
+        );
     }
 
     #[test]
@@ -74,9 +80,14 @@ mod tests {
             let routing = routing(parallelism, 128.max(parallelism));
             assert_eq!(routing.len(), 128);
             assert!(routing.is_sorted());
-            let sizes: Vec<_> = (0..parallelism).map(|s| range(s, parallelism, 128).len()).collect();
+            let sizes: Vec<_> = (0..parallelism)
+                .map(|s| range(s, parallelism, 128).len())
+                .collect();
             let (min, max) = (sizes.iter().min(), sizes.iter().max());
-            assert!(max.zip(min).is_some_and(|(max, min)| max - min <= 1), "{parallelism}: {sizes:?}");
+            assert!(
+                max.zip(min).is_some_and(|(max, min)| max - min <= 1),
+                "{parallelism}: {sizes:?}"
+            );
         }
     }
 
@@ -86,6 +97,11 @@ mod tests {
         for id in 0..1_024_000_u64 {
             hits[of_hash(mix(0, id), 1024) as usize] += 1;
         }
-        assert!(hits.iter().all(|&n| (800..1200).contains(&n)), "{:?}..{:?}", hits.iter().min(), hits.iter().max());
+        assert!(
+            hits.iter().all(|&n| (800..1200).contains(&n)),
+            "{:?}..{:?}",
+            hits.iter().min(),
+            hits.iter().max()
+        );
     }
 }

@@ -51,7 +51,14 @@ pub struct Failure {
 impl Failure {
     /// A failure of this class that has no place yet.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), place: None, operator: None, operator_name: None, subtask: None }
+        Self {
+            class,
+            message: message.into(),
+            place: None,
+            operator: None,
+            operator_name: None,
+            subtask: None,
+        }
     }
 
     /// The fault of the query or its data.

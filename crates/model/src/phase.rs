@@ -74,6 +74,9 @@ impl std::str::FromStr for Phase {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or_else(|| format!("no phase named '{text}'"))
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == text)
+            .ok_or_else(|| format!("no phase named '{text}'"))
     }
 }
