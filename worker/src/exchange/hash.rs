@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(hashes(StringArray::from(vec!["DE"])), [DE]);
     }
 
-    const DE: u64 = 0;
+    const DE: u64 = 9_285_572_336_912_561_005;
 
     #[test]
     fn equal_values_of_different_layouts_hash_alike() {

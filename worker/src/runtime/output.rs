@@ -8,9 +8,10 @@ use weir_connector::Sink;
 use weir_model::Failure;
 
 use super::{
+    chain::Place,
     inbox::InboxSender,
     message::Message,
-    metrics::{Activities, Activity},
+    metrics::{Activities, Activity, SubtaskCounters},
 };
 use crate::exchange::{
     coalesce::Coalescer,
@@ -272,27 +273,23 @@ pub enum Leaf {
 /// All ways out of a subtask.
 pub struct Outputs {
     leaves: Vec<Leaf>,
-    activities: Arc<super::metrics::SubtaskCounters>,
-    place: Arc<super::chain::Place>,
+    counters: Arc<SubtaskCounters>,
+    place: Arc<Place>,
 }
 
 impl Outputs {
     /// These ways out, by their numbers in the chain.
-    pub fn new(
-        leaves: Vec<Leaf>,
-        counters: Arc<super::metrics::SubtaskCounters>,
-        place: Arc<super::chain::Place>,
-    ) -> Self {
+    pub fn new(leaves: Vec<Leaf>, counters: Arc<SubtaskCounters>, place: Arc<Place>) -> Self {
         Self {
             leaves,
-            activities: counters,
+            counters,
             place,
         }
     }
 
     /// Writes a message to a way out; waits while there is no room.
     pub async fn write(&mut self, leaf: usize, message: Message, now: Duration) -> Result<(), Failure> {
-        let activities = &self.activities.activities;
+        let activities = &self.counters.activities;
         match &mut self.leaves[leaf] {
             Leaf::Edge(edge) => edge.write(message, now, activities).await,
             Leaf::Sink(sink) => {
@@ -317,7 +314,7 @@ impl Outputs {
     pub async fn send_due(&mut self, now: Duration) -> Result<(), Failure> {
         for leaf in &mut self.leaves {
             if let Leaf::Edge(edge) = leaf {
-                edge.flush_due(now, &self.activities.activities).await?;
+                edge.flush_due(now, &self.counters.activities).await?;
             }
         }
         Ok(())
@@ -329,7 +326,7 @@ impl Outputs {
         for leaf in &mut self.leaves {
             if let Leaf::Sink(sink) = leaf {
                 self.place.enter(sink.node);
-                sink.flush_due(now, &self.activities.activities).await?;
+                sink.flush_due(now, &self.counters.activities).await?;
                 self.place.leave();
             }
         }

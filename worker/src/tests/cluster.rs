@@ -36,7 +36,7 @@ use super::graphs::{Graph, forward, number, numbers, sequence, shuffled};
 use crate::{
     Config, Handle,
     local::{LocalOptions, run_local},
-    runtime::subtask::table,
+    runtime::{compute::Compute, subtask::table},
     start,
 };
 
@@ -92,7 +92,8 @@ struct Cluster {
     sessions: Sessions,
     said: UnboundedReceiver<(String, Up)>,
     hear: UnboundedSender<(String, Up)>,
-    server: tokio::task::JoinHandle<()>,
+    /// The stand-in has a runtime of its own, so that its end breaks its connections as a process's would.
+    server: Option<Compute>,
     workers: Vec<Handle>,
     shutdown: CancellationToken,
     /// The latest state of each subtask.
@@ -132,7 +133,7 @@ impl Cluster {
             sessions,
             said,
             hear,
-            server,
+            server: Some(server),
             workers,
             shutdown,
             states: BTreeMap::new(),
@@ -262,7 +263,7 @@ impl Cluster {
 
     /// The control plane goes and comes back at the same address.
     async fn restart_control_plane(&mut self) {
-        self.server.abort();
+        self.server = None;
         self.sessions.lock().clear();
         let listener = loop {
             match TcpListener::bind(self.address).await {
@@ -271,7 +272,7 @@ impl Cluster {
             }
         };
         self.hellos.clear();
-        self.server = serve(listener, Arc::clone(&self.sessions), self.hear.clone());
+        self.server = Some(serve(listener, Arc::clone(&self.sessions), self.hear.clone()));
         self.until("both workers are back", |c| c.hellos.len() == 2).await;
     }
 
@@ -285,18 +286,18 @@ impl Cluster {
     }
 }
 
-fn serve(
-    listener: TcpListener,
-    sessions: Sessions,
-    said: UnboundedSender<(String, Up)>,
-) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
+fn serve(listener: TcpListener, sessions: Sessions, said: UnboundedSender<(String, Up)>) -> Compute {
+    let server = Compute::new(1).expect("a thread starts");
+    let listener = listener.into_std().expect("the listener leaves this runtime");
+    server.handle().spawn(async move {
+        let listener = TcpListener::from_std(listener).expect("the listener enters this runtime");
         Server::builder()
             .add_service(ControlPlaneServer::new(StandIn { sessions, said }))
             .serve_with_incoming(TcpIncoming::from(listener))
             .await
             .expect("the stand-in serves");
-    })
+    });
+    server
 }
 
 /// Splits as the control plane hands them out.
