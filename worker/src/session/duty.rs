@@ -118,7 +118,7 @@ impl Duty {
             .collect();
         match self.ledger.judge(&key.0, key.1) {
             // Sent again because the answer was lost: it is given again.
-            Verdict::Current if self.running.contains_key(&key) => self.repeat(&key),
+            Verdict::Current if self.ledger.knows(&key) => self.repeat(&key),
             Verdict::Current | Verdict::Stale => {
                 let refusal = Failure::internal(format!(
                     "generation {} of job {} came to worker {} after a newer one or its cancellation",
@@ -127,6 +127,9 @@ impl Duty {
                 for (task, subtask) in here {
                     self.say(report(&key, task, subtask, Stage::Failed(refusal.clone())));
                 }
+            }
+            Verdict::Newer if here.is_empty() => {
+                tracing::warn!(job = key.0, "a deployment without subtasks here")
             }
             Verdict::Newer => self.bring_up(key, deploy, &here),
         }

@@ -125,6 +125,11 @@ impl Ledger {
         (running, reports)
     }
 
+    /// Whether the deployment is kept here.
+    pub fn knows(&self, key: &Key) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// What the subtasks of a deployment have come to.
     pub fn reports(&self, key: &Key) -> Vec<TaskReport> {
         self.entries
