@@ -129,7 +129,7 @@ impl Duty {
                 }
             }
             Verdict::Newer if here.is_empty() => {
-                tracing::warn!(job = key.0, "a deployment without subtasks here")
+                tracing::warn!(job = key.0, "a deployment without subtasks here");
             }
             Verdict::Newer => self.bring_up(key, deploy, &here),
         }
