@@ -417,7 +417,7 @@ mod tests {
         let given = options(&[("d", "2 min"), ("fields.x.y.kind", "SEQUENCE")]);
         let checked = Checked::new("c", &WITH_DEFAULT, &given).expect("valid");
         assert_eq!(checked.int("a"), Some(7));
-        assert_eq!(checked.duration("d"), Some(Duration::from_secs(120)));
+        assert_eq!(checked.duration("d"), Some(Duration::from_mins(2)));
         assert_eq!(checked.word("fields.x.y.kind"), Some("sequence"));
         assert_eq!(checked.word("fields.z.kind"), Some("random"));
         assert_eq!(checked.wildcard("fields.#.kind"), [("x.y", "SEQUENCE")]);

@@ -165,7 +165,7 @@ impl Generator {
             }
             Kind::Text { length } => {
                 let text = joined(draws(), rows.len() * length, |mut draw, out| {
-                    append_hex(&mut draw, *length, out)
+                    append_hex(&mut draw, *length, out);
                 });
                 Ok(Arc::new(StringArray::try_new(
                     equal_offsets(*length, rows.len()),
@@ -175,7 +175,7 @@ impl Generator {
             }
             Kind::Bytes { length } => {
                 let bytes = joined(draws(), rows.len() * length, |mut draw, out| {
-                    append_bytes(&mut draw, *length, out)
+                    append_bytes(&mut draw, *length, out);
                 });
                 Ok(Arc::new(BinaryArray::try_new(
                     equal_offsets(*length, rows.len()),

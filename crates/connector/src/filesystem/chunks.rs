@@ -14,13 +14,16 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 type Bytes = Box<dyn Read + Send>;
 
+/// A file and the chunk that was read from it; an empty chunk at its end.
+type Outcome = io::Result<(Bytes, Vec<u8>)>;
+
 /// The bytes of a file from an offset on.
 ///
 /// Reads, and unpacking, happen on the blocking pool, one chunk ahead of what was asked for: a slow disk holds up no other
 /// task, and unpacking overlaps with decoding.
 pub(super) struct Chunks {
     /// None at the end of the file.
-    reading: Option<JoinHandle<io::Result<(Bytes, Vec<u8>)>>>,
+    reading: Option<JoinHandle<Outcome>>,
 }
 
 impl Chunks {
@@ -64,7 +67,7 @@ impl Chunks {
     }
 }
 
-fn read_chunk(mut bytes: Bytes, mut chunk: Vec<u8>) -> io::Result<(Bytes, Vec<u8>)> {
+fn read_chunk(mut bytes: Bytes, mut chunk: Vec<u8>) -> Outcome {
     bytes.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
     Ok((bytes, chunk))
 }

@@ -298,10 +298,8 @@ impl Source for Reader {
                 return Ok(SourceEvent::End);
             };
             let open = self.open.get_or_insert_with(|| OpenFile::new(split));
-            if !open.buffer.is_empty() || open.at_end {
-                if self.decode()? {
-                    return self.event();
-                }
+            if (!open.buffer.is_empty() || open.at_end) && self.decode()? {
+                return self.event();
             }
             if let Some(open) = &mut self.open
                 && let Err(error) = open.read_on().await

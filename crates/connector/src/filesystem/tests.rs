@@ -84,10 +84,8 @@ async fn read_all(path: &Path, options: &[(&str, &str)]) -> Result<Vec<i64>, Con
 }
 
 fn lines(numbers: impl IntoIterator<Item = i64>) -> String {
-    numbers
-        .into_iter()
-        .map(|n| format!("{{\"n\":{n},\"word\":\"w{n}\"}}\n"))
-        .collect()
+    let line = |n| format!("{{\"n\":{n},\"word\":\"w{n}\"}}\n");
+    numbers.into_iter().map(line).collect::<Vec<_>>().concat()
 }
 
 fn gz(text: &str) -> Vec<u8> {

@@ -117,7 +117,7 @@ impl Names {
                 // Each writer of the job cleans up, so another may have been faster.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {
-                    tracing::info!(file = %entry.path().display(), "removed a leftover of a failed execution")
+                    tracing::info!(file = %entry.path().display(), "removed a leftover of a failed execution");
                 }
             }
         }

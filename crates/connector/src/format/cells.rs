@@ -176,7 +176,7 @@ impl<'a> Values<'a> {
             Self::Decimal(array, scale) => write_decimal(array.value(row), *scale, out),
             Self::Text(array) => write_string(array.value(row).as_bytes(), out),
             Self::Bytes(array) => {
-                write_quoted(out, |out| out.extend(STANDARD.encode(array.value(row)).bytes()))
+                write_quoted(out, |out| out.extend(STANDARD.encode(array.value(row)).bytes()));
             }
             Self::Date(values) => write_quoted(out, |out| write_date(values[row], out)),
             Self::Time32(values, unit) => write_quoted(out, |out| write_time(values[row].into(), *unit, out)),
@@ -188,7 +188,7 @@ impl<'a> Values<'a> {
                 style,
             } => {
                 write_quoted(out, |out| {
-                    write_timestamp(values[row], *unit, *zoned, *style, out)
+                    write_timestamp(values[row], *unit, *zoned, *style, out);
                 });
             }
             Self::Row(members) => members.write(row, out),

@@ -76,7 +76,7 @@ impl Format {
     /// A decoder of the columns `read` out of those that the table declares. Both are of a checked table.
     pub fn decoder(&self, declared: &SchemaRef, read: &SchemaRef) -> Result<Box<dyn Decoder>, String> {
         Ok(match self {
-            Self::Json(config) => Box::new(json::Decode::new(config, read)?),
+            Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
         })
     }

@@ -79,10 +79,10 @@ pub(crate) fn append(values: &mut Values, text: &[u8], kind: Kind) -> Result<(),
         }
         Values::Date(vec) => vec.push(parse_date(text.trim_ascii()).ok_or(unfit)?),
         Values::Time32(vec, unit) => {
-            vec.push(time_in_unit(parse_time(text.trim_ascii()).ok_or(unfit)?, *unit) as i32)
+            vec.push(time_in_unit(parse_time(text.trim_ascii()).ok_or(unfit)?, *unit) as i32);
         }
         Values::Time64(vec, unit) => {
-            vec.push(time_in_unit(parse_time(text.trim_ascii()).ok_or(unfit)?, *unit))
+            vec.push(time_in_unit(parse_time(text.trim_ascii()).ok_or(unfit)?, *unit));
         }
         Values::Timestamp { values, unit, zoned } => values.push(timestamp(text, *unit, *zoned)?),
         _ => return Err(unfit),

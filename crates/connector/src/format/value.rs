@@ -22,7 +22,7 @@ pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
         return None;
     };
-    let year = digits(&[y1, y2, y3, y4])? as i64;
+    let year = i64::from(digits(&[y1, y2, y3, y4])?);
     let (month, day) = (digits(&[m1, m2])?, digits(&[d1, d2])?);
     let valid = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
     valid.then(|| days_from_civil(year, month, day) as i32)

@@ -169,7 +169,7 @@ fn append_field(
         }
         _ if text.is_empty() && !field.quoted => return Ok(false),
         values => {
-            append(values, text, Kind::String).map_err(|problem| problem.reason(text, &column.field))?
+            append(values, text, Kind::String).map_err(|problem| problem.reason(text, &column.field))?;
         }
     }
     Ok(true)

@@ -25,7 +25,7 @@ pub(crate) struct Decode {
 
 impl Decode {
     /// A decoder of the columns of that schema; the error names a column whose type JSON does not hold.
-    pub(crate) fn new(config: &Config, schema: &SchemaRef) -> Result<Self, String> {
+    pub(crate) fn new(config: Config, schema: &SchemaRef) -> Result<Self, String> {
         let columns = columns(schema.fields())?;
         Ok(Self {
             schema: SchemaRef::clone(schema),
@@ -33,7 +33,7 @@ impl Decode {
             columns,
             rows: 0,
             values: ValueDecoder {
-                config: *config,
+                config,
                 unescaped: Vec::new(),
             },
         })
@@ -330,9 +330,9 @@ impl ValueDecoder {
                 }
                 offsets.push(key.len() as i32);
             }
-            (Values::Text(text), _) => {
-                self.text(scan, &mut text.bytes)?;
-                text.end();
+            (Values::Text(column_text), _) => {
+                text(scan, &mut column_text.bytes)?;
+                column_text.end();
             }
             (values, _) => {
                 let Literal { text, kind } = self.literal(scan)?;
@@ -363,28 +363,6 @@ impl ValueDecoder {
                 .map_err(|problem| Fault::value(problem.reason(&self.unescaped, &key.field)))?;
         }
         key.end_value();
-        Ok(())
-    }
-
-    /// Appends a string, or the text of any other value, as Flink does.
-    #[inline]
-    fn text(&mut self, scan: &mut Scan<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if scan.peek() != Some(b'"') {
-            let start = scan.at;
-            scan.skip()?;
-            out.extend_from_slice(scan.since(start));
-            return Ok(());
-        }
-        let string = scan.string("a string")?;
-        if !string.escaped {
-            out.extend_from_slice(string.raw);
-        } else if !unescape(string.raw, out) {
-            return Err(Malformed {
-                at: scan.at,
-                expected: "a string with valid escapes",
-            }
-            .into());
-        }
         Ok(())
     }
 
@@ -429,6 +407,28 @@ impl ValueDecoder {
             kind,
         })
     }
+}
+
+/// Appends a string, or the text of any other value, as Flink does.
+#[inline]
+fn text(scan: &mut Scan<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if scan.peek() != Some(b'"') {
+        let start = scan.at;
+        scan.skip()?;
+        out.extend_from_slice(scan.since(start));
+        return Ok(());
+    }
+    let string = scan.string("a string")?;
+    if !string.escaped {
+        out.extend_from_slice(string.raw);
+    } else if !unescape(string.raw, out) {
+        return Err(Malformed {
+            at: scan.at,
+            expected: "a string with valid escapes",
+        }
+        .into());
+    }
+    Ok(())
 }
 
 /// A JSON value that is to become a scalar.

@@ -8,7 +8,7 @@ use super::*;
 use crate::format::json::write_lines;
 
 fn decode(config: Config, fields: Vec<Field>, text: &[u8]) -> Result<(RecordBatch, Taken), BadRecord> {
-    let mut decoder = Decode::new(&config, &Arc::new(Schema::new(fields))).expect("types that JSON holds");
+    let mut decoder = Decode::new(config, &Arc::new(Schema::new(fields))).expect("types that JSON holds");
     let taken = decoder.decode(
         Input {
             bytes: text,
@@ -327,7 +327,7 @@ fn nulls_and_absent_fields_are_refused_where_the_table_says_so() {
 #[test]
 fn a_decoder_stops_where_it_is_told_and_leaves_what_is_not_whole() {
     let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Int64, true)]));
-    let mut decoder = Decode::new(&Config::default(), &schema).expect("a decoder");
+    let mut decoder = Decode::new(Config::default(), &schema).expect("a decoder");
     let bytes = b"{\"v\":1}\n{\"v\":2}\n{\"v\":3}\n{\"v\"";
     let mut taken = |at_end, stop, max_rows| {
         decoder
@@ -384,8 +384,10 @@ fn round_trip_fields() -> Vec<Field> {
     ]
 }
 
+type Cells = (Option<i64>, Option<f64>, Option<String>, Vec<String>);
+
 /// Rows of all kinds of columns, made from numbers and strings.
-fn batch(rows: &[(Option<i64>, Option<f64>, Option<String>, Vec<String>)]) -> RecordBatch {
+fn batch(rows: &[Cells]) -> RecordBatch {
     let schema = Arc::new(Schema::new(round_trip_fields()));
     let mut columns = columns(&Fields::from(round_trip_fields())).expect("columns");
     for (i, f, s, many) in rows {
@@ -455,7 +457,8 @@ proptest! {
 
     #[test]
     fn any_json_is_read_or_refused_and_leaves_no_half_row(values in proptest::collection::vec(value(), 1..8)) {
-        let text: String = values.iter().map(|value| format!("{{\"s\":\"k\",\"r\":{value},\"l\":{value},\"m\":{value},\"i\":{value}}}\n")).collect();
+        let line = |v: &serde_json::Value| format!("{{\"s\":\"k\",\"r\":{v},\"l\":{v},\"m\":{v},\"i\":{v}}}\n");
+        let text = values.iter().map(line).collect::<Vec<_>>().concat();
         let config = Config { ignore_parse_errors: true, ..Config::default() };
         let (batch, taken) = decode(config, round_trip_fields(), text.as_bytes()).expect("nothing is fatal");
         prop_assert_eq!((batch.num_rows(), taken.skipped), (values.len(), 0), "all lines are objects");
