@@ -91,7 +91,18 @@ fn every_type_of_key_finds_its_group_again() {
         check(&[vec![Arc::clone(&column)], vec![sliced]]);
     }
     let numbers: ArrayRef = Arc::new(Int64Array::from(numbers[..10].to_vec()));
-    check(&[vec![numbers, Arc::new(StringArray::from(strings))]]);
+    let strings: ArrayRef = Arc::new(StringArray::from(strings));
+    let views: ArrayRef = Arc::new(strings.as_string::<i32>().iter().collect::<StringViewArray>());
+    let flags: ArrayRef = Arc::new((0..10).map(|i| Some(i % 3 == 0)).collect::<BooleanArray>());
+    let compound = [
+        vec![Arc::clone(&numbers), Arc::clone(&strings)],
+        vec![views, Arc::clone(&numbers), Arc::clone(&strings)],
+        vec![flags, strings],
+    ];
+    for columns in compound {
+        let sliced = columns.iter().map(|c| c.slice(3, 7)).collect();
+        check(&[columns, sliced]);
+    }
 }
 
 #[test]
