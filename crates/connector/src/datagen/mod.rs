@@ -1,8 +1,9 @@
 //! `datagen`: made-up rows, at a rate.
 //!
 //! - `random`: numbers that depend on a seed, a field and a row alone. Leans on nothing.
-//! - `field`: a column's options, and its values for given rows. Leans on `random`.
-//! - `read`: the source. Leans on `field`.
+//! - `field`: a column's options. Leans on `random`.
+//! - `values`: a column's values for given rows. Leans on `field`.
+//! - `read`: the source. Leans on `values`.
 //!
 //! Row n is a function of the seed, the options and n, whatever the parallelism and however often the job was restored;
 //! only dates, times and timestamps are those of the moment at which a row is made, as in Flink.
@@ -10,6 +11,7 @@
 mod field;
 mod random;
 mod read;
+mod values;
 
 use arrow_schema::SchemaRef;
 

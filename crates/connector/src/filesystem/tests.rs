@@ -284,8 +284,9 @@ async fn dropping_a_read_halfway_loses_no_rows() {
         let event = tokio::select! {
             biased;
             event = source.next() => event.expect("reads"),
-            () = tokio::task::yield_now() => {
+            () = std::future::ready(()) => {
                 dropped += 1;
+                tokio::task::yield_now().await;
                 continue;
             }
         };
