@@ -218,6 +218,10 @@ fn keep_running(job: &Job, execution: &Execution, now_ms: i64, rules: &Rules) ->
             failure: None,
         }];
     }
+    // A task that a restart of this control plane caught on its way up still needs bringing up.
+    if execution.pending + execution.deployed > 0 {
+        return bring_up(job, execution, now_ms, rules);
+    }
     vec![]
 }
 
