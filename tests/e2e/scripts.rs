@@ -16,7 +16,7 @@ pub(crate) fn endless(rate: u64) -> String {
     format!(
         "CREATE TABLE numbers (
              k INT,
-             ts AS LOCALTIMESTAMP,
+             ts TIMESTAMP(3),
              WATERMARK FOR ts AS ts
          ) WITH (
              'connector' = 'datagen', 'rows-per-second' = '{rate}',

@@ -1,4 +1,5 @@
--- skipped records: 2
+-- skipped records: 1
+-- Line 2 is no JSON and is skipped; the id of line 3 is no number and is read as null, as in Flink.
 CREATE TABLE events (id INT, ts TIMESTAMP(3)) WITH (
     'connector' = 'filesystem',
     'path' = 'tests/sql/bad_lines/mixed.json',

@@ -1,4 +1,5 @@
--- skipped records: 2
+-- skipped records: 0
+-- Values that don't fit and those that are missing are read as null, as in Flink.
 CREATE TABLE events (id INT, score DOUBLE) WITH (
     'connector' = 'filesystem',
     'path' = 'tests/sql/bad_lines/mixed.csv',
