@@ -197,7 +197,7 @@ fn check_query(name: &str) {
         .expect("the query is in the list");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let config = ProptestConfig {
-        cases: 12,
+        cases: 32,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
