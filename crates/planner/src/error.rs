@@ -120,6 +120,14 @@ pub(crate) fn of_datafusion(error: DataFusionError, otherwise: Location) -> Prob
     classify(error, at)
 }
 
+/// An error of DataFusion's about an expression whose place is not known here.
+pub(crate) fn plan_defect(error: DataFusionError) -> Problem {
+    const NOWHERE: Location = Location { line: 0, column: 0 };
+    let mut problem = of_datafusion(error, NOWHERE);
+    problem.location = problem.location.filter(|at| *at != NOWHERE);
+    problem
+}
+
 fn classify(error: DataFusionError, at: Location) -> Problem {
     match error {
         DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => classify(*inner, at),
@@ -138,8 +146,13 @@ fn classify(error: DataFusionError, at: Location) -> Problem {
         DataFusionError::NotImplemented(text) => {
             unsupported(at, format!("this is not supported yet: {}", first_line(&text)))
         }
-        DataFusionError::Internal(text) => internal(first_line(&text)).at(at),
-        DataFusionError::Plan(text) if is_about_types(&text) => type_error(at, first_line(&text)),
+        DataFusionError::Internal(text) | DataFusionError::Plan(text) if is_about_types(&text) => {
+            type_error(at, first_line(&text))
+        }
+        // What DataFusion holds for a defect of its own is SQL that it did not think of.
+        DataFusionError::Internal(text) => {
+            unsupported(at, format!("this is not supported: {}", first_line(&text)))
+        }
         DataFusionError::Plan(text) => invalid(at, first_line(&text)),
         DataFusionError::ArrowError(inner, _) => type_error(at, lowercase_first(&inner.to_string())),
         other => invalid(at, first_line(&other.strip_backtrace())),
@@ -147,9 +160,17 @@ fn classify(error: DataFusionError, at: Location) -> Problem {
 }
 
 fn is_about_types(text: &str) -> bool {
-    ["coerc", "type", "cast", "signature", "arguments", "Cannot infer"]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "coerc",
+        "non-boolean",
+        "type",
+        "cast",
+        "signature",
+        "arguments",
+        "Cannot infer",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 fn of_schema(error: SchemaError, at: Location) -> Problem {

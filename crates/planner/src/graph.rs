@@ -9,12 +9,12 @@ use weir_model::DEFAULT_MAX_PARALLELISM;
 use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 
 use crate::{
+    encode,
     error::{self, Result},
     physical::{Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
 };
 
 mod describe;
-mod encode;
 
 /// What every operator shares.
 pub(crate) struct Common {

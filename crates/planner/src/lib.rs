@@ -3,6 +3,7 @@
 //! A script in Flink's dialect goes through these, in this order:
 //!
 //! - [`error`]: making a problem with its place of every error. Leans on nothing.
+//! - [`encode`]: expressions, schemas and tables as bytes. Leans on `error`.
 //! - [`parse`]: the text as statements, by a thin parser on sqlparser's tokens. Leans on `error`.
 //! - [`settings`]: `SET`. Leans on `parse`.
 //! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
@@ -12,6 +13,7 @@
 //! - [`explain`]: the graph as text. Leans on `graph`.
 
 mod catalog;
+mod encode;
 mod error;
 mod explain;
 mod graph;

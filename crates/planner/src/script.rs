@@ -161,7 +161,14 @@ fn lower_inserts(inserts: &[Insert], catalog: &Catalog, operators: &mut Operator
             1 => format!("sink-{}", insert.table.value),
             again => format!("sink-{}-{again}", insert.table.value),
         };
-        Lower::new(operators, scope, insert.at).insert(insert, &plan, &table)?;
+        let lowered = Lower::new(operators, scope, insert.at).insert(insert, &plan, &table);
+        lowered.map_err(|problem| {
+            if problem.location.is_some() {
+                problem
+            } else {
+                problem.at(insert.at)
+            }
+        })?;
     }
     Ok(())
 }

@@ -107,6 +107,7 @@ impl Settings {
             "execution.exchange.channel-bytes" => {
                 self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
             }
+            "table.local-time-zone" if value.value == "UTC" => {}
             other if WITHOUT_EFFECT.contains(&other) => {}
             other if UNSUPPORTED.contains(&other) => {
                 return Err(error::unsupported(

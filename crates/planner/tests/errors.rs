@@ -245,7 +245,7 @@ async fn what_is_not_supported_yet() {
             "INSERT INTO pages SELECT page, amount FROM clicks UNION ALL SELECT page, amount FROM clicks",
             (1, 19),
         ),
-        ("INSERT INTO pages VALUES ('a', 1)", (1, 27)),
+        ("INSERT INTO pages VALUES ('a', 1)", (1, 26)),
         (
             "INSERT INTO pages SELECT page, SUM(amount) OVER (PARTITION BY page) FROM clicks",
             (1, 32),
@@ -296,7 +296,7 @@ async fn sql_that_means_nothing() {
         ("CREATE VIEW v AS SELECT page FROM clicks; INSERT INTO v SELECT page FROM clicks", (1, 55)),
         (
             "INSERT INTO pages SELECT page, 1 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '0' SECOND))",
-            (1, 83),
+            (1, 91),
         ),
         (
             "CREATE VIEW v AS SELECT page, ts + INTERVAL '1' SECOND AS ts FROM clicks;
@@ -322,7 +322,7 @@ async fn options_that_are_wrong() {
     check(
         &table("'connector' = 'filesystm'"),
         UnknownConnector,
-        (1, 46),
+        (1, 47),
         Some("filesystem"),
     )
     .await;

@@ -24,37 +24,47 @@ async fn nexmark(query: &str) -> String {
 
 #[tokio::test]
 async fn projections_filters_and_views_melt_into_one_calc() {
-    insta::assert_snapshot!(check(
-        "CREATE VIEW v AS SELECT page, amount + 1 AS more FROM clicks WHERE amount > 0;
+    insta::assert_snapshot!(
+        check(
+            "CREATE VIEW v AS SELECT page, amount + 1 AS more FROM clicks WHERE amount > 0;
          INSERT INTO pages SELECT UPPER(page), CAST(more AS BIGINT) FROM v WHERE page <> 'x';"
-    ).await, @"");
+        )
+        .await
+    );
 }
 
 #[tokio::test]
 async fn a_calc_without_a_filter_is_the_sources_own_projection() {
-    insta::assert_snapshot!(check("INSERT INTO pages SELECT page, amount * 2 FROM clicks;").await, @"");
+    insta::assert_snapshot!(check("INSERT INTO pages SELECT page, amount * 2 FROM clicks;").await);
 }
 
 #[tokio::test]
 async fn a_filter_on_columns_that_are_passed_on_is_the_sources_own() {
-    insta::assert_snapshot!(check("INSERT INTO pages SELECT page, amount FROM clicks WHERE amount > 3;").await, @"");
+    insta::assert_snapshot!(
+        check("INSERT INTO pages SELECT page, amount FROM clicks WHERE amount > 3;").await
+    );
 }
 
 #[tokio::test]
 async fn a_column_only_filtered_by_is_dropped_behind_the_filter() {
-    insta::assert_snapshot!(check("INSERT INTO pages (page) SELECT page FROM clicks WHERE amount > 3;").await, @"");
+    insta::assert_snapshot!(
+        check("INSERT INTO pages (page) SELECT page FROM clicks WHERE amount > 3;").await
+    );
 }
 
 #[tokio::test]
 async fn a_windowed_aggregate_has_two_phases() {
-    insta::assert_snapshot!(check(
-        "INSERT INTO wide
+    insta::assert_snapshot!(
+        check(
+            "INSERT INTO wide
          SELECT COUNT(*), page, CAST(AVG(price) AS DOUBLE), window_end
          FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' MINUTE))
          WHERE amount > 0
          GROUP BY window_start, window_end, page
          HAVING SUM(amount) > 10;"
-    ).await, @"");
+        )
+        .await
+    );
 }
 
 #[tokio::test]
@@ -67,7 +77,7 @@ async fn windows_are_named_by_argument_and_read_views_and_queries() {
          INSERT INTO pages SELECT p, MAX(amount) FROM TUMBLE(
             (SELECT LOWER(page) AS p, amount, ts FROM clicks), DESCRIPTOR(ts), INTERVAL '1' DAY)
          GROUP BY p, window_start, window_end;"
-    ).await, @"");
+    ).await);
 }
 
 #[tokio::test]
@@ -75,7 +85,7 @@ async fn a_window_without_keys_is_computed_in_one_place() {
     insta::assert_snapshot!(check(
         "INSERT INTO pages (amount) SELECT SUM(amount)
          FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;"
-    ).await, @"");
+    ).await);
 }
 
 #[tokio::test]
@@ -86,15 +96,18 @@ async fn windows_of_windows_follow_the_window_time() {
          GROUP BY window_start, window_end, window_time, page;
          INSERT INTO pages SELECT page, SUM(n) FROM TABLE(TUMBLE(TABLE minutes, DESCRIPTOR(at), INTERVAL '1' HOUR))
          GROUP BY window_start, window_end, page;"
-    ).await, @"");
+    ).await);
 }
 
 #[tokio::test]
 async fn windows_need_no_aggregate() {
-    insta::assert_snapshot!(check(
-        "INSERT INTO wide (b, d) SELECT page, window_start
+    insta::assert_snapshot!(
+        check(
+            "INSERT INTO wide (b, d) SELECT page, window_start
          FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND));"
-    ).await, @"");
+        )
+        .await
+    );
 }
 
 #[tokio::test]
@@ -104,7 +117,7 @@ async fn nested_fields_are_read_alone() {
     )
     .await
     .expect("plans");
-    insta::assert_snapshot!(planned.text, @"");
+    insta::assert_snapshot!(planned.text);
     let Some(Spec::Source(source)) = &planned.graph.operators[0].spec else {
         panic!("no source first")
     };
@@ -114,51 +127,58 @@ async fn nested_fields_are_read_alone() {
         .iter()
         .map(|f| format!("{} {}", f.name(), weir_proto::convert::sql_type(f.data_type())))
         .collect();
-    insta::assert_snapshot!(types.join(", "), @"");
+    insta::assert_snapshot!(types.join(", "));
 }
 
 #[tokio::test]
 async fn scans_of_one_table_share_its_source() {
-    insta::assert_snapshot!(check(
-        "EXECUTE STATEMENT SET BEGIN
+    insta::assert_snapshot!(
+        check(
+            "EXECUTE STATEMENT SET BEGIN
          INSERT INTO pages SELECT page, amount FROM clicks WHERE amount > 1;
          INSERT INTO wide (b) SELECT `user` FROM clicks;
          END;"
-    ).await, @"");
+        )
+        .await
+    );
 }
 
 #[tokio::test]
 async fn an_expression_that_is_read_twice_is_computed_once() {
-    insta::assert_snapshot!(check(
-        "INSERT INTO pages SELECT p || p, 1 FROM (SELECT UPPER(page) AS p FROM clicks) WHERE p <> 'X';"
-    ).await, @"");
+    insta::assert_snapshot!(
+        check(
+            "INSERT INTO pages SELECT p || p, 1 FROM (SELECT UPPER(page) AS p FROM clicks) WHERE p <> 'X';"
+        )
+        .await
+    );
 }
 
 #[tokio::test]
 async fn what_may_fail_is_computed_for_rows_that_pass_the_rest() {
-    insta::assert_snapshot!(check(
-        "INSERT INTO pages SELECT page, amount FROM clicks WHERE 10 / amount > 1 AND amount <> 0;"
-    ).await, @"");
+    insta::assert_snapshot!(
+        check("INSERT INTO pages SELECT page, amount FROM clicks WHERE 10 / amount > 1 AND amount <> 0;")
+            .await
+    );
 }
 
 #[tokio::test]
 async fn nexmark_q0_reads_flat_columns() {
-    insta::assert_snapshot!(nexmark("q0").await, @"");
+    insta::assert_snapshot!(nexmark("q0").await);
 }
 
 #[tokio::test]
 async fn nexmark_q1_computes_one_column() {
-    insta::assert_snapshot!(nexmark("q1").await, @"");
+    insta::assert_snapshot!(nexmark("q1").await);
 }
 
 #[tokio::test]
 async fn nexmark_q2_reads_three_columns() {
-    insta::assert_snapshot!(nexmark("q2").await, @"");
+    insta::assert_snapshot!(nexmark("q2").await);
 }
 
 #[tokio::test]
 async fn nexmark_tumble_count_computes_event_time_once() {
-    insta::assert_snapshot!(nexmark("tumble-count").await, @"");
+    insta::assert_snapshot!(nexmark("tumble-count").await);
 }
 
 #[tokio::test]

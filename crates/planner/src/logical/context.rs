@@ -6,9 +6,11 @@ use std::{
 };
 
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
-use datafusion_common::{DataFusionError, Result, TableReference, config::ConfigOptions, not_impl_err};
+use datafusion_common::{
+    Column, DataFusionError, Result, TableReference, config::ConfigOptions, not_impl_err,
+};
 use datafusion_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, TableType, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, TableType, WindowUDF, lit,
     planner::{ContextProvider, ExprPlanner, PlannerResult, RelationPlanner, TypePlanner},
 };
 use datafusion_functions::{
@@ -190,7 +192,7 @@ impl TypePlanner for FlinkTypes {
     }
 }
 
-/// Keeps the reason why a nested field cannot be read, which DataFusion's planner drops.
+/// Reads nested fields; keeps the reason why one cannot be read, which DataFusion's planner drops.
 #[derive(Debug, Default)]
 struct NestedFields {
     problem: Mutex<Option<Problem>>,
@@ -200,7 +202,7 @@ impl ExprPlanner for NestedFields {
     fn plan_compound_identifier(
         &self,
         field: &Field,
-        _qualifier: Option<&TableReference>,
+        qualifier: Option<&TableReference>,
         nested_names: &[String],
     ) -> Result<PlannerResult<Vec<Expr>>> {
         let mut data_type = field.data_type();
@@ -220,8 +222,19 @@ impl ExprPlanner for NestedFields {
             data_type = found.data_type();
             path = format!("{path}.{name}");
         }
-        Ok(PlannerResult::Original(Vec::new()))
+        // As in Flink, the column is named after the last field.
+        let column = Expr::Column(Column::from((qualifier, field)));
+        let name = nested_names.last().map_or(field.name(), |name| name);
+        Ok(PlannerResult::Planned(
+            get_field(column, nested_names).alias(name),
+        ))
     }
+}
+
+fn get_field(of: Expr, names: &[String]) -> Expr {
+    names.iter().fold(of, |of, name| {
+        datafusion_functions::core::get_field().call(vec![of, lit(name.as_str())])
+    })
 }
 
 impl NestedFields {

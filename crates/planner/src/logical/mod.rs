@@ -28,6 +28,7 @@ use weir_model::{Location, Problem};
 use self::context::Context;
 use crate::{
     catalog::Catalog,
+    encode,
     error::{self, Result, place},
     parse::{ddl::CreateView, desugar, supported},
 };
@@ -145,8 +146,10 @@ impl<'a> Session<'a> {
         let expr = self
             .planner()
             .sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
-        let expr = simplify::coerce_and_simplify(expr, &Arc::new(schema.clone()))?;
+        let expr = simplify::coerce_and_simplify(without_aliases(expr)?, &Arc::new(schema.clone()))?;
         let (_, field) = expr.to_field(&schema)?;
+        let checked = encode::check(&expr, schema.as_arrow());
+        checked.map_err(|problem| DataFusionError::External(Box::new(problem)))?;
         Ok((expr, field))
     }
 

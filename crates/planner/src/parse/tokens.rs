@@ -240,6 +240,28 @@ impl<'a> Cursor<'a> {
         Ok(items)
     }
 
+    /// The error at the token that it says it found; sqlparser may name the place of the next one.
+    fn at_found_token(&self, problem: weir_model::Problem) -> weir_model::Problem {
+        let (Some((_, found)), Some(at)) = (problem.detail.split_once("found: "), problem.location) else {
+            return problem;
+        };
+        let start = |t: &TokenWithSpan| Location {
+            line: t.span.start.line,
+            column: t.span.start.column,
+        };
+        let Some(named) = self.tokens.iter().position(|t| start(t) == at) else {
+            return problem;
+        };
+        let before = named.checked_sub(1).and_then(|before| self.tokens.get(before));
+        match before {
+            Some(before) if self.tokens[named].to_string() != found && before.to_string() == found => {
+                let at = start(before);
+                problem.at(at)
+            }
+            _ => problem,
+        }
+    }
+
     /// Lets sqlparser read what comes next.
     pub(crate) fn parse<T>(
         &mut self,
@@ -253,7 +275,7 @@ impl<'a> Cursor<'a> {
         });
         let result = read(&mut parser).map_err(|e| {
             let otherwise = if e.to_string().contains("EOF") { end } else { at };
-            error::of_parser(&e, otherwise)
+            self.at_found_token(error::of_parser(&e, otherwise))
         })?;
         self.next += parser.index().min(self.rest().len());
         Ok(result)

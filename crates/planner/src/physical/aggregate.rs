@@ -10,11 +10,11 @@ use super::{
     expr::{column, unique_name},
     format::format_expr,
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
-    plan_defect, schema_of, type_of,
+    schema_of, type_of,
 };
 use crate::{
     catalog::TIMESTAMP_MS,
-    error::{self, Result},
+    error::{self, Result, plan_defect},
     logical::{aggregates, cast_to, expr_place, window::WINDOW_COLUMNS},
 };
 

@@ -13,15 +13,15 @@ use weir_model::Location;
 use super::{
     Kind, NodeId, Operators,
     expr::{self, all_of, column, is_cheap},
-    plan_defect,
 };
 use crate::{
     catalog::TIMESTAMP_MS,
-    error::{self, Result},
+    encode,
+    error::{self, Result, plan_defect},
     logical::{
         cast_to,
         context::TableScanSource,
-        functions, simplify,
+        expr_place, functions, simplify,
         window::{Tumble, WindowNode},
     },
 };
@@ -297,6 +297,10 @@ impl<'a> Lower<'a> {
     pub(crate) fn calc(&mut self, rel: Rel, columns: Vec<(String, Expr)>) -> Result<NodeId> {
         let schema = self.schema(&rel);
         let filter = all_of(rel.filters, &schema);
+        for expr in columns.iter().map(|(_, expr)| expr).chain(&filter) {
+            let place = expr_place(expr).unwrap_or(self.at);
+            encode::check(expr, schema.as_arrow()).map_err(|problem| problem.at(place))?;
+        }
         let is_source = matches!(self.operators.get(rel.node).kind, Kind::Source(..));
         if filter.is_none() && !is_source && is_identity(&columns, &schema) {
             return Ok(rel.node);

@@ -28,7 +28,7 @@ use weir_proto::graph::AggregateFunction;
 use self::source::SourceRead;
 use crate::{
     catalog::TableDef,
-    error::{self, Result},
+    error::{self, Result, plan_defect},
     logical::window::Tumble,
 };
 
@@ -213,14 +213,6 @@ pub(crate) fn schema_of(fields: Vec<Field>) -> Result<DFSchemaRef> {
     DFSchema::from_unqualified_fields(fields.into(), std::collections::HashMap::new())
         .map(Arc::new)
         .map_err(plan_defect)
-}
-
-/// An error of DataFusion about expressions that it planned before.
-pub(crate) fn plan_defect(error: datafusion_common::DataFusionError) -> weir_model::Problem {
-    error::internal(format!(
-        "planning an expression failed: {}",
-        error.strip_backtrace()
-    ))
 }
 
 /// The type of an expression.

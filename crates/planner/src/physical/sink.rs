@@ -12,11 +12,11 @@ use weir_proto::convert::sql_type;
 use super::{
     Kind, NodeId,
     lower::{Lower, Rel},
-    plan_defect, type_of,
+    type_of,
 };
 use crate::{
     catalog::TableDef,
-    error::{self, Result, place},
+    error::{self, Result, place, plan_defect},
     logical::cast_to,
     parse::Insert,
 };

@@ -15,11 +15,10 @@ use datafusion_expr::{Expr, ExprSchemable};
 use super::{
     Calc, Kind, NodeId, Operators, calc_schema,
     expr::{Leaf, as_leaf, column, unique_name},
-    plan_defect,
 };
 use crate::{
     catalog::{TIMESTAMP_MS, TableDef},
-    error::{self, Result},
+    error::{self, Result, plan_defect},
     logical::{cast_to, simplify},
 };
 

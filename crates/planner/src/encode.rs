@@ -20,12 +20,12 @@ use datafusion_proto::{
 };
 use prost::Message;
 use weir_connector::Table;
+use weir_model::{ErrorCode, Problem};
 use weir_proto::graph;
 
 use crate::{
-    error::{self, Result},
+    error::{self, Result, plan_defect},
     logical::functions,
-    physical::plan_defect,
 };
 
 /// What a worker resolves functions with.
@@ -41,6 +41,11 @@ static TASK: LazyLock<TaskContext> = LazyLock::new(|| {
         Arc::new(RuntimeEnv::default()),
     )
 });
+
+/// Whether a worker can compute the expression; it may be well-typed and yet have no implementation.
+pub(crate) fn check(expr: &Expr, input: &Schema) -> Result<()> {
+    encode(&physical(expr, input)?, input).map(drop)
+}
 
 /// The expression over the columns of a schema.
 pub(crate) fn expr(expr: &Expr, input: &Schema) -> Result<Vec<u8>> {
@@ -88,7 +93,10 @@ fn encode(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Vec<u8>> {
     let bytes = serialize_physical_expr(expr, &codec)
         .map_err(plan_defect)?
         .encode_to_vec();
-    let node = PhysicalExprNode::decode(bytes.as_slice()).map_err(|e| error::internal(e.to_string()))?;
+    let node = PhysicalExprNode::decode(bytes.as_slice()).map_err(|_| {
+        let detail = "an expression nests too deeply: compute a part of it in a view";
+        Problem::new(ErrorCode::SqlUnsupported, detail)
+    })?;
     parse_physical_expr(&node, &TASK, input, &codec).map_err(plan_defect)?;
     Ok(bytes)
 }
