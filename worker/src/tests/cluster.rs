@@ -430,6 +430,8 @@ async fn an_end_during_a_lost_connection_is_told_by_the_next_hello() {
     let mut cluster = Cluster::new().await;
     let graph = shuffled(3000, 2, 2).build();
     run(&mut cluster, &graph, 1, 4).await;
+    let started = |c: &Cluster| c.states.values().all(|r| r.state() != TaskState::Deployed);
+    cluster.until("all have started", started).await;
     cluster.restart_control_plane().await;
     // Whether it ended before or after the loss: the next hello says so.
     for _ in 0..100 {
