@@ -74,7 +74,8 @@ pub async fn run_local(
     let placement: HashMap<_, _> = subtasks.map(|subtask| (subtask, Location::Here)).collect();
     let expected = placement.len();
     let job = Job {
-        job: "local".to_owned(),
+        // Names the files of sinks, so that a second run into the same folder adds to it.
+        job: format!("local-{}", options.clock.now_ms()),
         generation: Generation(1),
         graph: Arc::clone(&graph),
         clock: options.clock,

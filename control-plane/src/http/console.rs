@@ -43,7 +43,7 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     {
         return file(&found, &headers);
     }
-    if !wants_page(&headers) {
+    if !name.is_empty() && !wants_page(&headers) {
         return ApiError::new(ErrorCode::NotFound, format!("no such path: {path}")).into_response();
     }
     match Files::get("index.html") {
