@@ -264,7 +264,7 @@ async fn what_is_not_supported_yet() {
         ),
         (
             "INSERT INTO pages SELECT page, (SELECT 1 FROM orders) FROM clicks",
-            (1, 40),
+            (1, 33),
         ),
         (
             "CREATE TABLE t (a INT METADATA) WITH ('connector' = 'print')",
@@ -308,7 +308,7 @@ INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(TUMBLE(TABLE v, DESCRIPTOR(ts
             (1, 84),
         ),
         ("INSERT INTO pages (page, page) SELECT page, page FROM clicks", (1, 26)),
-        ("INSERT INTO pages SELECT page, amount FROM clicks WHERE COUNT(*) > 1", (1, 19)),
+        ("INSERT INTO pages SELECT page, amount FROM clicks WHERE COUNT(*) > 1", (1, 57)),
     ];
     for (sql, place) in cases {
         check(sql, SqlInvalid, place, None).await;
@@ -330,14 +330,14 @@ async fn options_that_are_wrong() {
     check(
         &table("'connector' = 'datagen', 'number-of-row' = '1'"),
         UnknownOption,
-        (1, 57),
+        (1, 58),
         Some("number-of-rows"),
     )
     .await;
     check(
         &table("'connector' = 'datagen', 'number-of-rows' = 'x'"),
         InvalidOption,
-        (1, 76),
+        (1, 77),
         None,
     )
     .await;
@@ -351,7 +351,7 @@ async fn options_that_are_wrong() {
     check(
         &table("'connector' = 'filesystem', 'format' = 'json', 'path' = '/nowhere/at/all.json'"),
         SourceUnavailable,
-        (1, 88),
+        (1, 89),
         None,
     )
     .await;

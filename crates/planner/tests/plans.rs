@@ -287,3 +287,25 @@ async fn uids_of_state_survive_a_filter_and_a_column_downstream() {
     );
     assert!(before.contains(&"source-clicks".to_owned()) && before.contains(&"sink-wide".to_owned()));
 }
+
+#[tokio::test]
+async fn numbers_are_ints_and_equal_names_are_told_apart() {
+    insta::assert_snapshot!(
+        check(
+            "CREATE TABLE ints (a INT, b INT, c INT, d BIGINT) WITH ('connector' = 'blackhole');
+             INSERT INTO ints SELECT amount % 2, amount, amount, 3000000000 FROM clicks;"
+        )
+        .await
+    );
+}
+
+#[tokio::test]
+async fn counting_a_number_counts_rows_and_a_position_groups() {
+    insta::assert_snapshot!(
+        check(
+            "INSERT INTO pages SELECT page, COUNT(1)
+             FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY 1, window_start, window_end;"
+        )
+        .await
+    );
+}

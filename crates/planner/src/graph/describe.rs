@@ -127,11 +127,7 @@ fn window(aggregate: &WindowAggregate, columns: &[String]) -> String {
         .map(|call| call.text.as_str())
         .collect();
     let keys: Vec<_> = aggregate.keys.iter().map(|key| name(*key)).collect();
-    let mut parts = vec![format!(
-        "{} ON {}{offset}:",
-        window_name(aggregate),
-        name(aggregate.time)
-    )];
+    let mut parts = vec![format!("ON {}{offset}:", name(aggregate.time))];
     if !calls.is_empty() {
         parts.push(calls.join(", "));
     }

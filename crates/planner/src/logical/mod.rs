@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
     /// The plan of a query, types coerced. Errors without a place of their own are at `at`.
     pub(crate) fn query(&self, query: &ast::Query, at: Location) -> Result<LogicalPlan> {
         let mut query = query.clone();
-        desugar::desugar(&mut query, at)?;
+        desugar::query(&mut query, at)?;
         self.plan(&query).map_err(|e| {
             if let Some(problem) = self.context.take_problem() {
                 let place = field_place(&query, &problem_field(&problem)).unwrap_or(at);

@@ -4,14 +4,83 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, ExtractSyntax, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, Value, VisitMut,
-    helpers::attached_token::AttachedToken, visit_expressions_mut,
+    FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem, Spanned,
+    Value, VisitMut, VisitorMut, helpers::attached_token::AttachedToken, visit_expressions_mut,
 };
 use weir_model::{Location, Problem};
 
 use crate::error::{self, Result, place};
 
-/// Rewrites all calls in a query or an expression.
+/// Rewrites a query: its calls, the types of its numbers, and the names of columns that would have the same one.
+pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
+    struct Selects;
+    impl VisitorMut for Selects {
+        type Break = ();
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            name_duplicates(&mut select.projection);
+            keep_positions(&mut select.group_by);
+            ControlFlow::Continue(())
+        }
+    }
+    desugar(query, at)?;
+    let _ = query.visit(&mut Selects);
+    Ok(())
+}
+
+/// Names columns that have the name of an earlier one as Flink does: `page`, `page0`.
+fn name_duplicates(items: &mut [SelectItem]) {
+    let mut taken: Vec<String> = Vec::new();
+    for item in items {
+        if let SelectItem::UnnamedExpr(expr) = item {
+            let name = column_name(expr);
+            if taken.contains(&name) {
+                let fresh = (0..=taken.len())
+                    .map(|n| format!("{name}{n}"))
+                    .find(|fresh| !taken.contains(fresh));
+                let alias = Ident::new(fresh.unwrap_or_default());
+                let expr = std::mem::replace(expr, null());
+                *item = SelectItem::ExprWithAlias { expr, alias };
+            }
+        }
+        taken.extend(item_name(item));
+    }
+}
+
+/// A number in GROUP BY is a position, not a value with a type.
+fn keep_positions(group_by: &mut GroupByExpr) {
+    if let GroupByExpr::Expressions(exprs, _) = group_by {
+        for expr in exprs {
+            if let Expr::Cast {
+                expr: inner,
+                data_type: DataType::Int(None),
+                ..
+            } = expr
+                && matches!(inner.as_ref(), Expr::Value(_))
+            {
+                *expr = std::mem::replace(inner.as_mut(), null());
+            }
+        }
+    }
+}
+
+fn item_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(expr) => Some(column_name(expr)),
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        _ => None,
+    }
+}
+
+fn column_name(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(name) => name.value.clone(),
+        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+/// Rewrites all calls and numbers in an expression, or in something that holds expressions.
 pub(crate) fn desugar<V: VisitMut>(tree: &mut V, at: Location) -> Result<()> {
     let flow = visit_expressions_mut(tree, |expr| match rewrite(expr, at) {
         Ok(Some(new)) => {
@@ -38,6 +107,7 @@ fn rewrite(expr: &mut Expr, at: Location) -> Result<Option<Expr>> {
             Ok(Some(extract(field.clone(), inner)))
         }
         Expr::Function(function) => call(function, at),
+        Expr::Value(value) if is_int(&value.value) => Ok(Some(cast(expr.clone(), DataType::Int(None)))),
         _ => Ok(None),
     }
 }
@@ -103,13 +173,22 @@ fn extract(field: DateTimeField, of: Expr) -> Expr {
         syntax: ExtractSyntax::From,
         expr: Box::new(of),
     };
+    cast(extract, DataType::BigInt(None))
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast {
         kind: CastKind::Cast,
-        expr: Box::new(extract),
-        data_type: DataType::BigInt(None),
+        expr: Box::new(expr),
+        data_type,
         array: false,
         format: None,
     }
+}
+
+/// Whether the value is a number that Flink takes for an INT; DataFusion takes all for a BIGINT.
+fn is_int(value: &Value) -> bool {
+    matches!(value, Value::Number(digits, _) if digits.parse::<i32>().is_ok())
 }
 
 /// Flink's CONCAT of a NULL is NULL, as `||` is; DataFusion's CONCAT skips it.

@@ -112,13 +112,14 @@ impl Lower<'_> {
                 call.params.args.len()
             )));
         };
+        let argument = self.substitute(argument, input, from)?;
         let counts_rows = function == AggregateFunction::Count
-            && matches!(argument, Expr::Literal(value, _) if !value.is_null());
+            && matches!(&argument, Expr::Literal(value, _) if !value.is_null());
         let (column, text) = if counts_rows {
             function = AggregateFunction::CountStar;
             (None, "COUNT(*)".to_owned())
         } else {
-            let argument = self.canonical(self.substitute(argument, input, from)?, input)?;
+            let argument = self.canonical(argument, input)?;
             let schema = self.schema(input);
             let text = format!("{name}({})", format_expr(&argument));
             (Some(raw.add(natural_name(&argument, &schema), argument)), text)

@@ -121,10 +121,7 @@ fn literal(value: &ScalarValue) -> String {
         ScalarValue::Utf8(Some(text)) => format!("'{}'", text.replace('\'', "''")),
         ScalarValue::Boolean(Some(value)) => value.to_string().to_uppercase(),
         ScalarValue::IntervalMonthDayNano(Some(v)) if v.months == 0 && v.nanoseconds % 1_000_000 == 0 => {
-            format!(
-                "INTERVAL '{}'",
-                duration(i64::from(v.days) * 86_400_000 + v.nanoseconds / 1_000_000)
-            )
+            interval(i64::from(v.days) * 86_400_000 + v.nanoseconds / 1_000_000)
         }
         ScalarValue::Decimal128(Some(value), _, scale) if *scale > 0 => decimal(*value, *scale as u32),
         ScalarValue::TimestampMillisecond(..)
@@ -136,6 +133,20 @@ fn literal(value: &ScalarValue) -> String {
         },
         value => value.to_string(),
     }
+}
+
+fn interval(ms: i64) -> String {
+    for (factor, unit) in [
+        (86_400_000, "DAY"),
+        (3_600_000, "HOUR"),
+        (60_000, "MINUTE"),
+        (1_000, "SECOND"),
+    ] {
+        if ms != 0 && ms % factor == 0 {
+            return format!("INTERVAL '{}' {unit}", ms / factor);
+        }
+    }
+    format!("INTERVAL '{}' SECOND", decimal(i128::from(ms), 3))
 }
 
 fn decimal(value: i128, scale: u32) -> String {

@@ -352,7 +352,10 @@ fn window_columns(tumble: Tumble, time: &Expr) -> Result<[(&'static str, Expr); 
             .map(|nanoseconds| lit(ScalarValue::new_interval_mdn(0, 0, nanoseconds)))
             .ok_or_else(|| error::internal("the window is too long"))
     };
-    let origin = lit(ScalarValue::TimestampMillisecond(Some(tumble.offset_ms), None));
+    let origin = lit(ScalarValue::TimestampNanosecond(
+        tumble.offset_ms.checked_mul(1_000_000),
+        None,
+    ));
     let start = Expr::ScalarFunction(ScalarFunction::new_udf(
         function,
         vec![interval(tumble.size_ms)?, time.clone(), origin],

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     catalog::TableDef,
     error::{self, Result, place, plan_defect},
-    logical::cast_to,
+    logical::{cast_to, simplify},
     parse::Insert,
 };
 
@@ -79,7 +79,8 @@ impl Lower<'_> {
                 ),
             ));
         }
-        Ok(cast_to(column.expr.clone(), &from, to))
+        let cast = cast_to(column.expr.clone(), &from, to);
+        simplify::simplify(cast, &self.schema(rel)).map_err(plan_defect)
     }
 
     fn wrong_count(

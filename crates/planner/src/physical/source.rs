@@ -139,8 +139,13 @@ impl Build {
         let Calc {
             input,
             filter,
-            columns,
+            mut columns,
         } = calc;
+        if let (Some(filter), false) = (&filter, has_time) {
+            for (_, expr) in &mut columns {
+                *expr = self.under(filter, expr)?;
+            }
+        }
         let all_leaves = columns
             .iter()
             .all(|(_, expr)| as_leaf(expr, &self.schema).is_some());
@@ -174,6 +179,21 @@ impl Build {
             }
         }
         Ok(Some(calc))
+    }
+
+    /// A computed column as the leaf that it is in all rows that pass the filter, if it is one in them.
+    fn under(&self, filter: &Expr, expr: &Expr) -> Result<Expr> {
+        if as_leaf(expr, &self.schema).is_none() {
+            return Ok(expr.clone());
+        }
+        let conditions = datafusion_expr::utils::split_conjunction(filter);
+        let computed = resolve(expr.clone(), &self.table, &self.schema)?;
+        let simple = simplify::simplify_where(computed, &conditions, &self.schema).map_err(plan_defect)?;
+        Ok(if as_leaf(&simple, &self.schema).is_some() {
+            simple
+        } else {
+            expr.clone()
+        })
     }
 
     /// Whether the source can filter without passing on columns that nobody else reads: columns can be hidden only
