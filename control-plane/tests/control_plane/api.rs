@@ -1,8 +1,11 @@
 //! The REST API's answers, the wrong requests above all.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use reqwest::{Method, Response, StatusCode, header};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use weir_control_plane::Limits;
 use weir_model::{ErrorCode, Phase, Problem, api, graph};
 
@@ -215,13 +218,24 @@ async fn a_body_over_the_limit_is_refused() {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_answered() {
+    let request_timeout = Duration::from_millis(200);
     let cluster = Cluster::with_limits(Limits {
-        request_timeout: std::time::Duration::ZERO,
+        request_timeout,
         ..limits()
     })
     .await;
+    let mut connection = PgConnection::connect(&cluster.database_url)
+        .await
+        .expect("the server answers");
+    let mut transaction = connection.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE jobs")
+        .execute(&mut *transaction)
+        .await
+        .expect("the lock");
     let request = cluster.request(Method::GET, "/api/v1/jobs");
     check(request, ErrorCode::Timeout, "longer than the server allows").await;
+    transaction.rollback().await.expect("undone");
+    assert_eq!(job_count(&cluster).await, 0, "and all is well again");
 }
 
 #[tokio::test]

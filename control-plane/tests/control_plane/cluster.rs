@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, types::Uuid};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
-use weir_control_plane::{Config, Handle, Limits, RestartPolicy, private_postgres::PrivatePostgres, start};
+use weir_control_plane::{
+    Config, Handle, Limits, RestartPolicy,
+    private_postgres::{PrivatePostgres, PrivatePostgresError},
+    start,
+};
 use weir_env::{Clock, Ids, SystemClock, ids::SystemIds};
 use weir_model::{JobId, Phase, api};
 
@@ -27,14 +31,39 @@ pub(crate) const SQL: &str = "CREATE TABLE numbers (n BIGINT) WITH ('connector' 
 
 static POSTGRES: OnceCell<PrivatePostgres> = OnceCell::const_new();
 
-/// The server that all tests share. It ends with the test process, and its data serves the next run too.
+/// The server that all tests share. It ends with the test process, and its data folder serves the next run too.
 async fn postgres() -> &'static PrivatePostgres {
     POSTGRES
         .get_or_init(|| async {
-            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-plane-postgres");
-            PrivatePostgres::start(&folder).await.expect("a private Postgres")
+            let server = first_free_server().await;
+            drop_old_databases(server.url()).await;
+            server
         })
         .await
+}
+
+/// Several test processes at the same time each have a folder.
+async fn first_free_server() -> PrivatePostgres {
+    for n in 0.. {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("control-plane-postgres-{n}"));
+        match PrivatePostgres::start(&folder).await {
+            Err(PrivatePostgresError::InUse { .. }) => {}
+            started => return started.expect("a private Postgres"),
+        }
+    }
+    unreachable!("some folder is free")
+}
+
+async fn drop_old_databases(url: &str) {
+    let mut admin = PgConnection::connect(url).await.expect("the server answers");
+    let old: Vec<(String,)> = sqlx::query_as("SELECT datname FROM pg_database WHERE datname LIKE 'test_%'")
+        .fetch_all(&mut admin)
+        .await
+        .expect("databases");
+    for (name,) in old {
+        let drop = sqlx::AssertSqlSafe(format!("DROP DATABASE {name}"));
+        sqlx::query(drop).execute(&mut admin).await.expect("dropped");
+    }
 }
 
 /// The URL of a new, empty database.
