@@ -197,7 +197,34 @@ fn of_schema(error: SchemaError, at: Location) -> Problem {
 }
 
 fn first_line(text: &str) -> String {
-    lowercase_first(text.lines().next().unwrap_or_default().trim_end_matches('.'))
+    let line = text.lines().next().unwrap_or_default().trim_end_matches('.');
+    lowercase_first(&in_sql_types(line))
+}
+
+/// A sentence of DataFusion's with Arrow's simple types as SQL spells them.
+fn in_sql_types(text: &str) -> String {
+    const TYPES: [(&str, &str); 12] = [
+        ("Boolean", "BOOLEAN"),
+        ("Int8", "TINYINT"),
+        ("Int16", "SMALLINT"),
+        ("Int32", "INT"),
+        ("Int64", "BIGINT"),
+        ("Float32", "FLOAT"),
+        ("Float64", "DOUBLE"),
+        ("Utf8", "STRING"),
+        ("Binary", "BYTES"),
+        ("Date32", "DATE"),
+        ("Timestamp(ms)", "TIMESTAMP(3)"),
+        ("Timestamp(Millisecond, None)", "TIMESTAMP(3)"),
+    ];
+    let words = text.split(' ').map(|word| {
+        let bare = word.trim_matches(|c: char| ",;'.".contains(c));
+        match TYPES.iter().find(|(arrow, _)| *arrow == bare) {
+            Some((arrow, sql)) => word.replacen(arrow, sql, 1),
+            None => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Our sentences begin in lowercase; names and acronyms keep theirs.

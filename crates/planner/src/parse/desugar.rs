@@ -18,7 +18,7 @@ pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
         type Break = ();
 
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-            name_duplicates(&mut select.projection);
+            name_columns(&mut select.projection);
             keep_positions(&mut select.group_by);
             ControlFlow::Continue(())
         }
@@ -28,22 +28,46 @@ pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
     Ok(())
 }
 
-/// Names columns that have the name of an earlier one as Flink does: `page`, `page0`.
-fn name_duplicates(items: &mut [SelectItem]) {
+/// Names columns as Flink does: expressions `EXPR$0`, later ones of the same name `page0`.
+fn name_columns(items: &mut [SelectItem]) {
     let mut taken: Vec<String> = Vec::new();
-    for item in items {
+    for (position, item) in items.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) = item {
-            let name = column_name(expr);
-            if taken.contains(&name) {
-                let fresh = (0..=taken.len())
-                    .map(|n| format!("{name}{n}"))
-                    .find(|fresh| !taken.contains(fresh));
-                let alias = Ident::new(fresh.unwrap_or_default());
+            let own = own_name(expr);
+            let name = match &own {
+                Some(name) => free_name(name, &taken),
+                None => format!("EXPR${position}"),
+            };
+            if own.as_ref() != Some(&name) {
                 let expr = std::mem::replace(expr, null());
-                *item = SelectItem::ExprWithAlias { expr, alias };
+                *item = SelectItem::ExprWithAlias {
+                    expr,
+                    alias: Ident::new(&name),
+                };
             }
+            taken.push(name);
+        } else if let SelectItem::ExprWithAlias { alias, .. } = item {
+            taken.push(alias.value.clone());
         }
-        taken.extend(item_name(item));
+    }
+}
+
+/// The name, or if it is taken the name with the first free number.
+fn free_name(name: &str, taken: &[String]) -> String {
+    let is_free = |candidate: &String| !taken.contains(candidate);
+    let numbered = (0..=taken.len()).map(|n| format!("{name}{n}"));
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(is_free)
+        .unwrap_or_default()
+}
+
+/// The name of a column that is passed on; other expressions have none.
+fn own_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(name) => Some(name.value.clone()),
+        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()),
+        _ => None,
     }
 }
 
@@ -61,22 +85,6 @@ fn keep_positions(group_by: &mut GroupByExpr) {
                 *expr = std::mem::replace(inner.as_mut(), null());
             }
         }
-    }
-}
-
-fn item_name(item: &SelectItem) -> Option<String> {
-    match item {
-        SelectItem::UnnamedExpr(expr) => Some(column_name(expr)),
-        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-        _ => None,
-    }
-}
-
-fn column_name(expr: &Expr) -> String {
-    match expr {
-        Expr::Identifier(name) => name.value.clone(),
-        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()).unwrap_or_default(),
-        other => other.to_string(),
     }
 }
 
