@@ -50,10 +50,12 @@ postgres_bin() {
 postgres_candidates() {
     have postgres && dirname "$(command -v postgres)"
     have pg_config && pg_config --bindir 2>/dev/null
-    compgen -G '/usr/lib/postgresql/*/bin' | sort -rV
-    compgen -G '/usr/pgsql-*/bin' | sort -rV
-    compgen -G '/opt/homebrew/opt/postgresql*/bin' | sort -rV
-    compgen -G '/usr/local/opt/postgresql*/bin' | sort -rV
+    local pattern
+    for pattern in '/usr/lib/postgresql/*/bin' '/usr/pgsql-*/bin' '/usr/lib/postgresql*/bin' /usr/local/pgsql/bin \
+        '/opt/homebrew/opt/postgresql*/bin' '/usr/local/opt/postgresql*/bin' '/opt/local/lib/postgresql*/bin' \
+        '/Applications/Postgres.app/Contents/Versions/*/bin'; do
+        compgen -G "$pattern" | sort -rV
+    done
     return 0
 }
 

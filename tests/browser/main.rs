@@ -142,14 +142,11 @@ async fn check_live_job(cluster: &Cluster, browser: &Browser) -> Result<()> {
             text.eq_ignore_ascii_case("running")
         })
         .await?;
-    // Numbers arrive without a reload: what the source's node says changes.
-    let before = browser
-        .text_when("operator-0", SECONDS_20, |text| {
-            text.chars().any(|c| c.is_ascii_digit())
-        })
-        .await?;
+    // Numbers arrive without a reload: the source has a rate, and what its node says goes on changing.
+    let flows = |text: &str| text.contains("/s") && !text.contains("in 0/s");
+    let before = browser.text_when("operator-0", SECONDS_20, flows).await?;
     browser
-        .text_when("operator-0", SECONDS_20, |text| text != before)
+        .text_when("operator-0", SECONDS_20, |text| flows(text) && text != before)
         .await?;
     picture(browser, "job-live").await?;
 

@@ -132,7 +132,7 @@ async fn check_sql(api: &Api) -> Result<()> {
         "{problem:?} is at another place"
     );
     let problem = refused(
-        create(api, &json!({ "sql": "SELECT FROM WHERE" })),
+        create(api, &json!({ "sql": "INSERT INTO r SELECT a FROM t WHERE" })),
         ErrorCode::SqlSyntax,
     )
     .await?;

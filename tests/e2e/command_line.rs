@@ -62,7 +62,7 @@ fn every_command_prints_json_and_ends_with_its_exit_code() {
         check(&run(&["delete", &id[..18]])?, 0)?;
         check(&run(&["show", &id])?, 2)?;
 
-        let bad = script("bad.sql", "SELECT\n  FROM x WHERE;")?;
+        let bad = script("bad.sql", "INSERT INTO r\nSELECT a FROM x WHERE;")?;
         let said = check(&run(&["run", &bad])?, 2)?;
         ensure!(
             said.contains("sql_syntax") && said.contains('^'),

@@ -176,11 +176,16 @@ fn a_cluster_started_again_finds_its_jobs() {
             "{finished:?}"
         );
         // Its workers went with the cluster, so it runs anew.
-        let live = cluster
-            .api
-            .wait_phase(live.id, Phase::Running, Duration::from_secs(40))
-            .await?;
-        ensure!(live.attempt > Attempt(1), "{live:?}");
+        until("the live job to run again", Duration::from_secs(40), async || {
+            let job = cluster.api.job(live.id).await?;
+            let again = job.phase == Phase::Running && job.attempt > Attempt(1);
+            Ok(if again {
+                Seen::Done(())
+            } else {
+                Seen::NotYet(format!("{job:?}"))
+            })
+        })
+        .await?;
         cluster.stop()
     });
 }
