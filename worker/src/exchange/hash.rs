@@ -10,7 +10,16 @@
 //! - rows: field by field; a null row as one null;
 //! - a null: [`NULL_PART`].
 
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, cast::AsArray, types::*};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray,
+    cast::AsArray,
+    types::{
+        Date32Type, Date64Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+        Int64Type, IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+        Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+        TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    },
+};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use weir_checkpoint::key_group::{NULL_PART, mix, mix_bytes};

@@ -20,7 +20,7 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 use weir_connector::connector;
-use weir_env::{Clock, SystemClock, ids};
+use weir_env::{SystemClock, ids};
 use weir_proto::{
     control::{
         Assignment, Cancel, Deploy, FromWorker, Hello, SourceSplits, Split, Start, TaskReport, TaskState,
@@ -29,13 +29,12 @@ use weir_proto::{
         from_worker::Message as Up,
         to_worker::Message as Down,
     },
-    graph::{JobGraph, Settings, operator::Spec},
+    graph::{JobGraph, operator::Spec},
 };
 
 use super::graphs::{Graph, forward, number, numbers, sequence, shuffled};
 use crate::{
     Config, Handle,
-    local::{LocalOptions, run_local},
     runtime::{compute::Compute, subtask::table},
     start,
 };
@@ -534,73 +533,5 @@ async fn the_loss_of_a_worker_fails_the_tasks_that_talk_to_it() {
             c.states[&(1, 0)].state() == TaskState::Cancelled
         })
         .await;
-    cluster.shut_down().await;
-}
-
-/// Bids spread by key over two subtasks.
-fn spread_bids(events: u64) -> JobGraph {
-    let mut graph = Graph::new();
-    *graph.settings() = Settings {
-        auto_watermark_interval_ms: 200,
-        batch_rows: 8192,
-        exchange_linger_ms: 5,
-        channel_bytes: 4 << 20,
-    };
-    let source = graph.bids(0, 2, events);
-    let schema = graph.output(source);
-    let sink = graph.drop_rows(1, 2, &schema);
-    graph.edge(source, sink, super::graphs::hash(&[0]));
-    graph.build()
-}
-
-/// Prints how the exchange between workers compares with the one within a process: every row is shuffled, half of them
-/// cross. Seen on two cores: 36 and 27 million events a second.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures: run it alone with --release --nocapture"]
-async fn the_rate_over_two_workers_beside_that_in_one_process() {
-    const EVENTS: u64 = 20_000_000;
-    let graph = spread_bids(EVENTS);
-    let clock = SystemClock::new();
-    let mut usage = crate::session::process::Usage::default();
-    let mut cpu = |from: Duration| {
-        let to = clock.elapsed();
-        let used = usage.measure(to);
-        (
-            to.saturating_sub(from),
-            f64::from(used.cpu_milli) / 1000.0 * to.saturating_sub(from).as_secs_f64(),
-        )
-    };
-    let options = LocalOptions {
-        output: super::graphs::collected(),
-        clock: Arc::new(clock),
-        threads: 2,
-    };
-    let started = clock.elapsed();
-    cpu(started);
-    run_local(graph.clone(), options, CancellationToken::new())
-        .await
-        .expect("finishes");
-    let alone = cpu(started);
-    let mut cluster = Cluster::new().await;
-    cluster.deploy(&graph, 1).await;
-    cluster
-        .until("all subtasks are deployed", |c| c.all_are(TaskState::Deployed, 4))
-        .await;
-    let started = clock.elapsed();
-    cpu(started);
-    cluster.start(1);
-    cluster
-        .until("the job finishes", |c| c.all_are(TaskState::Finished, 4))
-        .await;
-    let together = cpu(started);
-    for (what, (wall, cpu)) in [("one process", alone), ("two workers", together)] {
-        let events = EVENTS as f64 / 1e6;
-        println!(
-            "{what}: {:.1} M events/s, {:.1} M events/CPU-s",
-            events / wall.as_secs_f64(),
-            events / cpu
-        );
-    }
-    assert!(together.0 < alone.0 * 3, "{:?} against {:?}", together.0, alone.0);
     cluster.shut_down().await;
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parking_lot::Mutex;
-use weir_connector::{Connector, RowOutput, connector};
+use weir_connector::RowOutput;
 use weir_proto::{
     graph::{
         Aggregate, AggregateFunction, Calc, Edge, Forward, HashKeys, JobGraph, LocalWindowAggregate,
@@ -120,41 +120,6 @@ impl Graph {
             filter: None,
         };
         self.add(task, parallelism, "source", &schema, Spec::Source(source))
-    }
-
-    /// Makes auctions' bids: a row of the bid's auction, price and time per event.
-    pub(super) fn bids(&mut self, task: u32, parallelism: u32, events: u64) -> u32 {
-        let fields = ["auction", "price"].map(|name| Field::new(name, DataType::Int64, true));
-        let fields = fields
-            .into_iter()
-            .chain([Field::new("dateTime", TIMESTAMP, true)])
-            .collect::<Vec<_>>();
-        let scan = Schema::new(vec![Field::new_struct("bid", fields, true)]);
-        let whole = connector("nexmark")
-            .ok()
-            .and_then(Connector::default_schema)
-            .expect("nexmark has columns");
-        let source = Source {
-            table: Some(table(
-                "nexmark",
-                "nexmark",
-                &[("events.num", &events.to_string())],
-                &whole,
-            )),
-            scan_schema: encode(&scan),
-            projection: all(&scan),
-            watermark: None,
-            filter: None,
-        };
-        self.add(task, parallelism, "source", &scan, Spec::Source(source))
-    }
-
-    /// Drops rows.
-    pub(super) fn drop_rows(&mut self, task: u32, parallelism: u32, schema: &Schema) -> u32 {
-        let sink = Sink {
-            table: Some(table("nowhere", "blackhole", &[], schema)),
-        };
-        self.add(task, parallelism, "sink", schema, Spec::Sink(sink))
     }
 
     /// Reads [`numbers`] with the number of each row as its event time, `ts`, in order.
