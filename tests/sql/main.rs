@@ -53,7 +53,9 @@ fn run() -> Result<bool> {
         .filter(|c| filters.is_empty() || filters.iter().any(|f| c.name.contains(*f)))
         .collect();
     if arguments.iter().any(|a| a == "--list") {
-        chosen.iter().for_each(|case| println!("{}: test", case.name));
+        for case in &chosen {
+            println!("{}: test", case.name);
+        }
         return Ok(true);
     }
     println!("\nrunning {} tests", chosen.len());

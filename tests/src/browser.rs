@@ -31,7 +31,7 @@ pub struct Browser {
     driver: Child,
     session: String,
     client: reqwest::Client,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// An element of the page.
@@ -54,16 +54,16 @@ impl Browser {
         let port = driver_port(&mut driver)?;
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()?;
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
             client,
-            _profile: profile,
+            profile,
         };
         let options =
-            json!({ "args": arguments(width, height, browser._profile.path()), "binary": chromium()? });
+            json!({ "args": arguments(width, height, browser.profile.path()), "binary": chromium()? });
         let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
         let created = browser
             .send(

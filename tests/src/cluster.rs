@@ -29,16 +29,15 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The binary under test: `WEIR_BIN`, else the one that cargo built beside the running test.
 pub fn binary() -> Result<PathBuf> {
-    let path = match std::env::var_os("WEIR_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let test = std::env::current_exe()?;
-            let profile = test
-                .parent()
-                .and_then(Path::parent)
-                .context("a test lies in <profile>/deps")?;
-            profile.join("weir")
-        }
+    let path = if let Some(path) = std::env::var_os("WEIR_BIN") {
+        PathBuf::from(path)
+    } else {
+        let test = std::env::current_exe()?;
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .context("a test lies in <profile>/deps")?;
+        profile.join("weir")
     };
     ensure!(
         path.exists(),

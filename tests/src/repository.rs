@@ -49,6 +49,8 @@ pub fn cargo(arguments: &[&str]) -> Result<String> {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
         .arg("--offline")
+        // Some set this for themselves; with it, every crate seems to link what any of them does.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
         .current_dir(root())
         .output()?;
     if !output.status.success() {

@@ -86,7 +86,7 @@ async fn cpu_seconds(events: u64, schema: SchemaRef) -> Result<f64, Box<dyn Erro
 fn pruned(names: &[&str]) -> SchemaRef {
     let schema = connector("nexmark")
         .ok()
-        .and_then(|nexmark| nexmark.default_schema());
+        .and_then(weir_connector::Connector::default_schema);
     let schema = schema.expect("nexmark has fixed columns");
     let keep = |field: &Field| {
         let name = field.name();
