@@ -4,7 +4,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use weir_tests::{
     browser::Browser,
@@ -113,13 +113,7 @@ async fn check_bounded_example(cluster: &Cluster, browser: &Browser) -> Result<(
     let rows = cluster.api.output(jobs[0].id).await?.rows;
     ensure!(rows.len() == shown, "{shown} of {} rows are shown", rows.len());
     let text = browser.page_text().await?;
-    for value in rows[0]
-        .row
-        .as_object()
-        .context("a row is an object")?
-        .values()
-        .filter_map(|v| v.as_str())
-    {
+    for value in rows[0].row.cells().values().filter_map(|v| v.as_str()) {
         ensure!(
             text.contains(value),
             "'{value}' of the first row is not shown in {text}"

@@ -80,10 +80,9 @@ impl Case {
         let (mut tables, stats) = match local::run(&sql, Some(parallelism)).await {
             Ok(ran) => ran,
             Err(refused) => {
-                return Ok(BTreeMap::from([(
-                    "expected-error".to_owned(),
-                    describe(&refused),
-                )]));
+                let root = std::env::current_dir()?.display().to_string();
+                let error = describe(&refused).replace(&root, "{root}");
+                return Ok(BTreeMap::from([("expected-error".to_owned(), error)]));
             }
         };
         let late = stats.late_rows;

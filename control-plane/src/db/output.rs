@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use weir_model::{
     JobId,
-    api::{Output, OutputRow},
+    api::{Output, OutputRow, RowText},
 };
 
 use super::{Store, StoreError};
@@ -79,7 +79,7 @@ impl Store {
                 .bind(job.0)
                 .fetch_one(&self.pool)
                 .await?;
-        let mut rows: Vec<(String, Json<serde_json::Value>)> = sqlx::query_as(
+        let mut rows: Vec<(String, Json<RowText>)> = sqlx::query_as(
             "SELECT table_name, row FROM printed_rows WHERE job = $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(job.0)

@@ -35,18 +35,13 @@ pub fn tables(output: &[OutputRow], limit: usize) -> Vec<Table> {
 }
 
 fn table(name: &str, output: &[OutputRow], limit: usize) -> Table {
-    let mut rows: Vec<&Value> = output
+    let of_sink: Vec<_> = output.iter().filter(|r| r.table == name).collect();
+    let rows: Vec<_> = of_sink[of_sink.len().saturating_sub(limit)..]
         .iter()
-        .filter(|r| r.table == name)
-        .map(|r| &r.row)
+        .map(|r| r.row.cells())
         .collect();
-    rows.drain(..rows.len().saturating_sub(limit));
     let mut columns: Vec<String> = Vec::new();
-    for column in rows
-        .iter()
-        .filter_map(|row| row.as_object())
-        .flat_map(|object| object.keys())
-    {
+    for column in rows.iter().flat_map(|cells| cells.keys()) {
         if !columns.contains(column) {
             columns.push(column.clone());
         }
@@ -77,13 +72,14 @@ fn cell(value: &Value) -> Option<Cell> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use weir_model::api::RowText;
 
     use super::*;
 
     fn row(table: &str, row: Value) -> OutputRow {
         OutputRow {
             table: table.to_owned(),
-            row,
+            row: RowText::new(row.to_string()).expect("JSON"),
         }
     }
 

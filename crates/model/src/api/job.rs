@@ -1,6 +1,9 @@
 //! Bodies about jobs.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{Attempt, Failure, JobId, Phase, SubtaskIndex, TaskId, WorkerId, metrics::JobMetrics};
 
@@ -148,7 +151,41 @@ pub struct OutputRow {
     pub table: String,
     /// The row as a JSON object, in column order.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-    pub row: serde_json::Value,
+    pub row: RowText,
+}
+
+/// A JSON object kept as it was written: reading numbers and writing them again could change a double's last digit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RowText(Box<RawValue>);
+
+impl RowText {
+    /// The text of one JSON value.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub fn new(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Self)
+    }
+
+    /// The cells by column, in column order; nothing when it is not an object.
+    pub fn cells(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for RowText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for RowText {}
+
+impl fmt::Display for RowText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get())
+    }
 }
 
 /// What `/jobs/{id}/stream` sends: a whole picture, about one a second and at each change of phase.
@@ -159,4 +196,21 @@ pub struct LiveUpdate {
     pub job: Job,
     /// Its numbers.
     pub metrics: JobMetrics,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_row_keeps_every_digit_and_the_order_of_its_columns() {
+        let text = r#"{"table":"t","row":{"z":9.522727272727273,"a":12345678901234567890123}}"#;
+        let row: OutputRow = serde_json::from_str(text).expect("a row");
+        assert_eq!(
+            row.row.to_string(),
+            r#"{"z":9.522727272727273,"a":12345678901234567890123}"#
+        );
+        assert_eq!(serde_json::to_string(&row).expect("writes"), text);
+        assert_eq!(row.row.cells().keys().collect::<Vec<_>>(), ["z", "a"]);
+    }
 }
