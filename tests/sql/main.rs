@@ -6,7 +6,7 @@
 //! - `<case>.expected.json`: the rows of its one table, printed or written to a file;
 //! - `<case>.<table>.expected.json`: the same for one of several tables;
 //! - `<case>.expected-error`: that it is refused or fails. The code with line and column, or the class of failure with
-//!   its place and operator; then the sentence.
+//!   its place and operator; then the sentence, in which `{root}` is the folder of the checkout.
 //!
 //! In a script, `{out}` is a fresh folder; what a `filesystem` sink writes to `{out}/<table>` is that table's result.
 //! Comments direct the harness:
