@@ -17,7 +17,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("weir-proto", &["weir-model"]),
     ("weir-checkpoint", &["weir-model"]),
     ("weir-connector", &["weir-model", "weir-env"]),
-    ("weir-planner", &["weir-model", "weir-proto", "weir-connector"]),
+    ("weir-functions", &["weir-model"]),
+    (
+        "weir-planner",
+        &["weir-model", "weir-proto", "weir-connector", "weir-functions"],
+    ),
     (
         "weir-worker",
         &[
@@ -26,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "weir-proto",
             "weir-checkpoint",
             "weir-connector",
+            "weir-functions",
         ],
     ),
     (
@@ -36,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "weir-proto",
             "weir-checkpoint",
             "weir-connector",
+            "weir-functions",
             "weir-planner",
         ],
     ),
@@ -47,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "weir-proto",
             "weir-checkpoint",
             "weir-connector",
+            "weir-functions",
             "weir-planner",
             "weir-worker",
             "weir-control-plane",

@@ -1,7 +1,7 @@
 CREATE TABLE readings (
     sensor STRING,
     at_ms BIGINT,
-    ts AS TO_TIMESTAMP_LTZ(at_ms, 3),
+    ts AS JSON_QUERY(sensor, '$.at'),
     WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH (
     'connector' = 'filesystem',

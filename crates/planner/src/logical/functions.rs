@@ -89,6 +89,7 @@ pub(crate) const REWRITTEN: &[&str] = &[
     "minute",
     "second",
     "date_format",
+    "to_timestamp_ltz",
 ];
 
 /// What the rewriting itself needs.
@@ -172,7 +173,6 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "CURRENT_ROW_TIMESTAMP"
         | "UNIX_TIMESTAMP"
         | "TO_TIMESTAMP"
-        | "TO_TIMESTAMP_LTZ"
         | "TO_DATE"
         | "FROM_UNIXTIME"
         | "TIMESTAMPADD"

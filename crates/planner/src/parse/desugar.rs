@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, Expr, ExtractSyntax, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem, Spanned,
-    Value, VisitMut, VisitorMut, helpers::attached_token::AttachedToken, visit_expressions_mut,
+    BinaryOperator, CaseWhen, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, ExtractSyntax,
+    Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select,
+    SelectItem, Spanned, Value, VisitMut, VisitorMut, helpers::attached_token::AttachedToken,
+    visit_expressions_mut,
 };
 use weir_model::{Location, Problem};
 
@@ -139,6 +140,7 @@ fn call(function: &mut Function, at: Location) -> Result<Option<Expr>> {
         "CONCAT" => return concat(function, at).map(Some),
         "REGEXP_REPLACE" => return regexp_replace(function, at).map(|()| None),
         "DATE_FORMAT" => return date_format(function, at).map(Some),
+        "TO_TIMESTAMP_LTZ" => return to_timestamp_ltz(function, at).map(Some),
         "YEAR" => DateTimeField::Year,
         "QUARTER" => DateTimeField::Quarter,
         "MONTH" => DateTimeField::Month,
@@ -242,6 +244,65 @@ fn date_format(function: &mut Function, at: Location) -> Result<Expr> {
         )
     })?;
     Ok(named_call("to_char", vec![of, text(&converted)]))
+}
+
+/// A number of milliseconds (precision 3, the default) or seconds (precision 0) since 1970 as a moment.
+fn to_timestamp_ltz(function: &mut Function, at: Location) -> Result<Expr> {
+    let mut arguments = all_arguments(function, at)?;
+    let precision = match arguments.len() {
+        1 => None,
+        2 => arguments.pop(),
+        _ => {
+            return Err(error::type_error(
+                at,
+                "TO_TIMESTAMP_LTZ takes a number and its precision: 0 for seconds, 3 for milliseconds",
+            ));
+        }
+    };
+    let Some(number) = arguments.pop() else {
+        return Err(wrong_count("TO_TIMESTAMP_LTZ", 2, at));
+    };
+    if matches!(&number, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
+        return Err(error::unsupported(
+            at,
+            "TO_TIMESTAMP_LTZ of a text is not supported yet: use CAST(text AS TIMESTAMP_LTZ(3))",
+        ));
+    }
+    let precision = precision.map_or_else(|| "3".to_owned(), |p| uncast(&p).to_string());
+    let ms = match precision.as_str() {
+        "3" => cast(number, DataType::BigInt(None)),
+        // A decimal keeps the fraction of a second, and refuses to overflow.
+        "0" => {
+            let seconds = cast(
+                number,
+                DataType::Decimal(ExactNumberInfo::PrecisionAndScale(22, 3)),
+            );
+            let thousand = Expr::value(Value::Number("1000".into(), false));
+            cast(
+                nested(binary(seconds, BinaryOperator::Multiply, thousand)),
+                DataType::BigInt(None),
+            )
+        }
+        other => {
+            return Err(error::unsupported(
+                at,
+                format!("the precision of TO_TIMESTAMP_LTZ is 0 (seconds) or 3 (milliseconds), not {other}"),
+            ));
+        }
+    };
+    let moment = DataType::Custom(
+        ObjectName::from(vec![Ident::new("TIMESTAMP_LTZ")]),
+        vec!["3".to_owned()],
+    );
+    Ok(cast(ms, moment))
+}
+
+/// A literal without the type that it was given.
+fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast { expr, .. } => expr,
+        other => other,
+    }
 }
 
 /// A Java date pattern as `strftime` writes it.

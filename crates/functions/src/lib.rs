@@ -1,0 +1,1 @@
+//! The functions of Flink's SQL, as vectorised functions over Arrow columns.
