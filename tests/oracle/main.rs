@@ -13,7 +13,7 @@ use arrow_array::{
 use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use weir_tests::local;
+use weir_tests::{changes, local};
 
 mod queries;
 mod rows;
@@ -150,8 +150,8 @@ async fn streaming_result(query: &Query, folder: &str, parallelism: u32) -> Resu
     let late = stats.late_rows;
     ensure!(late == 0, "{late} rows came late");
     let mut lines = Vec::new();
-    for row in printed.get("result").into_iter().flatten() {
-        lines.push(rows::line_of_json(row, query.columns)?);
+    for row in changes::materialize(printed.get("result").cloned().unwrap_or_default())? {
+        lines.push(rows::line_of_json(&row, query.columns)?);
     }
     lines.sort_unstable();
     Ok(lines)

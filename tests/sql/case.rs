@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use weir_tests::local::{self, Refused};
+use weir_tests::{
+    changes,
+    local::{self, Refused},
+};
 
 /// One script with its directives.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub(crate) struct Case {
     parallelisms: Vec<u32>,
     late_rows: u64,
     skipped_records: u64,
+    compares_changes: bool,
 }
 
 /// What came out, in the form of the expected files: text by file suffix.
@@ -47,6 +51,7 @@ impl Case {
                 .collect::<Result<_, _>>()?,
             late_rows: number("late rows")?,
             skipped_records: number("skipped records")?,
+            compares_changes: directive(&sql, "changes") == Some("in order"),
             name,
             stem,
             sql,
@@ -63,7 +68,10 @@ impl Case {
             if bless && Some(&parallelism) == self.parallelisms.first() {
                 self.write_expected(&actual)?;
             }
-            let expected = self.read_expected()?;
+            let mut expected = self.read_expected()?;
+            if Some(&parallelism) != self.parallelisms.first() {
+                expected.retain(|suffix, _| !suffix.ends_with("changes.json"));
+            }
             ensure!(
                 actual == expected,
                 "{} at parallelism {parallelism} gives something else:\n{}",
@@ -105,7 +113,31 @@ impl Case {
                 .context("a table's folder has a name")?;
             tables.insert(name.to_owned(), lines_of_folder(&folder)?);
         }
-        Ok(as_files(tables))
+        self.as_files(tables, parallelism)
+    }
+
+    /// One file if there is one table, else one per table; and the changes, if they are compared.
+    fn as_files(&self, tables: BTreeMap<String, Vec<String>>, parallelism: u32) -> Result<Outcome> {
+        let single = tables.len() <= 1;
+        let with_changes = self.compares_changes && Some(&parallelism) == self.parallelisms.first();
+        let mut files = Outcome::new();
+        for (table, lines) in tables {
+            let prefix = if single {
+                String::new()
+            } else {
+                format!("{table}.")
+            };
+            if with_changes {
+                files.insert(format!("{prefix}changes.json"), text(&lines));
+            }
+            let mut rows = changes::materialize(lines)?;
+            rows.sort_unstable();
+            files.insert(format!("{prefix}expected.json"), text(&rows));
+        }
+        if files.is_empty() {
+            files.insert("expected.json".to_owned(), String::new());
+        }
+        Ok(files)
     }
 
     fn expected_path(&self, suffix: &str) -> PathBuf {
@@ -123,7 +155,8 @@ impl Case {
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name();
             let suffix = name.to_str().and_then(|n| n.strip_prefix(&prefix));
-            found.extend(suffix.filter(|s| s.contains("expected")).map(str::to_owned));
+            let is_ours = |s: &&str| s.contains("expected") || s.ends_with("changes.json");
+            found.extend(suffix.filter(is_ours).map(str::to_owned));
         }
         Ok(found)
     }
@@ -173,30 +206,8 @@ fn lines_of_folder(folder: &Path) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// One file if there is one table, else one per table.
-fn as_files(tables: BTreeMap<String, Vec<String>>) -> Outcome {
-    let single = tables.len() <= 1;
-    let mut files: Outcome = tables
-        .into_iter()
-        .map(|(table, mut lines)| {
-            lines.sort_unstable();
-            let text = lines
-                .into_iter()
-                .fold(String::new(), |text, line| text + &line + "\n");
-            (
-                if single {
-                    "expected.json".to_owned()
-                } else {
-                    format!("{table}.expected.json")
-                },
-                text,
-            )
-        })
-        .collect();
-    if files.is_empty() {
-        files.insert("expected.json".to_owned(), String::new());
-    }
-    files
+fn text(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn describe(refused: &Refused) -> String {

@@ -12,10 +12,12 @@
 //! Comments direct the harness:
 //!
 //! - `-- parallelism: 1 2 4` what to run at (the default);
+//! - `-- changes: in order` the changes themselves are compared too, in their order, at the first parallelism: with
+//!   `<case>.changes.json`. What is compared otherwise is the rows that are left when all changes have happened;
 //! - `-- late rows: 2` how many rows must have come late (0 unless said);
 //! - `-- skipped records: 1` how many records must have been skipped (0 unless said).
 //!
-//! `cargo test -p weir-tests --test sql -- tumble` runs the cases whose name contains `tumble`. With
+//! `cargo test --workspace --test sql -- tumble` runs the cases whose name contains `tumble`. With
 //! `WEIR_BLESS=1`, expected files are written from what comes out; read the difference before you commit it.
 
 use std::{

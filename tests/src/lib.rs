@@ -4,6 +4,7 @@
 //!
 //! - [`repository`]: the checkout: its folders, its source files, its crates as cargo sees them. Leans on nothing.
 //! - [`wait`]: waiting for a condition, with a bound. Leans on nothing.
+//! - [`changes`]: printed changes, played back. Leans on nothing.
 //! - [`local`]: runs a script through the real planner and engine, in this process. Leans on nothing.
 //! - [`api`]: the REST API as a client sees it. Leans on `wait`.
 //! - [`cluster`]: real clusters on free ports. Leans on `api`.
@@ -11,6 +12,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod changes;
 pub mod cluster;
 pub mod local;
 pub mod repository;

@@ -4,6 +4,7 @@
 //!
 //! - [`error`]: what connectors report, classified. Leans on nothing.
 //! - [`options`]: declared options of connectors and formats; parsing and validation with suggestions. Leans on `error`.
+//! - [`changelog`]: rows that add and rows that take back. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
 //! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
 //! - [`sink`]: the sink traits. Leans on `table`.
@@ -11,6 +12,7 @@
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
 //! - [`filesystem`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors.
 
+pub mod changelog;
 pub mod error;
 pub mod options;
 pub mod registry;
@@ -25,6 +27,7 @@ pub mod format;
 pub mod nexmark;
 pub mod print;
 
+pub use changelog::{ChangelogMode, RowKind};
 pub use error::{ConnectorError, OptionError};
 pub use registry::{Connector, connector, connectors};
 pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};

@@ -6,11 +6,15 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use weir_env::Clock;
 
-use crate::{ConnectorError, OptionError};
+use crate::{ChangelogMode, ConnectorError, OptionError};
 
 /// A validated table to write.
 #[async_trait]
 pub trait SinkFactory: fmt::Debug + Send + Sync {
+    /// Which changes its writers take. Of what is only appended, the batches have the table's columns; of changes, one more
+    /// (see [`changelog`](crate::changelog)).
+    fn changelog_mode(&self) -> ChangelogMode;
+
     /// Whether the thing can be written now: called at submission. Cheap, and creates nothing.
     async fn check(&self) -> Result<(), OptionError>;
 

@@ -1,6 +1,9 @@
 //! Operators as the graph that workers run: dense ids, chains, serialized expressions.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use arrow_schema::Schema;
 use datafusion_expr::Expr;
@@ -11,7 +14,7 @@ use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 use crate::{
     encode,
     error::{self, Result},
-    physical::{Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
+    physical::{self, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
 };
 
 mod describe;
@@ -61,10 +64,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn operator(&mut self, position: NodeId, node: &Node) -> Result<()> {
         let id = self.built.len() as u32;
-        let task = match node.kind.input() {
-            Some(input) => self.connect(input, id, node)?,
-            None => self.next_task(),
-        };
+        let task = self.connect(id, node)?;
         let (spec, schema) = self.spec(node)?;
         let (name, description) = describe::describe(self.operators, node);
         self.ids.insert(position, id);
@@ -81,30 +81,36 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Adds the edge to an operator and finds its task: the one upstream unless rows change hands.
-    fn connect(&mut self, input: NodeId, to: u32, node: &Node) -> Result<u32> {
-        let from = self
-            .ids
-            .get(&input)
-            .copied()
-            .ok_or_else(|| error::internal("an operator stands before its input"))?;
-        let (partitioning, task) = match &node.kind {
-            Kind::Window(aggregate) => {
-                let columns = (0..aggregate.keys.len() as u32).collect();
-                (Partitioning::Hash(graph::HashKeys { columns }), self.next_task())
-            }
-            _ => (
-                Partitioning::Forward(graph::Forward {}),
-                self.built[from as usize].task,
-            ),
-        };
-        self.edges.push(graph::Edge {
-            from,
-            to,
-            port: 0,
-            partitioning: Some(partitioning),
-        });
-        Ok(task)
+    /// Adds the edges to an operator and finds its task: the one upstream unless rows change hands or come from several.
+    fn connect(&mut self, to: u32, node: &Node) -> Result<u32> {
+        let mut upstream = BTreeSet::new();
+        let mut moves = false;
+        for (port, input) in node.kind.inputs().iter().enumerate() {
+            let from = self
+                .ids
+                .get(input)
+                .copied()
+                .ok_or_else(|| error::internal("an operator stands before its input"))?;
+            let partitioning = match node.kind.partitioning(port) {
+                physical::Partitioning::Forward => Partitioning::Forward(graph::Forward {}),
+                physical::Partitioning::Hash(columns) => {
+                    moves = true;
+                    let columns = columns.into_iter().map(|c| c as u32).collect();
+                    Partitioning::Hash(graph::HashKeys { columns })
+                }
+            };
+            self.edges.push(graph::Edge {
+                from,
+                to,
+                port: port as u32,
+                partitioning: Some(partitioning),
+            });
+            upstream.insert(self.built[from as usize].task);
+        }
+        Ok(match upstream.first() {
+            Some(task) if upstream.len() == 1 && !moves => *task,
+            _ => self.next_task(),
+        })
     }
 
     fn next_task(&self) -> u32 {
@@ -130,9 +136,10 @@ impl Builder<'_> {
             Kind::Calc(calc) => (Spec::Calc(self.calc(calc, node)?), logical),
             Kind::LocalWindow(aggregate) => (Spec::LocalWindowAggregate(local(aggregate)?), logical),
             Kind::Window(aggregate) => (Spec::WindowAggregate(global(aggregate)?), logical),
-            Kind::Sink(_, table) => (
+            Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
+            Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
-                    table: Some(encode::table(&table.table)?),
+                    table: Some(encode::table(&sink.table.table)?),
                 }),
                 logical,
             ),

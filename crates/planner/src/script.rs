@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::oneshot;
-use weir_connector::{SinkFactory, SourceFactory};
+use weir_connector::{ChangelogMode, SinkFactory, SourceFactory};
 use weir_model::{ErrorCode, Problem};
 use weir_proto::graph::JobGraph;
 
@@ -13,7 +13,7 @@ use crate::{
     explain, graph,
     logical::Session,
     parse::{self, Insert, Statement, ddl::CreateView},
-    physical::{Kind, Operators, lower::Lower, source},
+    physical::{Kind, Operators, Sink, lower::Lower, source},
     settings::{MAX_PARALLELISM, Settings},
 };
 
@@ -205,16 +205,33 @@ fn connectors(operators: &Operators) -> Result<Connectors> {
                 let source = connector.source(&table.table).map_err(|e| table.problem(e))?;
                 sources.push((Arc::clone(table), source));
             }
-            Kind::Sink(_, table) => {
+            Kind::Sink(sink) => {
+                let table = &sink.table;
                 let connector =
                     weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e))?;
-                let sink = connector.sink(&table.table).map_err(|e| table.problem(e))?;
-                sinks.push((Arc::clone(table), sink));
+                let factory = connector.sink(&table.table).map_err(|e| table.problem(e))?;
+                check_takes(sink, factory.as_ref())?;
+                sinks.push((Arc::clone(table), factory));
             }
             _ => {}
         }
     }
     Ok((sources, sinks))
+}
+
+/// Refuses changes for a sink that only appends.
+fn check_takes(sink: &Sink, factory: &dyn SinkFactory) -> Result<()> {
+    match (&sink.updates, factory.changelog_mode()) {
+        (Some(updates), ChangelogMode::Append) => Err(error::unsupported(
+            updates.at,
+            format!(
+                "{} changes rows that it gave before, and '{}' ({}) can only append: write to a sink that takes changes, or \
+                 aggregate by a window",
+                updates.by, sink.table.table.name, sink.table.table.connector
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn default_name(inserts: &[Insert]) -> String {

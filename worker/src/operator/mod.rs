@@ -7,6 +7,7 @@
 //! - `calc`: filter and projection. Leans on `expression`.
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
+//! - `union`: the rows of several inputs as one. Leans on nothing.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
@@ -15,6 +16,7 @@ mod calc;
 mod columns;
 mod keys;
 pub mod source;
+mod union;
 mod window;
 
 use arrow_array::RecordBatch;
@@ -26,26 +28,34 @@ use weir_proto::{
 };
 
 use calc::Calc;
+use union::Union;
 use window::{LocalWindowAggregate, WindowAggregate};
 
-/// The operator of the job graph, over input rows of this schema. Sources and sinks are the runtime's.
+/// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
 ///
 /// # Errors
 /// An internal failure for a graph that does not fit together; a user failure for types that cannot be aggregated.
-pub fn build(operator: &graph::Operator, input: Option<SchemaRef>) -> Result<Box<dyn Operator>, Failure> {
+pub fn build(
+    operator: &graph::Operator,
+    inputs: impl IntoIterator<Item = SchemaRef>,
+) -> Result<Box<dyn Operator>, Failure> {
+    let inputs: Vec<SchemaRef> = inputs.into_iter().collect();
     let output = schema::decode(&operator.schema).map_err(|e| {
         Failure::internal(format!(
             "the schema of operator {} cannot be read: {e}",
             operator.id
         ))
     })?;
-    let input = input.ok_or_else(|| Failure::internal(format!("operator {} has no input", operator.id)))?;
+    let input = inputs
+        .first()
+        .ok_or_else(|| Failure::internal(format!("operator {} has no input", operator.id)))?;
     match &operator.spec {
-        Some(Spec::Calc(spec)) => Ok(Box::new(Calc::new(spec, &input, output)?)),
+        Some(Spec::Calc(spec)) => Ok(Box::new(Calc::new(spec, input, output)?)),
         Some(Spec::LocalWindowAggregate(spec)) => {
-            Ok(Box::new(LocalWindowAggregate::new(spec, &input, output)?))
+            Ok(Box::new(LocalWindowAggregate::new(spec, input, output)?))
         }
-        Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, &input, output)?)),
+        Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
+        Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",
             operator.id

@@ -237,9 +237,12 @@ enum Ready {
 }
 
 fn build(graph: &JobGraph, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
-    let input = graph.edges.iter().position(|e| e.to == operator.id);
-    let schema = input.map(|edge| plan::edge_schema(graph, edge)).transpose()?;
-    operator::build(operator, schema)
+    let mut inputs: Vec<usize> = (0..graph.edges.len())
+        .filter(|e| graph.edges[*e].to == operator.id)
+        .collect();
+    inputs.sort_by_key(|e| graph.edges[*e].port);
+    let schemas = inputs.into_iter().map(|edge| plan::edge_schema(graph, edge));
+    operator::build(operator, schemas.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Who takes what an operator of a task emits: operators of the task, then edges to other tasks.

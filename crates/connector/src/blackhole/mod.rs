@@ -4,7 +4,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 
 use crate::{
-    Connector, ConnectorError, OptionError, Sink, SinkContext, SinkFactory, SourceFactory, Table,
+    ChangelogMode, Connector, ConnectorError, OptionError, Sink, SinkContext, SinkFactory, SourceFactory,
+    Table,
     options::{Checked, OptionDef},
 };
 
@@ -39,6 +40,10 @@ impl Connector for Blackhole {
 
 #[async_trait]
 impl SinkFactory for Blackhole {
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::All
+    }
+
     async fn check(&self) -> Result<(), OptionError> {
         Ok(())
     }

@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 
 use crate::{
-    ConnectorError, OptionError, Sink, SinkContext, SinkFactory,
+    ChangelogMode, ConnectorError, OptionError, Sink, SinkContext, SinkFactory,
     format::{Encoder, Format},
 };
 
@@ -28,6 +28,10 @@ pub(super) struct Factory {
 
 #[async_trait]
 impl SinkFactory for Factory {
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::Append
+    }
+
     async fn check(&self) -> Result<(), OptionError> {
         // The folder itself may come into being when the job starts; what it would lie in must not be a file.
         match self.folder.ancestors().find(|path| path.exists()) {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 
 use crate::{
-    Connector, ConnectorError, OptionError, RowOutput, Sink, SinkContext, SinkFactory, SourceFactory, Table,
+    ChangelogMode, Connector, ConnectorError, OptionError, RowOutput, Sink, SinkContext, SinkFactory,
+    SourceFactory, Table,
+    changelog::{self, OP_COLUMN},
     format::json,
     options::{Checked, OptionDef, OptionKind},
 };
@@ -31,7 +34,7 @@ impl Connector for Print {
     }
 
     fn summary(&self) -> &'static str {
-        "shows rows as JSON lines: on the standard output of a local run, in the console of a cluster"
+        "shows rows as JSON lines, of a changing result with what each row does: on the standard output of a local run, in the console of a cluster"
     }
 
     fn options(&self) -> &'static [OptionDef] {
@@ -63,6 +66,10 @@ struct Factory {
 
 #[async_trait]
 impl SinkFactory for Factory {
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::All
+    }
+
     async fn check(&self) -> Result<(), OptionError> {
         Ok(())
     }
@@ -77,6 +84,17 @@ impl SinkFactory for Factory {
     }
 }
 
+/// Changes with what they do in words and in front of the row.
+fn with_texts(batch: &RecordBatch, kinds: ArrayRef) -> Result<RecordBatch, ConnectorError> {
+    let last = batch.num_columns() - 1;
+    let mut fields = vec![Arc::new(Field::new(OP_COLUMN, DataType::Utf8, false))];
+    fields.extend(batch.schema_ref().fields()[..last].iter().cloned());
+    let mut columns = vec![kinds];
+    columns.extend_from_slice(&batch.columns()[..last]);
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|e| ConnectorError::internal(format!("changes cannot be printed: {e}")))
+}
+
 struct Writer {
     label: String,
     subtask: u32,
@@ -89,7 +107,10 @@ struct Writer {
 impl Sink for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
         self.lines.clear();
-        json::write_lines(&batch, &mut self.lines);
+        match changelog::ops(&batch) {
+            None => json::write_lines(&batch, &mut self.lines),
+            Some(ops) => json::write_lines(&with_texts(&batch, changelog::texts(ops))?, &mut self.lines),
+        }
         self.output
             .print(&self.label, self.subtask, &self.lines, batch.num_rows());
         Ok(())
@@ -107,7 +128,6 @@ impl Sink for Writer {
 #[cfg(test)]
 mod tests {
     use arrow_array::Int64Array;
-    use arrow_schema::{DataType, Field, Schema};
     use parking_lot::Mutex;
     use weir_env::ManualClock;
 
@@ -124,6 +144,10 @@ mod tests {
     }
 
     async fn printed(options: &[(&str, &str)]) -> (String, u32, String, usize) {
+        printed_batch(options, None).await
+    }
+
+    async fn printed_batch(options: &[(&str, &str)], kinds: Option<Vec<i8>>) -> (String, u32, String, usize) {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
         let table = Table {
             name: "results".into(),
@@ -149,9 +173,24 @@ mod tests {
             .open(context)
             .await
             .expect("opens");
-        let batch = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![Some(1), None]))]);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![Some(1), None]))];
+        let mut fields = vec![Field::new("n", DataType::Int64, true)];
+        if let Some(kinds) = kinds {
+            columns.push(changelog::column(kinds));
+            fields.push(changelog::op_field());
+        }
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);
         sink.write(batch.expect("a batch")).await.expect("prints");
         output.0.lock().pop().expect("printed at once")
+    }
+
+    #[tokio::test]
+    async fn changes_say_what_they_do_before_the_row() {
+        let lines = "{\"$op\":\"+U\",\"n\":1}\n{\"$op\":\"-D\",\"n\":null}\n".to_owned();
+        assert_eq!(
+            printed_batch(&[], Some(vec![2, 3])).await,
+            ("results".into(), 3, lines, 2)
+        );
     }
 
     #[tokio::test]

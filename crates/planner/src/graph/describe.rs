@@ -32,7 +32,9 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
                 window(aggregate, &column_names(operators, raw)),
             )
         }
-        Kind::Sink(_, table) => {
+        Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
+        Kind::Sink(sink) => {
+            let table = &sink.table;
             let columns: Vec<_> = table
                 .table
                 .schema

@@ -1,6 +1,7 @@
 //! `CREATE TABLE` and `CREATE VIEW`.
 
 use sqlparser::{ast, parser::Parser, tokenizer::Token};
+use weir_connector::changelog::OP_COLUMN;
 use weir_model::Location;
 
 use super::{
@@ -160,6 +161,12 @@ fn element(cursor: &mut Cursor<'_>, table: &mut CreateTable) -> Result<()> {
     let kind = column_kind(cursor, table, &name)?;
     if cursor.eat(&["COMMENT"]) {
         cursor.string("a comment in single quotes")?;
+    }
+    if name.value == OP_COLUMN {
+        return Err(error::invalid(
+            name.at,
+            format!("the name '{OP_COLUMN}' is taken: it says what a row of a changing result does"),
+        ));
     }
     table.columns.push(Column { name, kind });
     Ok(())

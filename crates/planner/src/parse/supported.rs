@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::{
     ast::{
         self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Query, Select,
-        SetExpr, Spanned, TableFactor, Visit, Visitor,
+        SetExpr, SetOperator, SetQuantifier, Spanned, TableFactor, Visit, Visitor,
     },
     tokenizer::Span,
 };
@@ -105,15 +105,34 @@ impl Check {
         }
         match query.body.as_ref() {
             SetExpr::Select(_) | SetExpr::Query(_) => None,
-            SetExpr::SetOperation { op, .. } => refuse(
-                query.body.span(),
-                &format!("{op} is not supported yet: write one INSERT INTO per query"),
-            ),
+            SetExpr::SetOperation { .. } => self.set_operation(&query.body),
             SetExpr::Values(_) => refuse(
                 query.body.span(),
                 "VALUES is not supported yet: read rows from a table",
             ),
             _ => refuse(query.body.span(), "only SELECT queries are supported"),
+        }
+    }
+
+    fn set_operation(&self, body: &SetExpr) -> Option<Problem> {
+        let at = place(body.span(), self.at);
+        match body {
+            SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                left,
+                right,
+            } => self.set_operation(left).or_else(|| self.set_operation(right)),
+            SetExpr::SetOperation { op, .. } => Some(unsupported(
+                at,
+                format!("{op} is not supported yet: UNION ALL is"),
+            )),
+            SetExpr::Values(_) => Some(unsupported(
+                at,
+                "VALUES is not supported yet: read rows from a table",
+            )),
+            SetExpr::Select(_) | SetExpr::Query(_) => None,
+            _ => Some(unsupported(at, "only SELECT queries are supported")),
         }
     }
 

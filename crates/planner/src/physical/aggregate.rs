@@ -192,6 +192,7 @@ impl Lower<'_> {
             filters: Vec::new(),
             columns: columns.collect(),
             window: None,
+            updates: None,
         }
     }
 

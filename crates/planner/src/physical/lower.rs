@@ -8,10 +8,11 @@ use datafusion_common::{
 };
 use datafusion_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
 use datafusion_expr::{expr::ScalarFunction, lit};
+use weir_connector::{RowKind, changelog::OP_COLUMN};
 use weir_model::Location;
 
 use super::{
-    Kind, NodeId, Operators,
+    Kind, NodeId, Operators, Updates,
     expr::{self, all_of, column, is_cheap},
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(crate) struct Rel {
     pub columns: Vec<RelColumn>,
     /// The windows that the rows belong to, with the event time over the operator's columns.
     pub window: Option<(Tumble, Expr)>,
+    /// What makes the rows changes; none when they are only appended.
+    pub updates: Option<Updates>,
 }
 
 /// A column not yet computed.
@@ -59,6 +62,22 @@ pub(crate) enum Role {
     EventTime,
     /// It is the `window_start`, `window_end` or `window_time` (0, 1, 2) of the rel's window.
     Window(usize),
+}
+
+impl Rel {
+    /// Refuses rows that are changes where an operation needs rows that are only appended.
+    pub(crate) fn check_append_only(&self, operation: &str, at: Location) -> Result<()> {
+        match &self.updates {
+            None => Ok(()),
+            Some(updates) => Err(error::unsupported(
+                at,
+                format!(
+                    "{operation} needs rows that are only appended, but {} ({}:{}) changes rows that it gave before",
+                    updates.by, updates.at.line, updates.at.column
+                ),
+            )),
+        }
+    }
 }
 
 /// Makes operators of the plans of one INSERT.
@@ -90,6 +109,7 @@ impl<'a> Lower<'a> {
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(window) => self.window(window),
                 None => Err(error::internal(format!(
@@ -144,6 +164,7 @@ impl<'a> Lower<'a> {
             filters: Vec::new(),
             columns: columns.collect(),
             window: None,
+            updates: None,
         })
     }
 
@@ -184,6 +205,7 @@ impl<'a> Lower<'a> {
 
     fn window(&mut self, window: &WindowNode) -> Result<Rel> {
         let mut input = self.plan(&window.input)?;
+        input.check_append_only("a window", window.place())?;
         let from = window.input.schema();
         if role(&window.time, &input, from) != Role::EventTime {
             let name = match &window.time {
@@ -267,6 +289,7 @@ impl<'a> Lower<'a> {
         }
         let roles: Vec<_> = rel.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
         let window = rel.window.as_ref().map(|(tumble, _)| *tumble);
+        let (time, updates) = (rel.columns.len(), rel.updates.clone());
         let node = self.calc(rel, columns)?;
         let names = self
             .operators
@@ -288,13 +311,38 @@ impl<'a> Lower<'a> {
                 })
                 .collect(),
             window: window
-                .zip(names.last())
+                .zip(names.get(time))
                 .map(|(tumble, time)| (tumble, column(time))),
+            updates,
         })
     }
 
     /// A calc of these columns over the rel's operator with the rel's filters; the operator itself if that changes nothing.
+    /// If the rows are changes, what each one does is one more, last column.
     pub(crate) fn calc(&mut self, rel: Rel, columns: Vec<(String, Expr)>) -> Result<NodeId> {
+        let is_changelog = rel.updates.is_some();
+        self.calc_as(rel, columns, is_changelog)
+    }
+
+    /// The same, as changes or not; rows that are only appended can become changes, and not the other way round.
+    pub(crate) fn calc_as(
+        &mut self,
+        rel: Rel,
+        mut columns: Vec<(String, Expr)>,
+        is_changelog: bool,
+    ) -> Result<NodeId> {
+        for (name, _) in columns.iter_mut().filter(|(name, _)| name == OP_COLUMN) {
+            "op".clone_into(name);
+        }
+        if is_changelog {
+            let op = match rel.updates {
+                Some(_) => column(OP_COLUMN),
+                None => lit(RowKind::Insert.byte()),
+            };
+            // Unique even if a column of the query has the name.
+            columns = expr::unique_names(columns);
+            columns.push((OP_COLUMN.to_owned(), op));
+        }
         let schema = self.schema(&rel);
         let filter = all_of(rel.filters, &schema);
         for expr in columns.iter().map(|(_, expr)| expr).chain(&filter) {

@@ -8,6 +8,7 @@
 //! - [`format`](mod@format): expressions in SQL's words. Leans on nothing.
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
+//! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 
@@ -17,12 +18,14 @@ pub(crate) mod format;
 pub(crate) mod lower;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod union;
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
+use weir_model::Location;
 use weir_proto::graph::AggregateFunction;
 
 use self::source::SourceRead;
@@ -63,10 +66,40 @@ pub(crate) enum Kind {
     LocalWindow(WindowAggregate),
     /// Aggregates by key.
     Window(WindowAggregate),
+    /// All rows of several inputs, which have the same columns.
+    Union(Vec<NodeId>),
     /// Writes a table.
-    Sink(NodeId, Arc<TableDef>),
+    Sink(Sink),
     /// Was folded into another operator.
     Gone,
+}
+
+/// Writes a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Sink {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// The table.
+    pub table: Arc<TableDef>,
+    /// What makes the rows changes; none when they are only appended.
+    pub updates: Option<Updates>,
+}
+
+/// What makes rows changes of a result: they have the column [`OP_COLUMN`](weir_connector::changelog::OP_COLUMN) last.
+#[derive(Clone, Debug)]
+pub(crate) struct Updates {
+    /// The operation, in SQL's words.
+    pub by: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// How an operator's rows must be spread over its subtasks.
+pub(crate) enum Partitioning {
+    /// As they are.
+    Forward,
+    /// By these columns of the input.
+    Hash(Vec<usize>),
 }
 
 /// Filters, then projects.
@@ -132,7 +165,7 @@ impl Operators {
     /// The operators that read this one's rows.
     pub(crate) fn consumers(&self, id: NodeId) -> Vec<NodeId> {
         self.iter()
-            .filter(|(_, node)| node.kind.input() == Some(id))
+            .filter(|(_, node)| node.kind.inputs().contains(&id))
             .map(|(consumer, _)| consumer)
             .collect()
     }
@@ -175,24 +208,56 @@ impl Operators {
 }
 
 impl Kind {
-    /// The operator whose rows it reads.
-    pub(crate) fn input(&self) -> Option<NodeId> {
+    /// The operators whose rows it reads, by port.
+    pub(crate) fn inputs(&self) -> &[NodeId] {
         match self {
-            Self::Source(..) | Self::Gone => None,
-            Self::Calc(calc) => Some(calc.input),
-            Self::LocalWindow(aggregate) | Self::Window(aggregate) => Some(aggregate.input),
-            Self::Sink(input, _) => Some(*input),
+            Self::Source(..) | Self::Gone => &[],
+            Self::Calc(calc) => slice::from_ref(&calc.input),
+            Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
+            Self::Union(inputs) => inputs,
+            Self::Sink(sink) => slice::from_ref(&sink.input),
         }
     }
 
-    /// Makes it read another operator's rows.
-    pub(crate) fn set_input(&mut self, id: NodeId) {
+    fn inputs_mut(&mut self) -> &mut [NodeId] {
         match self {
-            Self::Source(..) | Self::Gone => {}
-            Self::Calc(calc) => calc.input = id,
-            Self::LocalWindow(aggregate) | Self::Window(aggregate) => aggregate.input = id,
-            Self::Sink(input, _) => *input = id,
+            Self::Source(..) | Self::Gone => &mut [],
+            Self::Calc(calc) => slice::from_mut(&mut calc.input),
+            Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
+            Self::Union(inputs) => inputs,
+            Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
+    }
+
+    /// The operator whose rows it reads, if it has one input.
+    pub(crate) fn input(&self) -> Option<NodeId> {
+        match self.inputs() {
+            [input] => Some(*input),
+            _ => None,
+        }
+    }
+
+    /// Makes it read another operator's rows wherever it read this one's.
+    pub(crate) fn replace_input(&mut self, from: NodeId, to: NodeId) {
+        for input in self.inputs_mut() {
+            if *input == from {
+                *input = to;
+            }
+        }
+    }
+
+    /// How the rows of a port must be spread.
+    pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
+        let _ = port;
+        match self {
+            Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
+            _ => Partitioning::Forward,
+        }
+    }
+
+    /// Whether what it does depends on watermarks.
+    pub(crate) fn needs_watermarks(&self) -> bool {
+        matches!(self, Self::LocalWindow(_) | Self::Window(_))
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, FieldRef};
-use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast::{SelectItem, SetExpr, Spanned};
+use weir_connector::changelog;
 use weir_model::Location;
 use weir_proto::convert::sql_type;
 
 use super::{
-    Kind, NodeId,
+    Kind, NodeId, Sink,
     lower::{Lower, Rel},
-    type_of,
+    schema_of, type_of,
 };
 use crate::{
     catalog::TableDef,
@@ -53,12 +54,18 @@ impl Lower<'_> {
             };
             columns.push((field.name().clone(), expr));
         }
-        let node = self.calc(rel, columns)?;
-        let schema = DFSchema::try_from(table.table.schema.as_ref().clone()).map_err(plan_defect)?;
+        let updates = rel.updates.clone();
+        let input = self.calc(rel, columns)?;
+        let mut taken: Vec<_> = fields.iter().map(|f| f.as_ref().clone()).collect();
+        taken.extend(updates.is_some().then(changelog::op_field));
+        let schema = schema_of(taken)?;
+        let sink = Sink {
+            input,
+            table: Arc::clone(table),
+            updates,
+        };
         let uid = self.scope.clone();
-        Ok(self
-            .operators
-            .push(uid, Kind::Sink(node, Arc::clone(table)), Arc::new(schema)))
+        Ok(self.operators.push(uid, Kind::Sink(sink), schema))
     }
 
     /// The query's column as the sink's.

@@ -52,7 +52,7 @@ fn prune_source(operators: &mut Operators, id: NodeId) -> Result<()> {
         return Ok(());
     };
     let schema = Arc::clone(&operators.get(id).schema);
-    let has_time = table.watermark.is_some() && feeds_windows(operators, id);
+    let has_time = table.watermark.is_some() && feeds_time(operators, id);
     let consumers = operators.consumers(id);
     let mut build = Build::new(table, schema);
     match consumers.as_slice() {
@@ -99,15 +99,16 @@ fn replace_calc(operators: &mut Operators, id: NodeId, calc: Calc, build: &Build
 
 fn remove_calc(operators: &mut Operators, id: NodeId, source: NodeId) {
     for consumer in operators.consumers(id) {
-        operators.get_mut(consumer).kind.set_input(source);
+        operators.get_mut(consumer).kind.replace_input(id, source);
     }
     operators.get_mut(id).kind = Kind::Gone;
 }
 
-fn feeds_windows(operators: &Operators, id: NodeId) -> bool {
-    operators.consumers(id).into_iter().any(|consumer| {
-        matches!(operators.get(consumer).kind, Kind::LocalWindow(_)) || feeds_windows(operators, consumer)
-    })
+fn feeds_time(operators: &Operators, id: NodeId) -> bool {
+    operators
+        .consumers(id)
+        .into_iter()
+        .any(|consumer| operators.get(consumer).kind.needs_watermarks() || feeds_time(operators, consumer))
 }
 
 /// Gathers the columns of a source; expressions are over the table's columns.
