@@ -14,8 +14,9 @@ async fn check(sql: &str) -> String {
 }
 
 async fn nexmark(query: &str) -> String {
-    let path = format!("{}/../../bench/nexmark/{query}.sql", env!("CARGO_MANIFEST_DIR"));
-    let sql = std::fs::read_to_string(&path).expect("the query is there");
+    let folder = format!("{}/../../bench/nexmark", env!("CARGO_MANIFEST_DIR"));
+    let read = |file: String| std::fs::read_to_string(file).expect("the query is there");
+    let sql = read(format!("{folder}/tables.sql")) + &read(format!("{folder}/queries/{query}.sql"));
     match plan_sql(&sql).await {
         Ok(planned) => planned.text,
         Err(problem) => panic!("{problem}"),

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: weir delete 0192f0c1")]
     Delete(JobCommand),
     /// Print the plan of a script without running it.
-    #[command(after_help = "Example: weir explain bench/nexmark/q1.sql")]
+    #[command(after_help = "Example: weir explain examples/bids-per-auction/query.sql")]
     Explain(Explain),
     /// Run a script in this process: no cluster, no metadata store; printed rows go to the standard output.
     #[command(after_help = "Example: weir local examples/average-sensor-reading/query.sql --stats")]

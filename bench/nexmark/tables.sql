@@ -1,4 +1,4 @@
--- Passes every bid through: what it costs to move rows.
+-- The events of the public Nexmark benchmark as one table, and a view for each kind of them.
 
 CREATE TABLE nexmark (
     event_type INT,
@@ -20,19 +20,18 @@ CREATE TABLE nexmark (
     'rate.limited' = 'false'
 );
 
+CREATE VIEW person AS
+SELECT person.id, person.name, person.emailAddress, person.creditCard, person.city, person.state, dateTime, person.extra
+FROM nexmark
+WHERE event_type = 0;
+
+CREATE VIEW auction AS
+SELECT auction.id, auction.itemName, auction.description, auction.initialBid, auction.reserve, dateTime, auction.expires,
+       auction.seller, auction.category, auction.extra
+FROM nexmark
+WHERE event_type = 1;
+
 CREATE VIEW bid AS
 SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, dateTime, bid.extra
 FROM nexmark
 WHERE event_type = 2;
-
-CREATE TABLE q0 (
-    auction BIGINT,
-    bidder BIGINT,
-    price BIGINT,
-    dateTime TIMESTAMP(3),
-    extra STRING
-) WITH ('connector' = 'blackhole');
-
-INSERT INTO q0
-SELECT auction, bidder, price, dateTime, extra
-FROM bid;

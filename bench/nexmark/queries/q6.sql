@@ -1,0 +1,16 @@
+-- Average selling price by seller: of the last ten auctions that were closed.
+
+CREATE TABLE result (
+    seller BIGINT,
+    avg_price BIGINT
+) WITH ('connector' = 'blackhole');
+
+INSERT INTO result
+SELECT won.seller, AVG(won.price) OVER (PARTITION BY won.seller ORDER BY won.dateTime ROWS BETWEEN 9 PRECEDING AND CURRENT ROW)
+FROM (
+    SELECT a.id, a.seller, b.price, b.dateTime,
+           ROW_NUMBER() OVER (PARTITION BY a.id, a.seller ORDER BY b.price DESC) AS rownum
+    FROM auction AS a, bid AS b
+    WHERE a.id = b.auction AND b.dateTime BETWEEN a.dateTime AND a.expires
+) AS won
+WHERE won.rownum <= 1;
