@@ -3,15 +3,25 @@
 //! Inputs are random: out of order, with nulls, duplicates and hot keys, in several files. The streaming side runs at
 //! parallelism 1, 2 and 4; the batch side is DataFusion over the same rows in memory. Watermarks wait longer than the input
 //! spans, so that no row is late.
+//!
+//! `WEIR_ORACLE_CASES` says how many inputs each query gets (32); `WEIR_ORACLE_SEED` makes those of a failure again.
 
-use std::{fmt::Write as _, fs, sync::Arc};
+use std::{
+    fmt::Write as _,
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use arrow_array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use datafusion::prelude::SessionContext;
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use serde_json::{Map, Value, json};
 use weir_tests::{changes, local};
 
@@ -189,23 +199,37 @@ fn difference(expected: &[String], actual: &[String]) -> String {
     text
 }
 
-/// Runs one query over many inputs.
+/// Runs one query over many inputs. A failure says which seed makes it again, and is shrunk first.
 fn check_query(name: &str) {
     let query = QUERIES
         .iter()
         .find(|query| query.name == name)
         .expect("the query is in the list");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let number = |variable: &str| {
+        let text = std::env::var(variable).ok()?;
+        Some(
+            text.parse()
+                .unwrap_or_else(|_| panic!("{variable} is a whole number, not '{text}'")),
+        )
+    };
+    let cases = number("WEIR_ORACLE_CASES").unwrap_or(32);
+    let seed = number("WEIR_ORACLE_SEED").unwrap_or_else(|| RandomState::new().hash_one(name));
     let config = ProptestConfig {
-        cases: 32,
+        cases: u32::try_from(cases).expect("fewer cases"),
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    proptest!(config, |(files in input())| {
-        if let Err(error) = runtime.block_on(check(query, &files)) {
-            return Err(TestCaseError::fail(format!("{error:?}")));
-        }
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let outcome = TestRunner::new_with_rng(config, rng).run(&input(), |files| {
+        let checked = runtime.block_on(check(query, &files));
+        checked.map_err(|error| TestCaseError::fail(format!("{error:?}")))
     });
+    if let Err(error) = outcome {
+        panic!("{error}\nagain with WEIR_ORACLE_SEED={seed}");
+    }
 }
 
 macro_rules! oracle_tests {
