@@ -1,9 +1,6 @@
 //! Operators as the graph that workers run: dense ids, chains, serialized expressions.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_schema::Schema;
 use datafusion_expr::Expr;
@@ -64,8 +61,14 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn operator(&mut self, position: NodeId, node: &Node) -> Result<()> {
         let id = self.built.len() as u32;
-        let task = self.connect(id, node)?;
         let (spec, schema) = self.spec(node)?;
+        let edges = self.inputs(id, node)?;
+        if let Some(same) = self.same(&spec, &edges).filter(|_| node.kind.is_deterministic()) {
+            self.ids.insert(position, same);
+            return Ok(());
+        }
+        let task = self.task(&edges);
+        self.edges.extend(edges);
         let (name, description) = describe::describe(self.operators, node);
         self.ids.insert(position, id);
         self.built.push(graph::Operator {
@@ -81,11 +84,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Adds the edges to an operator and finds its task: the one upstream unless rows change hands or come from several.
-    fn connect(&mut self, to: u32, node: &Node) -> Result<u32> {
-        let mut upstream = BTreeSet::new();
-        let mut moves = false;
-        for (port, input) in node.kind.inputs().iter().enumerate() {
+    /// The edges to an operator.
+    fn inputs(&self, to: u32, node: &Node) -> Result<Vec<graph::Edge>> {
+        let edge = |(port, input): (usize, &NodeId)| {
             let from = self
                 .ids
                 .get(input)
@@ -94,23 +95,45 @@ impl Builder<'_> {
             let partitioning = match node.kind.partitioning(port) {
                 physical::Partitioning::Forward => Partitioning::Forward(graph::Forward {}),
                 physical::Partitioning::Hash(columns) => {
-                    moves = true;
                     let columns = columns.into_iter().map(|c| c as u32).collect();
                     Partitioning::Hash(graph::HashKeys { columns })
                 }
             };
-            self.edges.push(graph::Edge {
+            Ok(graph::Edge {
                 from,
                 to,
                 port: port as u32,
                 partitioning: Some(partitioning),
-            });
-            upstream.insert(self.built[from as usize].task);
+            })
+        };
+        node.kind.inputs().iter().enumerate().map(edge).collect()
+    }
+
+    /// An operator that does the same with the same rows: what queries have in common is computed once.
+    fn same(&self, spec: &Spec, edges: &[graph::Edge]) -> Option<u32> {
+        if matches!(spec, Spec::Sink(_)) || edges.is_empty() {
+            return None;
         }
-        Ok(match upstream.first() {
-            Some(task) if upstream.len() == 1 && !moves => *task,
+        let reads_the_same = |id: u32| {
+            let theirs = self.edges.iter().filter(|edge| edge.to == id);
+            theirs.clone().count() == edges.len()
+                && theirs.zip(edges).all(|(their, our)| {
+                    (their.from, their.port, &their.partitioning) == (our.from, our.port, &our.partitioning)
+                })
+        };
+        let same =
+            |operator: &&graph::Operator| operator.spec.as_ref() == Some(spec) && reads_the_same(operator.id);
+        self.built.iter().find(same).map(|operator| operator.id)
+    }
+
+    /// The task of an operator: the one upstream unless rows change hands or come from several.
+    fn task(&self, edges: &[graph::Edge]) -> u32 {
+        let mut upstream = edges.iter().map(|edge| self.built[edge.from as usize].task);
+        let moves = |edge: &graph::Edge| !matches!(edge.partitioning, Some(Partitioning::Forward(_)));
+        match upstream.next() {
+            Some(task) if upstream.all(|other| other == task) && !edges.iter().any(moves) => task,
             _ => self.next_task(),
-        })
+        }
     }
 
     fn next_task(&self) -> u32 {

@@ -132,6 +132,21 @@ async fn nested_fields_are_read_alone() {
 }
 
 #[tokio::test]
+async fn what_two_queries_have_in_common_is_computed_once() {
+    insta::assert_snapshot!(
+        check(
+            "CREATE VIEW per_page AS
+             SELECT page, window_start, COUNT(*) AS n
+             FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+             GROUP BY page, window_start, window_end;
+             INSERT INTO pages SELECT page, n FROM per_page WHERE n > 1;
+             INSERT INTO pages SELECT page, n FROM per_page WHERE n <= 1;"
+        )
+        .await
+    );
+}
+
+#[tokio::test]
 async fn scans_of_one_table_share_its_source() {
     insta::assert_snapshot!(
         check(

@@ -103,7 +103,7 @@ pub(crate) enum Partitioning {
 }
 
 /// Filters, then projects.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Calc {
     /// Where the rows come from.
     pub input: NodeId,
@@ -185,7 +185,7 @@ impl Operators {
         Ok(self.push(uid, Kind::Source(Arc::clone(table), None), Arc::new(schema)))
     }
 
-    /// Adds a calc with these columns; their names are made unique.
+    /// Adds a calc with these columns, or finds the one that is there; names are made unique.
     pub(crate) fn calc(
         &mut self,
         uid: String,
@@ -194,20 +194,46 @@ impl Operators {
         columns: Vec<(String, Expr)>,
     ) -> Result<NodeId> {
         let columns = expr::unique_names(columns);
-        let schema = calc_schema(&columns, &self.get(input).schema)?;
-        Ok(self.push(
-            uid,
-            Kind::Calc(Calc {
-                input,
-                filter,
-                columns,
-            }),
-            schema,
-        ))
+        let calc = Calc {
+            input,
+            filter,
+            columns,
+        };
+        if let Some(same) = self.same_calc(&calc) {
+            return Ok(same);
+        }
+        let schema = calc_schema(&calc.columns, &self.get(input).schema)?;
+        Ok(self.push(uid, Kind::Calc(calc), schema))
+    }
+}
+
+impl Operators {
+    /// A calc that does just this, if what it computes depends on its rows alone.
+    fn same_calc(&self, calc: &Calc) -> Option<NodeId> {
+        if !calc.is_deterministic() {
+            return None;
+        }
+        let is_same = |node: &Node| matches!(&node.kind, Kind::Calc(other) if other == calc);
+        self.nodes.iter().position(is_same)
+    }
+}
+
+impl Calc {
+    fn is_deterministic(&self) -> bool {
+        let mut exprs = self.columns.iter().map(|(_, expr)| expr).chain(&self.filter);
+        !exprs.any(Expr::is_volatile)
     }
 }
 
 impl Kind {
+    /// Whether what it does depends on its rows alone.
+    pub(crate) fn is_deterministic(&self) -> bool {
+        match self {
+            Self::Calc(calc) => calc.is_deterministic(),
+            _ => true,
+        }
+    }
+
     /// The operators whose rows it reads, by port.
     pub(crate) fn inputs(&self) -> &[NodeId] {
         match self {
