@@ -91,6 +91,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::Calc(_)) => OperatorKind::Calc,
         Some(graph::operator::Spec::LocalWindowAggregate(_)) => OperatorKind::LocalWindowAggregate,
         Some(graph::operator::Spec::WindowAggregate(_)) => OperatorKind::WindowAggregate,
+        Some(graph::operator::Spec::WindowTable(_)) => OperatorKind::WindowTable,
         Some(graph::operator::Spec::Union(_)) => OperatorKind::Union,
         Some(graph::operator::Spec::Sink(_)) => OperatorKind::Sink,
         None => {

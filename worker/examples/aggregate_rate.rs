@@ -129,11 +129,14 @@ fn numbers() -> Vec<graph::Aggregate> {
         .into()
 }
 
-fn window() -> graph::TumbleWindow {
-    graph::TumbleWindow {
+fn window() -> graph::Window {
+    graph::Window {
         time_column: 1,
-        size_ms: 10_000,
-        offset_ms: 0,
+        attached: false,
+        kind: Some(graph::window::Kind::Tumble(graph::TumbleWindow {
+            size_ms: 10_000,
+            offset_ms: 0,
+        })),
     }
 }
 

@@ -49,6 +49,8 @@ pub enum OperatorKind {
     LocalWindowAggregate,
     /// Aggregates within a window, keyed.
     WindowAggregate,
+    /// Gives rows the windows that they belong to.
+    WindowTable,
     /// Passes on the rows of several inputs.
     Union,
     /// Writes a table.

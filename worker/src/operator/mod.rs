@@ -29,7 +29,7 @@ use weir_proto::{
 
 use calc::Calc;
 use union::Union;
-use window::{LocalWindowAggregate, WindowAggregate};
+use window::{LocalWindowAggregate, WindowAggregate, WindowTable};
 
 /// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
 ///
@@ -55,6 +55,7 @@ pub fn build(
             Ok(Box::new(LocalWindowAggregate::new(spec, input, output)?))
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
+        Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",

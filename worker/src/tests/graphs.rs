@@ -9,7 +9,7 @@ use weir_proto::{
     graph::{
         Aggregate, AggregateFunction, Calc, Edge, Forward, HashKeys, JobGraph, LocalWindowAggregate,
         NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark,
-        WindowAggregate, edge::Partitioning, operator::Spec,
+        Window, WindowAggregate, edge::Partitioning, operator::Spec, window,
     },
     schema,
 };
@@ -153,10 +153,13 @@ impl Graph {
     /// Counts the rows of [`Graph::timed_source`] per window of a second, in two phases. Returns both operators' ids;
     /// the edge between them is made.
     pub(super) fn count_per_second(&mut self, tasks: [u32; 2], parallelism: [u32; 2]) -> [u32; 2] {
-        let window = Some(TumbleWindow {
+        let window = Some(Window {
             time_column: 1,
-            size_ms: 1000,
-            offset_ms: 0,
+            attached: false,
+            kind: Some(window::Kind::Tumble(TumbleWindow {
+                size_ms: 1000,
+                offset_ms: 0,
+            })),
         });
         let result = encode(&Schema::new(vec![Field::new("rows", DataType::Int64, false)]));
         let aggregates = vec![Aggregate {

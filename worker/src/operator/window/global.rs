@@ -9,21 +9,36 @@ use weir_model::{EventTime, Failure};
 use weir_proto::graph::{self, AggregateFunction};
 
 use super::{
-    pane::{Pane, Panes},
+    cumulate::Cumulating,
+    emit::Emit,
+    grid::Part,
+    hop::HopMerge,
+    pane::Panes,
     partial::{self, Layout},
-    tumble::{Part, Tumble},
+    windows::{Kind, Windows},
 };
 use crate::operator::{Context, Operator, aggregate::Shape};
 
 /// Aggregates partial rows into the results of windows.
 #[derive(Debug)]
 pub(in crate::operator) struct WindowAggregate {
-    window: Tumble,
+    windows: Windows,
     keys: usize,
     layout: Layout,
+    /// Panes whose rows are in no other state.
     panes: Panes,
-    output: SchemaRef,
+    firing: Firing,
+    emit: Emit,
     watermark: EventTime,
+}
+
+/// How panes become windows.
+#[derive(Debug)]
+enum Firing {
+    /// Each is one.
+    Panes,
+    Hop(HopMerge),
+    Cumulate(Cumulating),
 }
 
 impl WindowAggregate {
@@ -65,12 +80,23 @@ impl WindowAggregate {
             .chain(vec![moment; 3])
             .collect();
         partial::check(&output, &emitted)?;
+        let windows = Windows::new(spec.window.as_ref())?.over(layout.pane);
+        let panes = Panes::new(types[..keys].to_vec(), shapes.clone())?;
+        let firing = match windows.kind {
+            Kind::Tumble { .. } | Kind::Attached(_) => Firing::Panes,
+            Kind::Hop(hops) => Firing::Hop(HopMerge::new(hops, &panes)?),
+            Kind::Cumulate(steps) => {
+                let growing = Panes::new(types[..keys].to_vec(), shapes)?;
+                Firing::Cumulate(Cumulating::new(steps, growing))
+            }
+        };
         Ok(Self {
-            window: Tumble::new(spec.window.as_ref())?.over(layout.pane),
+            windows,
             keys,
             layout,
-            panes: Panes::new(types[..keys].to_vec(), shapes)?,
-            output,
+            panes,
+            firing,
+            emit: Emit::new(output),
             watermark: EventTime::MIN,
         })
     }
@@ -89,39 +115,45 @@ impl WindowAggregate {
             .map(|p| columns(p.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         let rows = part.of(batch.column(self.layout.rows))?;
-        self.panes.pane(part.start)?.merge(&keys, &partials, &rows)
-    }
-
-    /// The results of a window, in batches.
-    fn emit(&self, start: i64, pane: &Pane, pieces: &mut Vec<RecordBatch>) -> Result<(), Failure> {
-        let end = self.window.end(start);
-        for groups in partial::chunks(pane.len()) {
-            let rows = groups.len();
-            let mut columns = pane.keys(groups.clone())?;
-            columns.extend(pane.results(groups)?);
-            for moment in [start, end, self.window.last(start).0] {
-                columns.push(partial::moments(&self.output, columns.len(), vec![moment; rows]));
+        let pane = match &mut self.firing {
+            // Its pane has been taken up by the windows that have yet to fire.
+            Firing::Cumulate(cumulating) if self.windows.last(part.start) <= self.watermark => {
+                let start = cumulating.start(part.start);
+                cumulating.growing.pane(start)?
             }
-            pieces.push(partial::batch(&self.output, columns)?);
-        }
-        Ok(())
+            _ => self.panes.pane(part.start)?,
+        };
+        pane.merge(&keys, &partials, &rows)
     }
 
-    fn fire(&mut self, context: &mut Context) -> Result<(), Failure> {
-        let (window, watermark) = (self.window, self.watermark);
-        let mut pieces = Vec::new();
-        while let Some((start, pane)) = self.panes.pop(|start| window.last(start) <= watermark) {
-            self.emit(start, &pane, &mut pieces)?;
+    fn fire(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
+        let watermark = self.watermark.max(watermark);
+        let fired = std::mem::replace(&mut self.watermark, watermark);
+        match &mut self.firing {
+            Firing::Panes => self.fire_panes()?,
+            Firing::Hop(merge) => merge.fire(&mut self.panes, fired, watermark, &mut self.emit)?,
+            Firing::Cumulate(cumulating) => {
+                cumulating.fire(&mut self.panes, fired, watermark, &mut self.emit)?;
+            }
+        }
+        self.emit.send(context)
+    }
+
+    fn fire_panes(&mut self) -> Result<(), Failure> {
+        let (windows, watermark) = (self.windows, self.watermark);
+        while let Some((start, pane)) = self.panes.pop(|pane| windows.last(pane) <= watermark) {
+            let (start, end) = windows.of_pane(start);
+            self.emit.groups(start, end, &pane)?;
             self.panes.recycle(pane);
         }
-        partial::emit_coalesced(&self.output, pieces, context)
+        Ok(())
     }
 }
 
 impl Operator for WindowAggregate {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
-        for part in self.window.split(&batch)? {
-            if self.window.last(part.start) <= self.watermark {
+        for part in self.windows.grid.split(&batch)? {
+            if self.windows.have_fired(part.start, self.watermark) {
                 let rows = part.of(batch.column(self.layout.rows))?;
                 context.late_rows += sum(rows.as_primitive::<Int64Type>())
                     .unwrap_or_default()
@@ -134,12 +166,10 @@ impl Operator for WindowAggregate {
     }
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
-        self.watermark = self.watermark.max(watermark);
-        self.fire(context)
+        self.fire(watermark, context)
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
-        self.watermark = EventTime::MAX;
-        self.fire(context)
+        self.fire(EventTime::MAX, context)
     }
 }

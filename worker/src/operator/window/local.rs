@@ -15,7 +15,7 @@ use weir_proto::graph;
 use super::{
     pane::{Pane, Panes},
     partial,
-    tumble::Tumble,
+    windows::Windows,
 };
 use crate::operator::{
     Context, Operator,
@@ -32,7 +32,7 @@ const PASSED_ROWS: usize = 1_000_000;
 /// Aggregates raw rows into partial rows per pane and key.
 #[derive(Debug)]
 pub(in crate::operator) struct LocalWindowAggregate {
-    window: Tumble,
+    windows: Windows,
     keys: Vec<usize>,
     panes: Panes,
     output: SchemaRef,
@@ -80,7 +80,7 @@ impl LocalWindowAggregate {
             .collect::<Result<Vec<_>, _>>()?;
         partial::check(&output, &partial::types(&key_types, &shapes))?;
         Ok(Self {
-            window: Tumble::new(spec.window.as_ref())?,
+            windows: Windows::new(spec.window.as_ref())?,
             keys,
             panes: Panes::new(key_types, shapes)?,
             output,
@@ -90,7 +90,7 @@ impl LocalWindowAggregate {
     }
 
     fn fold(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
-        for part in self.window.split(batch)? {
+        for part in self.windows.grid.split(batch)? {
             let keys = self
                 .keys
                 .iter()
@@ -112,9 +112,9 @@ impl LocalWindowAggregate {
 
     /// Hands on the panes that end by `until`.
     fn flush(&mut self, until: EventTime, context: &mut Context) -> Result<(), Failure> {
-        let window = self.window;
+        let windows = self.windows;
         let mut pieces = Vec::new();
-        while let Some((start, pane)) = self.panes.pop(|start| window.last(start) <= until) {
+        while let Some((start, pane)) = self.panes.pop(|start| windows.last(start) <= until) {
             self.held_groups -= pane.len();
             self.emit(start, &pane, &mut pieces)?;
             self.panes.recycle(pane);
@@ -154,7 +154,7 @@ impl LocalWindowAggregate {
         columns.push(partial::moments(
             &self.output,
             columns.len(),
-            self.window.starts(batch)?,
+            self.windows.grid.starts(batch)?,
         ));
         columns.push(ones(rows));
         partial::batch(&self.output, columns)

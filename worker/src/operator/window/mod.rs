@@ -1,19 +1,29 @@
-//! Event-time tumbling windows, aggregated by pane in two phases.
+//! Event-time windows, aggregated by pane in two phases.
 //!
-//! - `tumble`: rows to panes. Leans on nothing.
+//! - `grid`: rows to panes. Leans on nothing.
+//! - `windows`: which windows a pane belongs to. Leans on `grid`.
 //! - `pane`: the state: panes of groups. Leans on `keys` and `aggregate`.
 //! - `partial`: what travels between the phases: the columns of partial rows. Leans on nothing.
+//! - `emit`: groups of windows as rows. Leans on `pane` and `partial`.
+//! - `hop`, `cumulate`: windows of several panes. Lean on `emit`.
 //! - `local`: the phase before the shuffle. Leans on all of the above.
 //! - `global`: the phase after it. Leans on all of the above.
+//! - `table`: rows with their windows, not aggregated. Leans on `windows`.
 
+mod cumulate;
+mod emit;
 mod global;
+mod grid;
+mod hop;
 mod local;
 mod pane;
 mod partial;
-mod tumble;
+mod table;
+mod windows;
 
 pub(super) use global::WindowAggregate;
 pub(super) use local::LocalWindowAggregate;
+pub(super) use table::WindowTable;
 
 /// Rows of an emitted batch at most.
 const EMIT_ROWS: usize = 8192;

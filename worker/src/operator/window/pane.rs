@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, new_null_array, Array as _};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
 use crate::operator::{
     aggregate::{Accumulator, Count, Shapes},
-    keys::GroupTable,
+    keys::{GroupTable, Groups},
 };
 
 /// The groups of one pane and their accumulators.
@@ -22,7 +22,8 @@ pub(super) struct Pane {
 }
 
 impl Pane {
-    fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
+    /// No groups yet.
+    pub(super) fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
         let accumulators = aggregates
             .iter()
             .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
@@ -67,6 +68,82 @@ impl Pane {
         Ok(())
     }
 
+    /// Takes all rows of another pane.
+    pub(super) fn absorb(&mut self, other: &Self) -> Result<(), Failure> {
+        for groups in super::partial::chunks(other.len()) {
+            let keys = other.keys(groups.clone())?;
+            let numbered = self.groups.intern(&keys, groups.len())?;
+            self.rows.add(numbered, &other.rows.column(groups.clone()));
+            for (into, from) in self.aggregates.iter_mut().zip(&other.aggregates) {
+                if let (Some(into), Some(from)) = (into, from) {
+                    into.merge(numbered, &from.partial(groups.clone())?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups of some groups of another pane in this one, made if need be.
+    pub(super) fn number(&mut self, other: &Self, groups: Range<usize>, ids: &mut Vec<u32>) -> Result<(), Failure> {
+        let keys = other.keys(groups.clone())?;
+        match self.groups.intern(&keys, groups.len())?.ids {
+            Some(numbers) => ids.extend_from_slice(numbers),
+            None => ids.resize(ids.len() + groups.len(), 0),
+        }
+        Ok(())
+    }
+
+    /// Takes all rows of another pane, whose groups have these numbers here. Returns whether one of its aggregates has no value.
+    pub(super) fn absorb_numbered(&mut self, other: &Self, ids: &[u32]) -> Result<bool, Failure> {
+        let groups = Groups {
+            ids: Some(ids),
+            rows: ids.len(),
+            total: self.groups.len(),
+        };
+        self.rows.add(groups, &other.rows.column(0..ids.len()));
+        let mut nulls = false;
+        for (into, from) in self.aggregates.iter_mut().zip(&other.aggregates) {
+            if let (Some(into), Some(from)) = (into, from) {
+                let partial = from.partial(0..ids.len())?;
+                nulls |= partial.iter().any(|column| column.null_count() > 0);
+                into.merge(groups, &partial)?;
+            }
+        }
+        Ok(nulls)
+    }
+
+    /// Takes a row of no values for every group: where there are groups without rows, accumulators must know that.
+    pub(super) fn seed(&mut self, aggregates: &Shapes) -> Result<(), Failure> {
+        let all: Vec<u32> = (0..self.groups.len() as u32).collect();
+        let groups = Groups {
+            ids: Some(&all),
+            rows: all.len(),
+            total: all.len(),
+        };
+        for (accumulator, shape) in self.aggregates.iter_mut().zip(aggregates) {
+            if let Some(accumulator) = accumulator {
+                let nulls: Vec<ArrayRef> = shape
+                    .partial_types()
+                    .iter()
+                    .map(|t| new_null_array(t, all.len()))
+                    .collect();
+                accumulator.merge(groups, &nulls)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many raw rows each of some groups has, as numbers.
+    pub(super) fn counts(&self, groups: Range<usize>) -> &[i64] {
+        self.rows.get(groups)
+    }
+
+    /// Forgets all rows; groups keep their numbers.
+    pub(super) fn clear_rows(&mut self) {
+        self.rows.clear();
+        self.aggregates.iter_mut().flatten().for_each(|a| a.clear());
+    }
+
     /// How many groups there are.
     pub(super) fn len(&self) -> usize {
         self.groups.len()
@@ -103,10 +180,10 @@ impl Pane {
         self.aggregates.iter().map(result).collect()
     }
 
-    fn clear(&mut self) {
+    /// Forgets all groups and keeps the memory.
+    pub(super) fn clear(&mut self) {
         self.groups.clear();
-        self.rows.clear();
-        self.aggregates.iter_mut().flatten().for_each(|a| a.clear());
+        self.clear_rows();
     }
 }
 
@@ -147,6 +224,36 @@ impl Panes {
                 None => Pane::new(&self.keys, &self.aggregates)?,
             })),
         }
+    }
+
+    /// An empty pane of the same groups and aggregates, which is not one of these.
+    pub(super) fn empty(&self) -> Result<Pane, Failure> {
+        Pane::new(&self.keys, &self.aggregates)
+    }
+
+    /// The start of the earliest pane.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.live.first_key_value().map(|(start, _)| *start)
+    }
+
+    /// The start of the earliest pane that is not before this.
+    pub(super) fn first_from(&self, start: i64) -> Option<i64> {
+        self.live.range(start..).next().map(|(start, _)| *start)
+    }
+
+    /// The panes that start in a range of time.
+    pub(super) fn range(&self, starts: Range<i64>) -> impl Iterator<Item = (i64, &Pane)> {
+        self.live.range(starts).map(|(start, pane)| (*start, pane))
+    }
+
+    /// The pane that starts here, if there is one.
+    pub(super) fn get(&self, start: i64) -> Option<&Pane> {
+        self.live.get(&start)
+    }
+
+    /// Removes the pane that starts here.
+    pub(super) fn remove(&mut self, start: i64) -> Option<Pane> {
+        self.live.remove(&start)
     }
 
     /// Removes the earliest pane if `due` says so of its start.

@@ -13,7 +13,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 use weir_model::EventTime;
 use weir_proto::{
-    graph::{self, AggregateFunction as F},
+    graph::{self, AggregateFunction as F, window::Kind},
     schema,
 };
 
@@ -65,10 +65,20 @@ struct Phases {
 }
 
 fn phases(keys: &[u32], offset_ms: i64) -> Phases {
-    let window = graph::TumbleWindow {
+    phases_of(
+        keys,
+        Kind::Tumble(graph::TumbleWindow {
+            size_ms: 10,
+            offset_ms,
+        }),
+    )
+}
+
+fn phases_of(keys: &[u32], kind: Kind) -> Phases {
+    let window = graph::Window {
         time_column: 0,
-        size_ms: 10,
-        offset_ms,
+        attached: false,
+        kind: Some(kind),
     };
     let key_fields = keys.iter().map(|&k| raw().field(k as usize).clone());
     let field = |name: &str, data_type: &DataType| Field::new(name, data_type.clone(), true);
@@ -213,8 +223,19 @@ fn key_of(row: &Row, keys: &[u32]) -> Key {
     keys.iter().map(one).collect()
 }
 
-/// Result rows by window start and key; each comes once.
+/// Result rows of tumbling windows by start and key; each comes once.
 fn results(batches: &[RecordBatch], keys: &[u32]) -> BTreeMap<(i64, Key), Result> {
+    let found = windowed_results(batches, keys).into_iter();
+    found
+        .map(|(((start, end), key), result)| {
+            assert_eq!(end, start + 10);
+            ((start, key), result)
+        })
+        .collect()
+}
+
+/// Result rows by start and end of the window, and key; each comes once.
+fn windowed_results(batches: &[RecordBatch], keys: &[u32]) -> BTreeMap<((i64, i64), Key), Result> {
     let mut found = BTreeMap::new();
     for batch in batches {
         assert!(batch.num_rows() <= 8192);
@@ -226,14 +247,14 @@ fn results(batches: &[RecordBatch], keys: &[u32]) -> BTreeMap<(i64, Key), Result
                 .clone()
         };
         let (starts, ends, times) = (moment(3), moment(2), moment(1));
-        assert!(starts.is_sorted(), "windows come in the order of time");
+        assert!(ends.is_sorted(), "windows come in the order of time");
         for i in 0..batch.num_rows() {
-            assert_eq!((ends[i], times[i]), (starts[i] + 10, starts[i] + 9));
+            assert_eq!(times[i], ends[i] - 1);
             let key = keys.iter().enumerate().map(|(c, &k)| match k {
                 1 => format!("{:?}", int(batch, c, i)),
                 _ => format!("{:?}", text(batch, c, i)),
             });
-            let key = (starts[i], key.collect());
+            let key = ((starts[i], ends[i]), key.collect());
             assert!(
                 found.insert(key, result(batch, keys.len(), i)).is_none(),
                 "a window fires once per key"
@@ -344,14 +365,7 @@ fn late_rows_are_counted_and_not_aggregated() {
 
 #[test]
 fn offsets_shift_panes_and_extreme_times_do_not_overflow() {
-    let window = |offset_ms| {
-        let window = graph::TumbleWindow {
-            time_column: 0,
-            size_ms: 10,
-            offset_ms,
-        };
-        super::tumble::Tumble::new(Some(&window)).expect("a window")
-    };
+    let window = |offset_ms| super::grid::Grid::new(0, 10, offset_ms);
     let cases = [
         (0, 0, 0),
         (0, 9, 0),
@@ -372,16 +386,11 @@ fn offsets_shift_panes_and_extreme_times_do_not_overflow() {
 
 #[test]
 fn rows_of_one_pane_are_not_copied_and_scattered_rows_are_gathered() {
-    let window = graph::TumbleWindow {
-        time_column: 0,
-        size_ms: 10,
-        offset_ms: 0,
-    };
-    let window = super::tumble::Tumble::new(Some(&window)).expect("a window");
+    let window = super::grid::Grid::new(0, 10, 0);
     let parts = |times: &[i64]| {
         let batch = rows(&times.iter().map(|&t| row(t, 1, t)).collect::<Vec<_>>());
         let parts = window.split(&batch).expect("splits");
-        let values = |p: &super::tumble::Part| {
+        let values = |p: &super::grid::Part| {
             p.of(batch.column(3))
                 .expect("rows")
                 .as_primitive::<Int64Type>()
@@ -505,23 +514,35 @@ proptest! {
     fn two_phases_give_what_a_plain_map_gives(
         steps in prop::collection::vec(any_step(), 1..25),
         keys in prop::sample::select(vec![vec![], vec![1], vec![2], vec![1, 2]]),
-        offset in -12_i64..12,
+        offset_ms in -12_i64..12,
+        kind in prop::sample::select(vec![
+            Naive { size: 10, slide: 10, grow: None },
+            Naive { size: 12, slide: 3, grow: None },
+            Naive { size: 10, slide: 4, grow: None },
+            Naive { size: 12, slide: 12, grow: Some(4) },
+        ]),
     ) {
-        let phases = phases(&keys, offset);
+        let phases = phases_of(&keys, kind.spec(offset_ms));
         let mut locals: Vec<_> = (0..3).map(|_| phases.local()).collect();
         let mut global = phases.global();
         let (mut between, mut out) = (Context::default(), Context::default());
         let mut watermark = -60;
-        let mut on_time: Vec<Row> = Vec::new();
+        let mut windows: BTreeMap<((i64, i64), Key), Vec<Row>> = BTreeMap::new();
         let mut late = 0;
         for (to, step) in steps {
             match step {
                 Step::Rows(batch) => {
-                    let last = |ts: i64| (ts - offset).div_euclid(10) * 10 + offset + 9;
-                    let (good, bad): (Vec<_>, Vec<_>) = batch.iter().cloned().partition(|r| last(r.ts) > watermark);
-                    on_time.extend(good);
-                    late += bad.len() as u64;
+                    for row in &batch {
+                        let mut open = kind.windows(row.ts, offset_ms);
+                        open.retain(|(_, end)| end - 1 > watermark);
+                        late += u64::from(open.is_empty());
+                        for window in open {
+                            windows.entry((window, key_of(row, &keys))).or_default().push(row.clone());
+                        }
+                    }
                     locals[to].on_batch(0, rows(&batch), &mut between).expect("rows");
+                    // Nothing is held back, so that what is late does not depend on when the local phase hands on.
+                    locals[to].on_idle(&mut between).expect("flushes");
                     forward(&mut between, global.as_mut(), &mut out);
                 }
                 Step::Idle => {
@@ -544,16 +565,55 @@ proptest! {
         }
         global.on_end(&mut out).expect("fires");
 
-        let mut windows: BTreeMap<(i64, Key), Vec<&Row>> = BTreeMap::new();
-        for row in &on_time {
-            let start = (row.ts - offset).div_euclid(10) * 10 + offset;
-            windows.entry((start, key_of(row, &keys))).or_default().push(row);
-        }
-        let expected: BTreeMap<_, _> = windows.into_iter().map(|(key, rows)| (key, naive(&rows))).collect();
-        let found = results(&out.emitted, &keys);
+        let expected: BTreeMap<_, _> = windows
+            .into_iter()
+            .map(|(key, rows)| (key, naive(&rows.iter().collect::<Vec<_>>())))
+            .collect();
+        let found = windowed_results(&out.emitted, &keys);
         let missing: BTreeSet<_> = expected.keys().filter(|k| !found.contains_key(*k)).collect();
         prop_assert!(missing.is_empty(), "missing {missing:?}");
         prop_assert_eq!(found, expected);
         prop_assert_eq!(out.late_rows, late);
+    }
+}
+
+/// Windows of a size at every slide, or from each start growing by steps.
+#[derive(Clone, Copy, Debug)]
+struct Naive {
+    size: i64,
+    slide: i64,
+    grow: Option<i64>,
+}
+
+impl Naive {
+    fn spec(self, offset_ms: i64) -> Kind {
+        match self.grow {
+            Some(step_ms) => Kind::Cumulate(graph::CumulateWindow {
+                max_size_ms: self.size,
+                step_ms,
+                offset_ms,
+            }),
+            None if self.size == self.slide => Kind::Tumble(graph::TumbleWindow {
+                size_ms: self.size,
+                offset_ms,
+            }),
+            None => Kind::Hop(graph::HopWindow {
+                size_ms: self.size,
+                slide_ms: self.slide,
+                offset_ms,
+            }),
+        }
+    }
+
+    /// Start and end of all windows that hold a moment.
+    fn windows(self, time: i64, offset: i64) -> Vec<(i64, i64)> {
+        let all = (-40..40).map(|n| n * self.slide + offset % self.slide);
+        let ends = |start: i64| match self.grow {
+            Some(step) => (1..=self.size / step).map(|n| start + n * step).collect(),
+            None => vec![start + self.size],
+        };
+        all.flat_map(|start| ends(start).into_iter().map(move |end| (start, end)))
+            .filter(|(start, end)| (*start..*end).contains(&time))
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Rows to the panes of a tumbling window.
+//! Rows to panes of one length.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -9,16 +9,15 @@ use arrow_array::{
 use arrow_schema::DataType;
 use arrow_select::take::take;
 use weir_model::{EventTime, Failure};
-use weir_proto::graph;
 
 use crate::expression::describe_row;
 
 /// Runs of rows of one pane that are worth a slice each; with more of them, rows are gathered by pane.
 const SLICED_RUNS: usize = 8;
 
-/// A tumbling window: pane `[start, start + size)` for every start that is `offset` past a multiple of `size`.
+/// Panes that follow each other: `[start, start + size)` for every start that is `offset` past a multiple of `size`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tumble {
+pub(super) struct Grid {
     time_column: usize,
     size_ms: i64,
     offset_ms: i64,
@@ -60,26 +59,17 @@ impl Part {
     }
 }
 
-impl Tumble {
-    /// The window of the job graph.
-    pub(super) fn new(window: Option<&graph::TumbleWindow>) -> Result<Self, Failure> {
-        let window = window.ok_or_else(|| Failure::internal("a window aggregate without a window"))?;
-        let &graph::TumbleWindow {
+impl Grid {
+    /// Panes of times in this column. The size is positive.
+    pub(super) fn new(time_column: usize, size_ms: i64, offset_ms: i64) -> Self {
+        Self {
             time_column,
             size_ms,
-            offset_ms,
-        } = window;
-        if size_ms <= 0 {
-            return Err(Failure::internal(format!("a window of {size_ms} ms")));
-        }
-        Ok(Self {
-            time_column: time_column as usize,
-            size_ms,
             offset_ms: offset_ms.rem_euclid(size_ms),
-        })
+        }
     }
 
-    /// The same window over batches with pane starts in this column.
+    /// The same panes over batches with their starts in this column.
     pub(super) fn over(self, time_column: usize) -> Self {
         Self { time_column, ..self }
     }
@@ -98,21 +88,16 @@ impl Tumble {
         EventTime(start.saturating_add(self.size_ms - 1))
     }
 
-    /// The first moment after the pane.
-    pub(super) fn end(self, start: i64) -> i64 {
-        start.saturating_add(self.size_ms)
-    }
-
     /// The start of the pane of each row.
     pub(super) fn starts(self, batch: &RecordBatch) -> Result<Vec<i64>, Failure> {
         let times = self.times(batch)?;
-        let mut pane = Pane::of(self, times.values().first().copied().unwrap_or_default());
+        let mut pane = Near::of(self, times.values().first().copied().unwrap_or_default());
         Ok(times
             .values()
             .iter()
             .map(|&time| {
                 if !pane.holds(time) {
-                    pane = Pane::of(self, time);
+                    pane = Near::of(self, time);
                 }
                 pane.start
             })
@@ -125,7 +110,7 @@ impl Tumble {
         let (Some(&first), rows) = (times.first(), times.len()) else {
             return Ok(Vec::new());
         };
-        let pane = Pane::of(self, first);
+        let pane = Near::of(self, first);
         let (min, max) = times
             .iter()
             .fold((first, first), |(min, max), &t| (min.min(t), max.max(t)));
@@ -164,20 +149,21 @@ impl Tumble {
     /// Adjacent rows of one pane.
     fn runs(self, times: &[i64]) -> Vec<(i64, Range<usize>)> {
         let mut runs: Vec<(i64, Range<usize>)> = Vec::new();
-        let mut pane = Pane::of(self, times[0]);
+        let mut pane = Near::of(self, times[0]);
         let mut from = 0;
         for (row, &time) in times.iter().enumerate() {
             if !pane.holds(time) {
                 runs.push((pane.start, from..row));
                 from = row;
-                pane = Pane::of(self, time);
+                pane = Near::of(self, time);
             }
         }
         runs.push((pane.start, from..times.len()));
         runs
     }
 
-    fn times(self, batch: &RecordBatch) -> Result<&TimestampMillisecondArray, Failure> {
+    /// The time of each row; a null is the data's failure.
+    pub(super) fn times(self, batch: &RecordBatch) -> Result<&TimestampMillisecondArray, Failure> {
         let column = batch.columns().get(self.time_column).filter(|c| {
             matches!(
                 c.data_type(),
@@ -204,18 +190,18 @@ impl Tumble {
 }
 
 /// The pane of the row before: most rows fall into it too, which two comparisons tell without a division.
-struct Pane {
+struct Near {
     start: i64,
     last: i64,
 }
 
-impl Pane {
+impl Near {
     #[inline]
-    fn of(window: Tumble, time: i64) -> Self {
-        let start = window.start(time);
+    fn of(grid: Grid, time: i64) -> Self {
+        let start = grid.start(time);
         Self {
             start,
-            last: window.last(start).0,
+            last: grid.last(start).0,
         }
     }
 
