@@ -255,6 +255,12 @@ oracle_tests! {
     two_keys_filter_and_having
     computed_key_and_text
     window_with_offset
+    hopping_window
+    hopping_window_of_texts
+    cumulating_window
+    rows_of_hopping_windows
+    windows_of_windows
+    most_per_hopping_window
 }
 
 /// The comparison itself can tell results apart.

@@ -80,4 +80,75 @@ pub(crate) const QUERIES: &[Query] = &[
                     GROUP BY g, window_start, window_end",
         batch: "SELECT g, (CAST(ts AS BIGINT) - 15000) / 60000 * 60000 + 15000 AS w, COUNT(*) FROM events GROUP BY g, w",
     },
+    Query {
+        name: "hopping_window",
+        columns: "k STRING, w TIMESTAMP(3), c BIGINT, n BIGINT, s BIGINT, least BIGINT, most DOUBLE, mean DOUBLE",
+        streaming: "SELECT k, window_start, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(d), AVG(d)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '4' MINUTES))
+                    GROUP BY k, window_start, window_end",
+        batch: "SELECT k, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(d), AVG(d)
+                FROM events CROSS JOIN (VALUES (0), (1), (2), (3)) AS numbers(i) GROUP BY k, w",
+    },
+    Query {
+        name: "hopping_window_of_texts",
+        columns: "g INT, w TIMESTAMP(3), first_key STRING, last_key STRING",
+        streaming: "SELECT g, window_end, MIN(k), MAX(k)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '20' SECOND, INTERVAL '1' MINUTE, INTERVAL '5' SECOND))
+                    WHERE v IS NOT NULL
+                    GROUP BY g, window_start, window_end",
+        batch: "SELECT g, ((CAST(ts AS BIGINT) - 5000) / 20000 + 1 + i) * 20000 + 5000 AS w, MIN(k), MAX(k)
+                FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i) WHERE v IS NOT NULL GROUP BY g, w",
+    },
+    Query {
+        name: "cumulating_window",
+        columns: "k STRING, w TIMESTAMP(3), e TIMESTAMP(3), c BIGINT, s BIGINT, mean BIGINT",
+        streaming: "SELECT k, window_start, window_end, COUNT(*), SUM(v), AVG(v)
+                    FROM TABLE(CUMULATE(TABLE events, DESCRIPTOR(ts), INTERVAL '30' SECOND, INTERVAL '2' MINUTES))
+                    GROUP BY k, window_start, window_end",
+        batch: "SELECT k, CAST(ts AS BIGINT) / 120000 * 120000 AS w, (CAST(ts AS BIGINT) / 30000 + 1 + i) * 30000 AS e,
+                       COUNT(*), SUM(v), SUM(v) / NULLIF(COUNT(v), 0)
+                FROM events CROSS JOIN (VALUES (0), (1), (2), (3)) AS numbers(i)
+                WHERE (CAST(ts AS BIGINT) / 30000 + 1 + i) * 30000 <= CAST(ts AS BIGINT) / 120000 * 120000 + 120000
+                GROUP BY k, w, e",
+    },
+    Query {
+        name: "rows_of_hopping_windows",
+        columns: "k STRING, v BIGINT, w TIMESTAMP(3)",
+        streaming: "SELECT k, v, window_end
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '3' MINUTES))
+                    WHERE v > 100",
+        batch: "SELECT k, v, (CAST(ts AS BIGINT) / 60000 + 1 + i) * 60000
+                FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i) WHERE v > 100",
+    },
+    Query {
+        name: "windows_of_windows",
+        columns: "g INT, w TIMESTAMP(3), c BIGINT, parts BIGINT",
+        streaming: "SELECT g, window_start, SUM(c), COUNT(*)
+                    FROM TABLE(TUMBLE(TABLE (
+                        SELECT g, k, COUNT(*) AS c, window_time AS minute_time
+                        FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                        GROUP BY g, k, window_start, window_end, window_time
+                    ), DESCRIPTOR(minute_time), INTERVAL '3' MINUTES))
+                    GROUP BY g, window_start, window_end",
+        batch: "SELECT g, m / 3 * 180000 AS w, SUM(c), COUNT(*)
+                FROM (SELECT g, k, CAST(ts AS BIGINT) / 60000 AS m, COUNT(*) AS c FROM events GROUP BY g, k, m)
+                GROUP BY g, w",
+    },
+    Query {
+        name: "most_per_hopping_window",
+        columns: "e TIMESTAMP(3), most BIGINT, keys BIGINT",
+        streaming: "SELECT window_end, MAX(c), COUNT(*)
+                    FROM (
+                        SELECT k, COUNT(*) AS c, window_start, window_end
+                        FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTES))
+                        GROUP BY k, window_start, window_end
+                    )
+                    GROUP BY window_start, window_end",
+        batch: "SELECT e, MAX(c), COUNT(*)
+                FROM (
+                    SELECT k, (CAST(ts AS BIGINT) / 60000 + 1 + i) * 60000 AS e, COUNT(*) AS c
+                    FROM events CROSS JOIN (VALUES (0), (1)) AS numbers(i) GROUP BY k, e
+                )
+                GROUP BY e",
+    },
 ];

@@ -11,6 +11,7 @@ use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 use crate::{
     encode,
     error::{self, Result},
+    logical::window::{Cumulate, Hop, Tumble, Windows},
     physical::{self, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
 };
 
@@ -159,6 +160,12 @@ impl Builder<'_> {
             Kind::Calc(calc) => (Spec::Calc(self.calc(calc, node)?), logical),
             Kind::LocalWindow(aggregate) => (Spec::LocalWindowAggregate(local(aggregate)?), logical),
             Kind::Window(aggregate) => (Spec::WindowAggregate(global(aggregate)?), logical),
+            Kind::WindowTable(table) => (
+                Spec::WindowTable(graph::WindowTable {
+                    window: Some(window(table.windows, table.time, false)),
+                }),
+                logical,
+            ),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
@@ -212,11 +219,34 @@ impl Builder<'_> {
     }
 }
 
-fn window(aggregate: &WindowAggregate) -> graph::TumbleWindow {
-    graph::TumbleWindow {
-        time_column: aggregate.time as u32,
-        size_ms: aggregate.tumble.size_ms,
-        offset_ms: aggregate.tumble.offset_ms,
+fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
+    let kind = match windows {
+        Windows::Tumble(Tumble { size_ms, offset_ms }) => {
+            graph::window::Kind::Tumble(graph::TumbleWindow { size_ms, offset_ms })
+        }
+        Windows::Hop(Hop {
+            size_ms,
+            slide_ms,
+            offset_ms,
+        }) => graph::window::Kind::Hop(graph::HopWindow {
+            size_ms,
+            slide_ms,
+            offset_ms,
+        }),
+        Windows::Cumulate(Cumulate {
+            max_size_ms,
+            step_ms,
+            offset_ms,
+        }) => graph::window::Kind::Cumulate(graph::CumulateWindow {
+            max_size_ms,
+            step_ms,
+            offset_ms,
+        }),
+    };
+    graph::Window {
+        time_column: time as u32,
+        attached,
+        kind: Some(kind),
     }
 }
 
@@ -233,7 +263,7 @@ fn aggregates(aggregate: &WindowAggregate) -> Result<Vec<graph::Aggregate>> {
 
 fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
     Ok(graph::LocalWindowAggregate {
-        window: Some(window(aggregate)),
+        window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
         keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
         aggregates: aggregates(aggregate)?,
     })
@@ -241,7 +271,7 @@ fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
 
 fn global(aggregate: &WindowAggregate) -> Result<graph::WindowAggregate> {
     Ok(graph::WindowAggregate {
-        window: Some(window(aggregate)),
+        window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
         key_count: aggregate.keys.len() as u32,
         aggregates: aggregates(aggregate)?,
     })

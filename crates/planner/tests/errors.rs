@@ -255,7 +255,7 @@ async fn what_is_not_supported_yet() {
             (1, 32),
         ),
         (
-            "INSERT INTO pages SELECT page, 1 FROM TABLE(HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '2' SECOND))",
+            "INSERT INTO pages SELECT page, 1 FROM TABLE(SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))",
             (1, 45),
         ),
         (

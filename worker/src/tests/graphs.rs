@@ -8,8 +8,8 @@ use weir_connector::RowOutput;
 use weir_proto::{
     graph::{
         Aggregate, AggregateFunction, Calc, Edge, Forward, HashKeys, JobGraph, LocalWindowAggregate,
-        NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark,
-        Window, WindowAggregate, edge::Partitioning, operator::Spec, window,
+        NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark, Window,
+        WindowAggregate, edge::Partitioning, operator::Spec, window,
     },
     schema,
 };

@@ -2,6 +2,7 @@
 
 use datafusion_expr::Expr;
 
+use crate::logical::window::Windows;
 use crate::physical::{
     Calc, Kind, Node, Operators, WindowAggregate,
     format::{duration, format_expr},
@@ -17,7 +18,7 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
         }
         Kind::Calc(calc) => ("Calc".into(), calc_text(calc)),
         Kind::LocalWindow(aggregate) => (
-            format!("Local {}", window_name(aggregate)),
+            format!("Local {}", window_name(aggregate.windows)),
             window(aggregate, &column_names(operators, aggregate.input)),
         ),
         Kind::Window(aggregate) => {
@@ -28,8 +29,15 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
                 .input()
                 .unwrap_or(aggregate.input);
             (
-                window_name(aggregate),
+                window_name(aggregate.windows),
                 window(aggregate, &column_names(operators, raw)),
+            )
+        }
+        Kind::WindowTable(table) => {
+            let time = operators.get(table.input).schema.field(table.time).name();
+            (
+                window_name(table.windows),
+                format!("ON {time}{}: each row once per window", offset(table.windows)),
             )
         }
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
@@ -113,16 +121,33 @@ fn select_list(columns: &[(String, Expr)]) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-fn window_name(aggregate: &WindowAggregate) -> String {
-    format!("TUMBLE {}", duration(aggregate.tumble.size_ms))
+fn window_name(windows: Windows) -> String {
+    match windows {
+        Windows::Tumble(tumble) => format!("TUMBLE {}", duration(tumble.size_ms)),
+        Windows::Hop(hop) => format!("HOP {} / {}", duration(hop.slide_ms), duration(hop.size_ms)),
+        Windows::Cumulate(cumulate) => format!(
+            "CUMULATE {} / {}",
+            duration(cumulate.step_ms),
+            duration(cumulate.max_size_ms)
+        ),
+    }
+}
+
+fn offset(windows: Windows) -> String {
+    let ms = match windows {
+        Windows::Tumble(tumble) => tumble.offset_ms,
+        Windows::Hop(hop) => hop.offset_ms,
+        Windows::Cumulate(cumulate) => cumulate.offset_ms,
+    };
+    match ms {
+        0 => String::new(),
+        ms => format!(" OFFSET {}", duration(ms)),
+    }
 }
 
 fn window(aggregate: &WindowAggregate, columns: &[String]) -> String {
     let name = |index: usize| columns.get(index).map_or("?", String::as_str);
-    let offset = match aggregate.tumble.offset_ms {
-        0 => String::new(),
-        ms => format!(" OFFSET {}", duration(ms)),
-    };
+    let offset = offset(aggregate.windows);
     let calls: Vec<_> = aggregate
         .aggregates
         .iter()

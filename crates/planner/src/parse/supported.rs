@@ -14,7 +14,7 @@ use weir_model::{Location, Problem};
 use super::query::WINDOW_FUNCTIONS;
 use crate::{
     error::{self, Result, place, unsupported},
-    logical::functions,
+    logical::{functions, window},
 };
 
 /// Checks a whole query; `at` is where it begins.
@@ -213,7 +213,7 @@ impl Check {
     }
 
     fn window_function(&mut self, name: &str, args: &[FunctionArg], at: Location) -> Option<Problem> {
-        if name.eq_ignore_ascii_case("TUMBLE") {
+        if window::FUNCTIONS.iter().any(|f| name.eq_ignore_ascii_case(f)) {
             self.allowed
                 .extend(args.iter().filter_map(argument).filter_map(|expr| match expr {
                     Expr::Subquery(_) => Some(expr.span()),
@@ -226,12 +226,12 @@ impl Check {
             return Some(unsupported(
                 at,
                 format!(
-                    "{} windows are not supported yet: TUMBLE windows are",
+                    "{} windows are not supported yet: TUMBLE, HOP and CUMULATE windows are",
                     name.to_uppercase()
                 ),
             ));
         }
-        Some(error::unknown(at, "table function", name, ["TUMBLE"]))
+        Some(error::unknown(at, "table function", name, window::FUNCTIONS))
     }
 
     fn expr(&self, expr: &Expr) -> Option<Problem> {

@@ -11,6 +11,7 @@ use super::{
     format::format_expr,
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
     schema_of, type_of,
+    window::{Assigned, RelWindow, reads_placeholder},
 };
 use crate::{
     catalog::TIMESTAMP_MS,
@@ -44,11 +45,14 @@ impl Raw {
 impl Lower<'_> {
     /// A windowed aggregate; all others are refused.
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
-        let input = self.plan(&aggregate.input)?;
-        let Some((tumble, time)) = input.window.clone() else {
+        let mut input = self.plan(&aggregate.input)?;
+        let from = aggregate.input.schema();
+        if input.is_pending() && self.reads_windows(aggregate, &input)? {
+            input = self.materialize(input)?;
+        }
+        let Some(window) = input.window.clone() else {
             return Err(error::unsupported(self.place(aggregate), UNWINDOWED));
         };
-        let from = aggregate.input.schema();
         let mut raw = Raw::default();
         let mut outputs = Vec::new();
         let mut keys = Vec::new();
@@ -79,19 +83,40 @@ impl Lower<'_> {
             outputs.push(Output::Aggregate(calls.len()));
             calls.push(self.call(expr, &input, from, &mut raw)?);
         }
-        let time = raw.add(natural_name(&time, &self.schema(&input)), time);
+        // Of rows that have yet to be multiplied, the panes are enough.
+        input.window = None;
+        let time = raw.add(natural_name(&window.time, &self.schema(&input)), window.time);
         let node = self.phases(
             input,
             raw,
             WindowAggregate {
                 input: 0,
-                tumble,
+                windows: window.windows,
                 time,
+                attached: window.assigned == Assigned::Attached,
                 keys,
                 aggregates: calls,
             },
         )?;
         Ok(self.result(node, &outputs, aggregate))
+    }
+
+    /// Whether something else than the grouping by window reads the window of a row.
+    fn reads_windows(&self, aggregate: &Aggregate, input: &Rel) -> Result<bool> {
+        let from = aggregate.input.schema();
+        let keys = aggregate
+            .group_expr
+            .iter()
+            .filter(|group| !matches!(role(group, input, from), Role::Window(_)));
+        for expr in keys.chain(&aggregate.aggr_expr) {
+            for column in expr.column_refs() {
+                let index = from.index_of_column(column).map_err(plan_defect)?;
+                if reads_placeholder(&input.columns[index].expr) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(input.filters.iter().any(reads_placeholder))
     }
 
     fn call(&self, expr: &Expr, input: &Rel, from: &DFSchemaRef, raw: &mut Raw) -> Result<AggregateCall> {
@@ -177,8 +202,7 @@ impl Lower<'_> {
                 let (position, role) = match output {
                     Output::Key(key) => (*key, Role::Plain),
                     Output::Aggregate(call) => (keys + call, Role::Plain),
-                    Output::Window(2) => (keys + calls + 2, Role::EventTime),
-                    Output::Window(part) => (keys + calls + part, Role::Plain),
+                    Output::Window(part) => (keys + calls + part, Role::Window(*part)),
                 };
                 let own = operator.schema.field(position).name();
                 RelColumn {
@@ -191,7 +215,11 @@ impl Lower<'_> {
             node,
             filters: Vec::new(),
             columns: columns.collect(),
-            window: None,
+            window: Some(RelWindow {
+                windows: window.windows,
+                time: column(operator.schema.field(keys + calls + 1).name()),
+                assigned: Assigned::Attached,
+            }),
             updates: None,
         }
     }

@@ -3,28 +3,23 @@
 use std::{any::Any, collections::HashMap, sync::Arc};
 
 use datafusion_common::{
-    Column, DFSchema, ScalarValue,
+    Column, DFSchema,
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
+use datafusion_expr::lit;
 use datafusion_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
-use datafusion_expr::{expr::ScalarFunction, lit};
 use weir_connector::{RowKind, changelog::OP_COLUMN};
 use weir_model::Location;
 
 use super::{
     Kind, NodeId, Operators, Updates,
     expr::{self, all_of, column, is_cheap},
+    window::{RelWindow, schema_with_windows},
 };
 use crate::{
-    catalog::TIMESTAMP_MS,
     encode,
     error::{self, Result, plan_defect},
-    logical::{
-        cast_to,
-        context::TableScanSource,
-        expr_place, functions, simplify,
-        window::{Tumble, WindowNode},
-    },
+    logical::{context::TableScanSource, expr_place, simplify, window::WindowNode},
 };
 
 /// Rows not yet computed: an operator's, filtered and projected.
@@ -36,8 +31,8 @@ pub(crate) struct Rel {
     pub filters: Vec<Expr>,
     /// One per column of the logical plan.
     pub columns: Vec<RelColumn>,
-    /// The windows that the rows belong to, with the event time over the operator's columns.
-    pub window: Option<(Tumble, Expr)>,
+    /// The windows that the rows belong to.
+    pub window: Option<RelWindow>,
     /// What makes the rows changes; none when they are only appended.
     pub updates: Option<Updates>,
 }
@@ -62,6 +57,13 @@ pub(crate) enum Role {
     EventTime,
     /// It is the `window_start`, `window_end` or `window_time` (0, 1, 2) of the rel's window.
     Window(usize),
+}
+
+impl Role {
+    /// Whether watermarks speak of it: the event time, or the `window_time`.
+    pub(crate) fn is_event_time(self) -> bool {
+        matches!(self, Self::EventTime | Self::Window(2))
+    }
 }
 
 impl Rel {
@@ -137,7 +139,7 @@ impl<'a> Lower<'a> {
 
     /// The schema that a rel's expressions are over.
     pub(crate) fn schema(&self, rel: &Rel) -> Arc<DFSchema> {
-        Arc::clone(&self.operators.get(rel.node).schema)
+        schema_with_windows(&self.operators.get(rel.node).schema, rel)
     }
 
     fn scan(&mut self, scan: &TableScan) -> Result<Rel> {
@@ -203,43 +205,6 @@ impl<'a> Lower<'a> {
         Ok(input)
     }
 
-    fn window(&mut self, window: &WindowNode) -> Result<Rel> {
-        let mut input = self.plan(&window.input)?;
-        input.check_append_only("a window", window.place())?;
-        let from = window.input.schema();
-        if role(&window.time, &input, from) != Role::EventTime {
-            let name = match &window.time {
-                Expr::Column(column) => column.name.clone(),
-                other => other.to_string(),
-            };
-            return Err(error::invalid(
-                window.place(),
-                format!(
-                    "'{name}' is not an event-time column: declare WATERMARK FOR it in CREATE TABLE, and pass it on unchanged"
-                ),
-            ));
-        }
-        let time = self.substitute(&window.time, &input, from)?;
-        let schema = self.schema(&input);
-        let time_type = super::type_of(&time, &schema)?;
-        let time = cast_to(time, &time_type, &TIMESTAMP_MS);
-        for column in &mut input.columns {
-            if matches!(column.role, Role::Window(_)) {
-                column.role = Role::Plain;
-            }
-        }
-        for (i, (name, expr)) in window_columns(window.tumble, &time)?.into_iter().enumerate() {
-            let expr = simplify::coerce_and_simplify(expr, &schema).map_err(plan_defect)?;
-            input.columns.push(RelColumn {
-                name: name.into(),
-                expr,
-                role: Role::Window(i),
-            });
-        }
-        input.window = Some((window.tumble, time));
-        Ok(input)
-    }
-
     /// An expression over a plan's columns as one over the operator's.
     pub(crate) fn substitute(&self, expr: &Expr, rel: &Rel, from: &DFSchema) -> Result<Expr> {
         let expr = crate::logical::without_aliases(expr.clone()).map_err(plan_defect)?;
@@ -284,11 +249,11 @@ impl<'a> Lower<'a> {
             .iter()
             .map(|c| (c.name.clone(), c.expr.clone()))
             .collect();
-        if let Some((_, time)) = &rel.window {
-            columns.push((TIME.into(), time.clone()));
+        if let Some(window) = &rel.window {
+            columns.push((TIME.into(), window.kept()));
         }
         let roles: Vec<_> = rel.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
-        let window = rel.window.as_ref().map(|(tumble, _)| *tumble);
+        let window = rel.window.clone();
         let (time, updates) = (rel.columns.len(), rel.updates.clone());
         let node = self.calc(rel, columns)?;
         let names = self
@@ -312,7 +277,7 @@ impl<'a> Lower<'a> {
                 .collect(),
             window: window
                 .zip(names.get(time))
-                .map(|(tumble, time)| (tumble, column(time))),
+                .map(|(window, time)| window.kept_as(time)),
             updates,
         })
     }
@@ -331,6 +296,7 @@ impl<'a> Lower<'a> {
         mut columns: Vec<(String, Expr)>,
         is_changelog: bool,
     ) -> Result<NodeId> {
+        let rel = self.assign_windows(rel, &columns)?;
         for (name, _) in columns.iter_mut().filter(|(name, _)| name == OP_COLUMN) {
             "op".clone_into(name);
         }
@@ -388,30 +354,6 @@ fn columns_of(expr: &Expr, from: &DFSchema) -> Result<Vec<usize>> {
     })
     .map_err(plan_defect)?;
     Ok(found)
-}
-
-/// `window_start`, `window_end` and `window_time` of a row.
-fn window_columns(tumble: Tumble, time: &Expr) -> Result<[(&'static str, Expr); 3]> {
-    let function =
-        functions::scalar("date_bin").ok_or_else(|| error::internal("the function date_bin is missing"))?;
-    let interval = |ms: i64| {
-        let nanoseconds = ms.checked_mul(1_000_000);
-        nanoseconds
-            .map(|nanoseconds| lit(ScalarValue::new_interval_mdn(0, 0, nanoseconds)))
-            .ok_or_else(|| error::internal("the window is too long"))
-    };
-    let origin = lit(ScalarValue::TimestampNanosecond(
-        tumble.offset_ms.checked_mul(1_000_000),
-        None,
-    ));
-    let start = Expr::ScalarFunction(ScalarFunction::new_udf(
-        function,
-        vec![interval(tumble.size_ms)?, time.clone(), origin],
-    ));
-    let end = start.clone() + interval(tumble.size_ms)?;
-    let last = start.clone() + interval(tumble.size_ms - 1)?;
-    let [start_name, end_name, time_name] = crate::logical::window::WINDOW_COLUMNS;
-    Ok([(start_name, start), (end_name, end), (time_name, last)])
 }
 
 /// Columns named after what they are, for operators between the query's own.

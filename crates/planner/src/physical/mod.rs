@@ -8,6 +8,7 @@
 //! - [`format`](mod@format): expressions in SQL's words. Leans on nothing.
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
+//! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
@@ -19,6 +20,7 @@ pub(crate) mod lower;
 pub(crate) mod sink;
 pub(crate) mod source;
 mod union;
+pub(crate) mod window;
 
 use std::{slice, sync::Arc};
 
@@ -28,11 +30,11 @@ use datafusion_expr::{Expr, ExprSchemable};
 use weir_model::Location;
 use weir_proto::graph::AggregateFunction;
 
-use self::source::SourceRead;
+use self::{source::SourceRead, window::WindowTable};
 use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
-    logical::window::Tumble,
+    logical::window::Windows,
 };
 
 /// An operator's position in [`Operators`].
@@ -66,6 +68,8 @@ pub(crate) enum Kind {
     LocalWindow(WindowAggregate),
     /// Aggregates by key.
     Window(WindowAggregate),
+    /// Gives rows the windows that they belong to.
+    WindowTable(WindowTable),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
     /// Writes a table.
@@ -119,9 +123,11 @@ pub(crate) struct WindowAggregate {
     /// Where the rows come from.
     pub input: NodeId,
     /// The windows.
-    pub tumble: Tumble,
-    /// The event-time column.
+    pub windows: Windows,
+    /// The event-time column; of rows that name their window, the window's end.
     pub time: usize,
+    /// Whether rows name their window: they are there once per window.
+    pub attached: bool,
     /// The key columns.
     pub keys: Vec<usize>,
     /// The aggregates.
@@ -240,6 +246,7 @@ impl Kind {
             Self::Source(..) | Self::Gone => &[],
             Self::Calc(calc) => slice::from_ref(&calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
+            Self::WindowTable(table) => slice::from_ref(&table.input),
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
@@ -250,6 +257,7 @@ impl Kind {
             Self::Source(..) | Self::Gone => &mut [],
             Self::Calc(calc) => slice::from_mut(&mut calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
+            Self::WindowTable(table) => slice::from_mut(&mut table.input),
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }

@@ -32,7 +32,7 @@ impl Lower<'_> {
             .collect();
         let roles: Vec<Role> = (0..names.len())
             .map(|i| {
-                let is_time = |rel: &Rel| rel.columns[i].role == Role::EventTime;
+                let is_time = |rel: &Rel| rel.columns[i].role.is_event_time();
                 if inputs.iter().all(is_time) {
                     Role::EventTime
                 } else {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use arrow_array::{ArrayRef, new_null_array, Array as _};
+use arrow_array::{Array as _, ArrayRef, new_null_array};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
@@ -84,7 +84,12 @@ impl Pane {
     }
 
     /// The groups of some groups of another pane in this one, made if need be.
-    pub(super) fn number(&mut self, other: &Self, groups: Range<usize>, ids: &mut Vec<u32>) -> Result<(), Failure> {
+    pub(super) fn number(
+        &mut self,
+        other: &Self,
+        groups: Range<usize>,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Failure> {
         let keys = other.keys(groups.clone())?;
         match self.groups.intern(&keys, groups.len())?.ids {
             Some(numbers) => ids.extend_from_slice(numbers),

@@ -95,14 +95,20 @@ impl WindowTable {
             take(column, &rows, None)
                 .map_err(|e| Failure::internal(format!("cannot repeat rows for their windows: {e}")))
         };
-        let mut columns = batch.columns().iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = batch
+            .columns()
+            .iter()
+            .map(gather)
+            .collect::<Result<Vec<_>, _>>()?;
         let times = ends.iter().map(|end| end.saturating_sub(1)).collect();
         for moments in [starts, ends, times] {
             columns.push(partial::moments(&self.output, columns.len(), moments));
         }
-        context.emit(RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(|e| {
-            Failure::internal(format!("rows with windows do not have the planned columns: {e}"))
-        })?);
+        context.emit(
+            RecordBatch::try_new(Arc::clone(&self.output), columns).map_err(|e| {
+                Failure::internal(format!("rows with windows do not have the planned columns: {e}"))
+            })?,
+        );
         Ok(())
     }
 }

@@ -215,7 +215,11 @@ impl Steps {
     /// The end of the first window from this start that has not fired at a watermark.
     pub(super) fn first_end(self, start: i64, watermark: EventTime) -> i64 {
         let passed = watermark.0.saturating_add(1).saturating_sub(start).max(0);
-        start.saturating_add((passed / self.step_ms).saturating_add(1).saturating_mul(self.step_ms))
+        start.saturating_add(
+            (passed / self.step_ms)
+                .saturating_add(1)
+                .saturating_mul(self.step_ms),
+        )
     }
 }
 

@@ -1,0 +1,92 @@
+//! Which windows there are.
+
+use super::refuse;
+use crate::error;
+use datafusion_common::Result;
+use weir_model::Location;
+
+/// Windows of rows by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Windows {
+    /// Of one size, following each other.
+    Tumble(Tumble),
+    /// Of one size, one beginning with every slide.
+    Hop(Hop),
+    /// Beginning together, each a step longer than the one before.
+    Cumulate(Cumulate),
+}
+
+/// Windows of one size that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tumble {
+    /// Length, ms; positive.
+    pub size_ms: i64,
+    /// Start of one of the windows, ms; from 0 to below the size.
+    pub offset_ms: i64,
+}
+
+/// Windows of one size, one beginning with every slide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Hop {
+    /// Length, ms; not below the slide.
+    pub size_ms: i64,
+    /// From one start to the next, ms; positive.
+    pub slide_ms: i64,
+    /// Start of one of the windows, ms; from 0 to below the slide.
+    pub offset_ms: i64,
+}
+
+/// Windows that begin together and grow by steps up to a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Cumulate {
+    /// Length of the longest, ms; a multiple of the step.
+    pub max_size_ms: i64,
+    /// By how much each is longer than the one before, ms; positive.
+    pub step_ms: i64,
+    /// Start of one of the windows, ms; from 0 to below the size.
+    pub offset_ms: i64,
+}
+
+impl Windows {
+    /// TUMBLE's.
+    pub(super) fn tumble(size_ms: i64, offset_ms: i64) -> Self {
+        Self::Tumble(Tumble {
+            size_ms,
+            offset_ms: offset_ms.rem_euclid(size_ms),
+        })
+    }
+
+    /// HOP's; the size must be a multiple of the slide.
+    pub(super) fn hop(size_ms: i64, slide_ms: i64, offset_ms: i64, at: Location) -> Result<Self> {
+        if size_ms % slide_ms != 0 {
+            return refuse(error::invalid(
+                at,
+                format!(
+                    "the size of a HOP window must be a multiple of its slide, but {size_ms} ms is none of {slide_ms} ms"
+                ),
+            ));
+        }
+        Ok(Self::Hop(Hop {
+            size_ms,
+            slide_ms,
+            offset_ms: offset_ms.rem_euclid(slide_ms),
+        }))
+    }
+
+    /// CUMULATE's; the size must be a multiple of the step.
+    pub(super) fn cumulate(max_size_ms: i64, step_ms: i64, offset_ms: i64, at: Location) -> Result<Self> {
+        if max_size_ms % step_ms != 0 {
+            return refuse(error::invalid(
+                at,
+                format!(
+                    "the size of a CUMULATE window must be a multiple of its step, but {max_size_ms} ms is none of {step_ms} ms"
+                ),
+            ));
+        }
+        Ok(Self::Cumulate(Cumulate {
+            max_size_ms,
+            step_ms,
+            offset_ms: offset_ms.rem_euclid(max_size_ms),
+        }))
+    }
+}

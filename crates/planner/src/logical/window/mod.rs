@@ -1,0 +1,208 @@
+//! Window functions in FROM: `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))`, and their plan node.
+//!
+//! - [`kind`]: which windows there are. Leans on nothing.
+//! - [`arguments`]: the arguments of the functions. Leans on nothing.
+
+mod arguments;
+mod kind;
+
+use std::{cmp::Ordering, collections::HashSet, fmt, sync::Arc};
+
+use arrow_schema::Field;
+use datafusion_common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, internal_err};
+use datafusion_expr::{
+    Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
+    planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning},
+};
+use sqlparser::ast::{self, Spanned, TableFactor};
+use weir_model::{Location, Problem};
+
+use self::arguments::{Arguments, Function};
+pub(crate) use self::kind::{Cumulate, Hop, Tumble, Windows};
+use crate::{
+    catalog::TIMESTAMP_MS,
+    error::{self, place},
+};
+
+/// The columns that a window function adds, in order.
+pub(crate) const WINDOW_COLUMNS: [&str; 3] = ["window_start", "window_end", "window_time"];
+
+/// The rows of the input with the window that each one belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WindowNode {
+    /// The rows.
+    pub input: LogicalPlan,
+    /// The event-time column of the input.
+    pub time: Expr,
+    /// The windows.
+    pub windows: Windows,
+    /// The input's columns, then [`WINDOW_COLUMNS`].
+    pub schema: DFSchemaRef,
+    /// Where the descriptor's column stands.
+    pub at: (u64, u64),
+}
+
+impl PartialOrd for WindowNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self == other).then_some(Ordering::Equal)
+    }
+}
+
+impl WindowNode {
+    fn try_new(input: LogicalPlan, time: Expr, windows: Windows, at: Location) -> Result<Self> {
+        let mut fields: Vec<_> = input
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| (None, Arc::clone(f)))
+            .collect();
+        for name in WINDOW_COLUMNS {
+            if fields.iter().any(|(_, f)| f.name() == name) {
+                return refuse(error::invalid(
+                    at,
+                    format!("the input of the window has a column '{name}' already: rename it with AS"),
+                ));
+            }
+            fields.push((None, Arc::new(Field::new(name, TIMESTAMP_MS, true))));
+        }
+        let schema = Arc::new(DFSchema::new_with_metadata(
+            fields,
+            std::collections::HashMap::new(),
+        )?);
+        Ok(Self {
+            input,
+            time,
+            windows,
+            schema,
+            at: (at.line, at.column),
+        })
+    }
+
+    /// Where the descriptor's column stands.
+    pub(crate) fn place(&self) -> Location {
+        Location {
+            line: self.at.0,
+            column: self.at.1,
+        }
+    }
+}
+
+// The trait ties the name to the node.
+#[allow(clippy::unnecessary_literal_bound)]
+impl UserDefinedLogicalNodeCore for WindowNode {
+    fn name(&self) -> &str {
+        "Window"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![self.time.clone()]
+    }
+
+    fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        WINDOW_COLUMNS.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Window: {} {:?}", self.time, self.windows)
+    }
+
+    fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let (Some(time), Some(input)) = (exprs.pop(), inputs.pop()) else {
+            return internal_err!("a window has one time column and one input");
+        };
+        Self::try_new(input, time, self.windows, self.place())
+    }
+}
+
+/// Plans window functions in FROM.
+#[derive(Debug)]
+pub(crate) struct WindowFunctions;
+
+impl RelationPlanner for WindowFunctions {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let (name, args, alias, at) = match relation {
+            TableFactor::Table {
+                name,
+                args: Some(args),
+                alias,
+                ..
+            } => (name.to_string(), args.args, alias, place(name.span(), NOWHERE)),
+            TableFactor::TableFunction {
+                expr: ast::Expr::Function(function),
+                alias,
+            } => {
+                let at = place(function.span(), NOWHERE);
+                (function.name.to_string(), arguments::list(function), alias, at)
+            }
+            other => return Ok(RelationPlanning::Original(Box::new(other))),
+        };
+        let Some(function) = Function::of(&name) else {
+            return refuse(error::unknown(at, "table function", &name, FUNCTIONS));
+        };
+        let arguments = Arguments::new(function, args, at)?;
+        let plan = window(function, arguments, context)?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+            plan, alias,
+        ))))
+    }
+}
+
+const NOWHERE: Location = Location { line: 1, column: 1 };
+
+/// The window functions in FROM that run.
+pub(crate) const FUNCTIONS: [&str; 3] = ["TUMBLE", "HOP", "CUMULATE"];
+
+fn window(
+    function: Function,
+    mut arguments: Arguments,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<LogicalPlan> {
+    arguments.check()?;
+    let time = arguments.time()?;
+    let windows = match function {
+        Function::Tumble => {
+            let (size_ms, _) = arguments.length("SIZE", context)?;
+            Windows::tumble(size_ms, arguments.offset(context)?)
+        }
+        Function::Hop => {
+            let (slide_ms, _) = arguments.length("SLIDE", context)?;
+            let (size_ms, at) = arguments.length("SIZE", context)?;
+            Windows::hop(size_ms, slide_ms, arguments.offset(context)?, at)?
+        }
+        Function::Cumulate => {
+            let (step_ms, _) = arguments.length("STEP", context)?;
+            let (size_ms, at) = arguments.length("SIZE", context)?;
+            Windows::cumulate(size_ms, step_ms, arguments.offset(context)?, at)?
+        }
+    };
+    let input = context.plan(arguments.data()?)?;
+    let schema = Arc::clone(input.schema());
+    let time_at = place(time.span, NOWHERE);
+    let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(&time.value) else {
+        let names = schema.fields().iter().map(|f| f.name().as_str());
+        return refuse(error::unknown(time_at, "column", &time.value, names));
+    };
+    let time = Expr::Column(Column::from((qualifier, field)));
+    let node = WindowNode::try_new(input, time, windows, time_at)?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+fn external(problem: Problem) -> DataFusionError {
+    DataFusionError::External(Box::new(problem))
+}
+
+fn refuse<T>(problem: Problem) -> Result<T> {
+    Err(external(problem))
+}

@@ -1,0 +1,264 @@
+//! Window functions in FROM, and rows that belong to windows.
+//!
+//! A row belongs to one window of TUMBLE, so its window columns are expressions over its time. Of HOP and CUMULATE it may
+//! belong to several: rows are multiplied only where something else than a windowed aggregate reads them, which needs but
+//! their panes. Until then the window columns are [placeholders](PLACEHOLDERS) that no operator has yet.
+
+use std::sync::Arc;
+
+use arrow_schema::Field;
+use datafusion_common::{
+    DFSchemaRef, ScalarValue,
+    tree_node::{TreeNode, TreeNodeRecursion},
+};
+use datafusion_expr::{Expr, expr::ScalarFunction, lit};
+
+use super::{
+    Kind, NodeId,
+    expr::column,
+    lower::{Lower, Rel, RelColumn, Role, role},
+    schema_of, type_of,
+};
+use crate::{
+    catalog::TIMESTAMP_MS,
+    error::{self, Result, plan_defect},
+    logical::{
+        cast_to, functions, simplify,
+        window::{Tumble, WINDOW_COLUMNS, WindowNode, Windows},
+    },
+};
+
+/// The window columns of rows that have yet to be multiplied, and what the operator that does so calls them.
+const PLACEHOLDERS: [&str; 3] = ["$window_start", "$window_end", "$window_time"];
+
+/// The windows that rows belong to.
+#[derive(Clone, Debug)]
+pub(crate) struct RelWindow {
+    /// The windows.
+    pub windows: Windows,
+    /// Over the operator's columns, TIMESTAMP(3): the row's time; of results of windows, the window's end.
+    pub time: Expr,
+    /// How rows have got their windows.
+    pub assigned: Assigned,
+}
+
+/// How rows have got their windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Assigned {
+    /// Each belongs to one, which follows from its time.
+    ByTime,
+    /// Each belongs to several and must be multiplied; the window columns are placeholders.
+    Pending,
+    /// Each is there once per window, and names its window's end.
+    Attached,
+}
+
+/// Gives rows the windows that they belong to.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowTable {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// The windows.
+    pub windows: Windows,
+    /// The time column.
+    pub time: usize,
+}
+
+impl RelWindow {
+    /// What must be kept of rows that become an operator's: the time, or the window's end.
+    pub(crate) fn kept(&self) -> Expr {
+        match self.assigned {
+            Assigned::Pending => column(PLACEHOLDERS[1]),
+            Assigned::ByTime | Assigned::Attached => self.time.clone(),
+        }
+    }
+
+    /// The same windows of rows that have become an operator's, which has what was [kept](Self::kept) in a column.
+    pub(crate) fn kept_as(&self, name: &str) -> Self {
+        Self {
+            windows: self.windows,
+            time: column(name),
+            assigned: match self.assigned {
+                Assigned::Pending => Assigned::Attached,
+                other => other,
+            },
+        }
+    }
+}
+
+impl Rel {
+    /// Whether rows have yet to be multiplied.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.window
+            .as_ref()
+            .is_some_and(|w| w.assigned == Assigned::Pending)
+    }
+}
+
+impl Lower<'_> {
+    /// The rows of a window function.
+    pub(crate) fn window(&mut self, window: &WindowNode) -> Result<Rel> {
+        let mut input = self.plan(&window.input)?;
+        input.check_append_only("a window", window.place())?;
+        let from = window.input.schema();
+        if !role(&window.time, &input, from).is_event_time() {
+            let name = match &window.time {
+                Expr::Column(column) => column.name.clone(),
+                other => other.to_string(),
+            };
+            return Err(error::invalid(
+                window.place(),
+                format!(
+                    "'{name}' is not an event-time column: declare WATERMARK FOR it in CREATE TABLE, and pass it on unchanged"
+                ),
+            ));
+        }
+        if input.is_pending() {
+            input = self.materialize(input)?;
+        }
+        let time = self.substitute(&window.time, &input, from)?;
+        let schema = self.schema(&input);
+        let time_type = type_of(&time, &schema)?;
+        let time = cast_to(time, &time_type, &TIMESTAMP_MS);
+        for column in &mut input.columns {
+            column.role = match column.role {
+                Role::Window(2) => Role::EventTime,
+                Role::Window(_) => Role::Plain,
+                other => other,
+            };
+        }
+        let (exprs, assigned) = match window.windows {
+            Windows::Tumble(tumble) => (window_columns(tumble, &time)?, Assigned::ByTime),
+            Windows::Hop(_) | Windows::Cumulate(_) => (PLACEHOLDERS.map(column), Assigned::Pending),
+        };
+        for (part, (name, expr)) in WINDOW_COLUMNS.into_iter().zip(exprs).enumerate() {
+            let expr = match assigned {
+                Assigned::ByTime => simplify::coerce_and_simplify(expr, &schema).map_err(plan_defect)?,
+                _ => expr,
+            };
+            input.columns.push(RelColumn {
+                name: name.into(),
+                expr,
+                role: Role::Window(part),
+            });
+        }
+        input.window = Some(RelWindow {
+            windows: window.windows,
+            time,
+            assigned,
+        });
+        Ok(input)
+    }
+
+    /// Rows that have their windows, by an operator that multiplies them if need be; `columns` is what will be read of them.
+    pub(crate) fn assign_windows(&mut self, mut rel: Rel, columns: &[(String, Expr)]) -> Result<Rel> {
+        if !rel.is_pending() {
+            return Ok(rel);
+        }
+        let Some(window) = rel.window.take() else {
+            return Ok(rel);
+        };
+        let (later, filters): (Vec<_>, Vec<_>) = rel.filters.into_iter().partition(reads_placeholder);
+        let read = columns.iter().map(|(_, expr)| expr).chain(&later);
+        let mut below: Vec<(String, Expr)> = Vec::new();
+        for name in column_names(read)? {
+            if !PLACEHOLDERS.contains(&name.as_str()) {
+                below.push((name.clone(), column(name)));
+            }
+        }
+        let time = below.len();
+        below.push(("$time".into(), window.time.clone()));
+        let rows = Rel {
+            node: rel.node,
+            filters,
+            columns: Vec::new(),
+            window: None,
+            updates: None,
+        };
+        let input = self.calc(rows, below)?;
+        let schema = with_placeholders(&self.operators.get(input).schema)?;
+        let table = WindowTable {
+            input,
+            windows: window.windows,
+            time,
+        };
+        let uid = self.uid("window");
+        Ok(Rel {
+            node: self.operators.push(uid, Kind::WindowTable(table), schema),
+            filters: later,
+            columns: rel.columns,
+            window: Some(window.kept_as(PLACEHOLDERS[1])),
+            updates: rel.updates,
+        })
+    }
+}
+
+/// A schema with the window columns of rows that have yet to be multiplied.
+pub(crate) fn with_placeholders(schema: &DFSchemaRef) -> Result<DFSchemaRef> {
+    let moments = PLACEHOLDERS.map(|name| Field::new(name, TIMESTAMP_MS, false));
+    schema_of(
+        schema
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone())
+            .chain(moments)
+            .collect(),
+    )
+}
+
+/// Whether an expression reads the window of rows that have yet to be multiplied.
+pub(crate) fn reads_placeholder(expr: &Expr) -> bool {
+    let placeholder =
+        |e: &Expr| Ok(matches!(e, Expr::Column(column) if PLACEHOLDERS.contains(&column.name.as_str())));
+    expr.exists(placeholder).unwrap_or(true)
+}
+
+/// The names of the columns that expressions read, each once.
+fn column_names<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for expr in exprs {
+        expr.apply(|e| {
+            if let Expr::Column(column) = e
+                && !names.contains(&column.name)
+            {
+                names.push(column.name.clone());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .map_err(plan_defect)?;
+    }
+    Ok(names)
+}
+
+/// `window_start`, `window_end` and `window_time` of a row.
+fn window_columns(tumble: Tumble, time: &Expr) -> Result<[Expr; 3]> {
+    let function =
+        functions::scalar("date_bin").ok_or_else(|| error::internal("the function date_bin is missing"))?;
+    let interval = |ms: i64| {
+        let nanoseconds = ms.checked_mul(1_000_000);
+        nanoseconds
+            .map(|nanoseconds| lit(ScalarValue::new_interval_mdn(0, 0, nanoseconds)))
+            .ok_or_else(|| error::internal("the window is too long"))
+    };
+    let origin = lit(ScalarValue::TimestampNanosecond(
+        tumble.offset_ms.checked_mul(1_000_000),
+        None,
+    ));
+    let start = Expr::ScalarFunction(ScalarFunction::new_udf(
+        function,
+        vec![interval(tumble.size_ms)?, time.clone(), origin],
+    ));
+    let end = start.clone() + interval(tumble.size_ms)?;
+    let last = start.clone() + interval(tumble.size_ms - 1)?;
+    Ok([start, end, last])
+}
+
+/// The schema that a rel's expressions are over.
+pub(crate) fn schema_with_windows(schema: &DFSchemaRef, rel: &Rel) -> DFSchemaRef {
+    if rel.is_pending()
+        && let Ok(extended) = with_placeholders(schema)
+    {
+        return extended;
+    }
+    Arc::clone(schema)
+}

@@ -1,0 +1,17 @@
+-- The size must be a multiple of the slide.
+CREATE TABLE clicks (
+    `user` STRING,
+    country STRING,
+    ms INT,
+    ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts - INTERVAL '30' SECOND
+) WITH (
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/tumble/clicks.json',
+    'format' = 'json'
+);
+CREATE TABLE result (clicks BIGINT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT COUNT(*)
+FROM TABLE(HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '40' SECOND, INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end;
