@@ -242,7 +242,7 @@ async fn what_is_not_supported_yet() {
         ),
         ("INSERT INTO pages SELECT page, id FROM clicks, orders", (1, 48)),
         (
-            "INSERT INTO pages SELECT page, amount FROM clicks UNION ALL SELECT page, amount FROM clicks",
+            "INSERT INTO pages SELECT page, amount FROM clicks UNION SELECT page, amount FROM clicks",
             (1, 19),
         ),
         ("INSERT INTO pages VALUES ('a', 1)", (1, 26)),
