@@ -1,4 +1,5 @@
 -- A filter drops rows after the watermark has seen them: time goes on, and row 4 is late all the same.
+-- parallelism: 1
 -- late rows: 1
 SET 'pipeline.auto-watermark-interval' = '0';
 SET 'pipeline.batch-rows' = '1';

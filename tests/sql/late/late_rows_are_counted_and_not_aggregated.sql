@@ -1,3 +1,4 @@
+-- parallelism: 1
 -- late rows: 2
 -- A watermark after each row: rows 4 and 7 come when their windows have fired.
 SET 'pipeline.auto-watermark-interval' = '0';

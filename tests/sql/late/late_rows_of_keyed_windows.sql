@@ -1,3 +1,4 @@
+-- parallelism: 1
 -- late rows: 2
 SET 'pipeline.auto-watermark-interval' = '0';
 SET 'pipeline.batch-rows' = '1';
