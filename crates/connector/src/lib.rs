@@ -10,7 +10,7 @@
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
-//! - [`filesystem`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors.
+//! - [`filesystem`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod error;
@@ -26,6 +26,7 @@ pub mod filesystem;
 pub mod format;
 pub mod nexmark;
 pub mod print;
+pub mod values;
 
 pub use changelog::{ChangelogMode, RowKind};
 pub use error::{ConnectorError, OptionError};

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use crate::{
     OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
     options::{OptionDef, nearest},
-    print,
+    print, values,
 };
 
 /// A kind of external system: what its tables may say, and how to read and write them.
@@ -46,6 +46,9 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
 
 /// The connector of that name.
 pub fn connector(name: &str) -> Result<&'static dyn Connector, OptionError> {
+    if name == values::NAME {
+        return Ok(&values::Values);
+    }
     connectors()
         .iter()
         .copied()

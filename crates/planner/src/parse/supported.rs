@@ -104,12 +104,8 @@ impl Check {
             return refuse(fetch.span(), "FETCH is not supported yet");
         }
         match query.body.as_ref() {
-            SetExpr::Select(_) | SetExpr::Query(_) => None,
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
             SetExpr::SetOperation { .. } => self.set_operation(&query.body),
-            SetExpr::Values(_) => refuse(
-                query.body.span(),
-                "VALUES is not supported yet: read rows from a table",
-            ),
             _ => refuse(query.body.span(), "only SELECT queries are supported"),
         }
     }
@@ -127,11 +123,7 @@ impl Check {
                 at,
                 format!("{op} is not supported yet: UNION ALL is"),
             )),
-            SetExpr::Values(_) => Some(unsupported(
-                at,
-                "VALUES is not supported yet: read rows from a table",
-            )),
-            SetExpr::Select(_) | SetExpr::Query(_) => None,
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
             _ => Some(unsupported(at, "only SELECT queries are supported")),
         }
     }
@@ -149,7 +141,7 @@ impl Check {
             return refuse(qualify.span(), "QUALIFY is not supported yet");
         }
         match select.from.as_slice() {
-            [] => return refuse(here, "SELECT without FROM is not supported yet"),
+            [] => {}
             [one] => {
                 if let Some(join) = one.joins.first() {
                     return refuse(join.span(), "joins are not supported yet");

@@ -10,6 +10,7 @@
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
+//! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 
@@ -20,6 +21,7 @@ pub(crate) mod lower;
 pub(crate) mod sink;
 pub(crate) mod source;
 mod union;
+mod values;
 pub(crate) mod window;
 
 use std::{slice, sync::Arc};

@@ -1,0 +1,2 @@
+CREATE TABLE result (n INT, t STRING) WITH ('connector' = 'print');
+INSERT INTO result VALUES (1, id);
