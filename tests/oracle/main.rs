@@ -255,6 +255,10 @@ oracle_tests! {
     two_keys_filter_and_having
     computed_key_and_text
     window_with_offset
+    group_by_without_a_window
+    distinct_aggregates
+    select_distinct
+    aggregate_of_an_aggregate
     hopping_window
     hopping_window_of_texts
     cumulating_window

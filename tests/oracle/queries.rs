@@ -151,4 +151,37 @@ pub(crate) const QUERIES: &[Query] = &[
                 )
                 GROUP BY e",
     },
+    Query {
+        name: "group_by_without_a_window",
+        columns: "k STRING, c BIGINT, n BIGINT, s BIGINT, least DOUBLE, most DOUBLE, mean BIGINT, f BIGINT",
+        streaming: "SELECT k, COUNT(*), COUNT(v), SUM(v), MIN(d), MAX(d), AVG(v), COUNT(*) FILTER (WHERE v > 0)
+                    FROM events GROUP BY k",
+        batch: "SELECT k, COUNT(*), COUNT(v), SUM(v), MIN(d), MAX(d), SUM(v) / NULLIF(COUNT(v), 0),
+                       COUNT(*) FILTER (WHERE v > 0)
+                FROM events GROUP BY k",
+    },
+    Query {
+        name: "distinct_aggregates",
+        columns: "g INT, k STRING, c BIGINT, s BIGINT, n BIGINT",
+        streaming: "SELECT g, k, COUNT(DISTINCT v), SUM(DISTINCT v), COUNT(DISTINCT d) FILTER (WHERE v > 0)
+                    FROM events GROUP BY g, k",
+        batch: "SELECT g, k, COUNT(DISTINCT v), SUM(DISTINCT v), COUNT(DISTINCT d) FILTER (WHERE v > 0)
+                FROM events GROUP BY g, k",
+    },
+    Query {
+        name: "select_distinct",
+        columns: "g INT, k STRING",
+        streaming: "SELECT DISTINCT g, k FROM events",
+        batch: "SELECT DISTINCT g, k FROM events",
+    },
+    Query {
+        name: "aggregate_of_an_aggregate",
+        columns: "c BIGINT, n BIGINT, s BIGINT, least BIGINT, most DOUBLE, x BIGINT",
+        streaming: "SELECT c, COUNT(*), SUM(s), MIN(s), MAX(m), COUNT(DISTINCT s)
+                    FROM (SELECT k, g, COUNT(*) AS c, SUM(v) AS s, MIN(d) AS m FROM events GROUP BY k, g) AS t
+                    GROUP BY c HAVING COUNT(*) < 20",
+        batch: "SELECT c, COUNT(*), SUM(s), MIN(s), MAX(m), COUNT(DISTINCT s)
+                FROM (SELECT k, g, COUNT(*) AS c, SUM(v) AS s, MIN(d) AS m FROM events GROUP BY k, g) AS t
+                GROUP BY c HAVING COUNT(*) < 20",
+    },
 ];

@@ -51,6 +51,10 @@ pub enum OperatorKind {
     WindowAggregate,
     /// Gives rows the windows that they belong to.
     WindowTable,
+    /// Aggregates each batch before the shuffle.
+    LocalGroupAggregate,
+    /// Aggregates by key, without windows.
+    GroupAggregate,
     /// Passes on the rows of several inputs.
     Union,
     /// Writes a table.

@@ -12,7 +12,9 @@ use crate::{
     encode,
     error::{self, Result},
     logical::window::{Cumulate, Hop, Tumble, Windows},
-    physical::{self, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead},
+    physical::{
+        self, AggregateCall, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead,
+    },
 };
 
 mod describe;
@@ -166,6 +168,21 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
+            Kind::LocalGroup(group) => (
+                Spec::LocalGroupAggregate(graph::LocalGroupAggregate {
+                    keys: group.keys.iter().map(|key| *key as u32).collect(),
+                    aggregates: aggregates(&group.aggregates)?,
+                }),
+                logical,
+            ),
+            Kind::Group(group) => (
+                Spec::GroupAggregate(graph::GroupAggregate {
+                    keys: group.input_keys().into_iter().map(|key| key as u32).collect(),
+                    aggregates: aggregates(&group.aggregates)?,
+                    partial: group.partial,
+                }),
+                logical,
+            ),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
@@ -250,11 +267,12 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
     }
 }
 
-fn aggregates(aggregate: &WindowAggregate) -> Result<Vec<graph::Aggregate>> {
-    let calls = aggregate.aggregates.iter().map(|call| {
+fn aggregates(calls: &[AggregateCall]) -> Result<Vec<graph::Aggregate>> {
+    let calls = calls.iter().map(|call| {
         Ok(graph::Aggregate {
             function: call.function.into(),
             column: call.column.map(|column| column as u32),
+            distinct: call.distinct,
             result: encode::schema(&Schema::new(vec![call.result.clone()]))?,
         })
     });
@@ -265,7 +283,7 @@ fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
     Ok(graph::LocalWindowAggregate {
         window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
         keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
-        aggregates: aggregates(aggregate)?,
+        aggregates: aggregates(&aggregate.aggregates)?,
     })
 }
 
@@ -273,6 +291,6 @@ fn global(aggregate: &WindowAggregate) -> Result<graph::WindowAggregate> {
     Ok(graph::WindowAggregate {
         window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
         key_count: aggregate.keys.len() as u32,
-        aggregates: aggregates(aggregate)?,
+        aggregates: aggregates(&aggregate.aggregates)?,
     })
 }

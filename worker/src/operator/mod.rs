@@ -9,11 +9,13 @@
 //! - `keys`: group tables. Leans on `columns`.
 //! - `union`: the rows of several inputs as one. Leans on nothing.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
+//! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
 mod aggregate;
 mod calc;
 mod columns;
+mod group;
 mod keys;
 pub mod source;
 mod union;
@@ -28,6 +30,7 @@ use weir_proto::{
 };
 
 use calc::Calc;
+use group::{GroupAggregate, LocalGroupAggregate};
 use union::Union;
 use window::{LocalWindowAggregate, WindowAggregate, WindowTable};
 
@@ -56,6 +59,8 @@ pub fn build(
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
+        Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
+        Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",

@@ -166,6 +166,7 @@ impl Graph {
             function: AggregateFunction::CountStar.into(),
             column: None,
             result,
+            distinct: false,
         }];
         let partial = Schema::new(vec![
             Field::new("rows", DataType::Int64, false),

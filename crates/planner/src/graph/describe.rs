@@ -4,7 +4,7 @@ use datafusion_expr::Expr;
 
 use crate::logical::window::Windows;
 use crate::physical::{
-    Calc, Kind, Node, Operators, WindowAggregate,
+    Calc, GroupAggregate, Kind, Node, Operators, WindowAggregate,
     format::{duration, format_expr},
     source::SourceRead,
 };
@@ -40,6 +40,18 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
                 format!("ON {time}{}: each row once per window", offset(table.windows)),
             )
         }
+        Kind::LocalGroup(group) => (
+            format!("Local {}", group_name(group)),
+            group_text(group, &column_names(operators, group.input)),
+        ),
+        Kind::Group(group) => {
+            let local = operators.get(group.input).kind.input().filter(|_| group.partial);
+            let raw = local.unwrap_or(group.input);
+            (
+                group_name(group).to_owned(),
+                group_text(group, &column_names(operators, raw)),
+            )
+        }
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Sink(sink) => {
             let table = &sink.table;
@@ -60,6 +72,28 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
         }
         Kind::Gone => (String::new(), String::new()),
     }
+}
+
+fn group_name(group: &GroupAggregate) -> &'static str {
+    if group.aggregates.is_empty() {
+        "Distinct"
+    } else {
+        "Group aggregate"
+    }
+}
+
+fn group_text(group: &GroupAggregate, columns: &[String]) -> String {
+    let name = |index: &usize| columns.get(*index).map_or("?", String::as_str);
+    let mut parts: Vec<String> = Vec::new();
+    if !group.aggregates.is_empty() {
+        let calls: Vec<_> = group.aggregates.iter().map(|call| call.text.as_str()).collect();
+        parts.push(calls.join(", "));
+    }
+    if !group.keys.is_empty() {
+        let keys: Vec<_> = group.keys.iter().map(name).collect();
+        parts.push(format!("BY {}", keys.join(", ")));
+    }
+    parts.join(" ")
 }
 
 fn column_names(operators: &Operators, id: usize) -> Vec<String> {

@@ -115,14 +115,13 @@ impl Check {
         match body {
             SetExpr::SetOperation {
                 op: SetOperator::Union,
-                set_quantifier: SetQuantifier::All,
+                set_quantifier: SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
                 left,
                 right,
             } => self.set_operation(left).or_else(|| self.set_operation(right)),
-            SetExpr::SetOperation { op, .. } => Some(unsupported(
-                at,
-                format!("{op} is not supported yet: UNION ALL is"),
-            )),
+            SetExpr::SetOperation { op, .. } => {
+                Some(unsupported(at, format!("{op} is not supported yet: UNION is")))
+            }
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
             _ => Some(unsupported(at, "only SELECT queries are supported")),
         }
@@ -131,8 +130,8 @@ impl Check {
     fn select(&self, select: &Select) -> Option<Problem> {
         let refuse = |span: Span, what: &str| Some(unsupported(place(span, self.at), what));
         let here = select.select_token.0.span;
-        if select.distinct.is_some() {
-            return refuse(here, "SELECT DISTINCT is not supported yet");
+        if matches!(select.distinct, Some(ast::Distinct::On(_))) {
+            return refuse(here, "DISTINCT ON is not Flink's SQL: write ROW_NUMBER() = 1");
         }
         if select.top.is_some() || select.into.is_some() || !select.lateral_views.is_empty() {
             return refuse(here, "this form of SELECT is not supported");
@@ -297,18 +296,9 @@ impl Check {
 }
 
 fn aggregate(function: &Function, at: Location) -> Option<Problem> {
-    if function.filter.is_some() {
-        return Some(unsupported(
-            at,
-            "FILTER is not supported yet: aggregate a CASE expression",
-        ));
-    }
     let FunctionArguments::List(list) = &function.args else {
         return Some(error::invalid(at, format!("{} needs an argument", function.name)));
     };
-    if list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct) {
-        return Some(unsupported(at, "DISTINCT aggregates are not supported yet"));
-    }
     if !list.clauses.is_empty() || !function.within_group.is_empty() || function.null_treatment.is_some() {
         return Some(unsupported(at, "ordered aggregates are not supported yet"));
     }

@@ -1,8 +1,10 @@
 //! Windowed aggregates: a phase before the shuffle, and one behind it.
 
+use std::collections::HashSet;
+
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchemaRef, ScalarValue};
-use datafusion_expr::{Aggregate, Expr, ExprSchemable};
+use datafusion_expr::{Aggregate, Expr, ExprSchemable, when as when_expr};
 use weir_proto::graph::AggregateFunction;
 
 use super::{
@@ -28,8 +30,8 @@ enum Output {
 
 /// The columns that the first phase reads, each expression once.
 #[derive(Default)]
-struct Raw {
-    columns: Vec<(String, Expr)>,
+pub(super) struct Raw {
+    pub(super) columns: Vec<(String, Expr)>,
 }
 
 impl Raw {
@@ -43,16 +45,21 @@ impl Raw {
 }
 
 impl Lower<'_> {
-    /// A windowed aggregate; all others are refused.
+    /// An aggregate: by window if the window's start and end are grouped by.
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
         let mut input = self.plan(&aggregate.input)?;
         let from = aggregate.input.schema();
-        if input.is_pending() && self.reads_windows(aggregate, &input)? {
+        if input.is_pending() && reads_windows(aggregate, &input)? {
             input = self.materialize(input)?;
         }
-        let Some(window) = input.window.clone() else {
-            return Err(error::unsupported(self.place(aggregate), UNWINDOWED));
+        let groups_by = |part: usize| {
+            let by = |group: &Expr| role(group, &input, from) == Role::Window(part);
+            aggregate.group_expr.iter().any(by)
         };
+        let Some(window) = input.window.clone().filter(|_| groups_by(0) && groups_by(1)) else {
+            return self.group(aggregate, input);
+        };
+        input.check_append_only("a windowed aggregation", self.place(aggregate))?;
         let mut raw = Raw::default();
         let mut outputs = Vec::new();
         let mut keys = Vec::new();
@@ -61,27 +68,19 @@ impl Lower<'_> {
                 outputs.push(Output::Window(part));
                 continue;
             }
-            let expr = self.canonical(self.substitute(group, &input, from)?, &input)?;
-            check_key(&expr, &self.schema(&input), expr_place(group).unwrap_or(self.at))?;
-            let index = raw.add(natural_name(&expr, &self.schema(&input)), expr);
-            let key = keys.iter().position(|k| *k == index).unwrap_or_else(|| {
-                keys.push(index);
-                keys.len() - 1
-            });
-            outputs.push(Output::Key(key));
-        }
-        let has = |part: usize| {
-            outputs
-                .iter()
-                .any(|o| matches!(o, Output::Window(p) if *p == part))
-        };
-        if !has(0) || !has(1) {
-            return Err(error::unsupported(self.place(aggregate), UNWINDOWED));
+            outputs.push(Output::Key(self.key(group, &input, from, &mut raw, &mut keys)?));
         }
         let mut calls = Vec::new();
         for expr in &aggregate.aggr_expr {
             outputs.push(Output::Aggregate(calls.len()));
-            calls.push(self.call(expr, &input, from, &mut raw)?);
+            let call = self.call(expr, &input, from, &mut raw)?;
+            if call.distinct {
+                return Err(error::unsupported(
+                    expr_place(expr).unwrap_or(self.at),
+                    "DISTINCT aggregates by window are not supported yet: aggregate a SELECT DISTINCT, or without a window",
+                ));
+            }
+            calls.push(call);
         }
         // Of rows that have yet to be multiplied, the panes are enough.
         input.window = None;
@@ -101,25 +100,31 @@ impl Lower<'_> {
         Ok(self.result(node, &outputs, aggregate))
     }
 
-    /// Whether something else than the grouping by window reads the window of a row.
-    fn reads_windows(&self, aggregate: &Aggregate, input: &Rel) -> Result<bool> {
-        let from = aggregate.input.schema();
-        let keys = aggregate
-            .group_expr
-            .iter()
-            .filter(|group| !matches!(role(group, input, from), Role::Window(_)));
-        for expr in keys.chain(&aggregate.aggr_expr) {
-            for column in expr.column_refs() {
-                let index = from.index_of_column(column).map_err(plan_defect)?;
-                if reads_placeholder(&input.columns[index].expr) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(input.filters.iter().any(reads_placeholder))
+    /// The position among the keys of what is grouped by, added if it is new.
+    pub(super) fn key(
+        &self,
+        group: &Expr,
+        input: &Rel,
+        from: &DFSchemaRef,
+        raw: &mut Raw,
+        keys: &mut Vec<usize>,
+    ) -> Result<usize> {
+        let expr = self.canonical(self.substitute(group, input, from)?, input)?;
+        check_key(&expr, &self.schema(input), expr_place(group).unwrap_or(self.at))?;
+        let index = raw.add(natural_name(&expr, &self.schema(input)), expr);
+        Ok(keys.iter().position(|k| *k == index).unwrap_or_else(|| {
+            keys.push(index);
+            keys.len() - 1
+        }))
     }
 
-    fn call(&self, expr: &Expr, input: &Rel, from: &DFSchemaRef, raw: &mut Raw) -> Result<AggregateCall> {
+    pub(super) fn call(
+        &self,
+        expr: &Expr,
+        input: &Rel,
+        from: &DFSchemaRef,
+        raw: &mut Raw,
+    ) -> Result<AggregateCall> {
         let named = match expr {
             Expr::Alias(alias) => alias.expr.as_ref(),
             other => other,
@@ -137,8 +142,15 @@ impl Lower<'_> {
                 call.params.args.len()
             )));
         };
-        let argument = self.substitute(argument, input, from)?;
+        let argument = match &call.params.filter {
+            // What is left out is null, which no aggregate looks at.
+            Some(filter) => when(filter.as_ref().clone(), argument.clone()).map_err(plan_defect)?,
+            None => argument.clone(),
+        };
+        let argument = self.substitute(&argument, input, from)?;
+        let distinct = call.params.distinct;
         let counts_rows = function == AggregateFunction::Count
+            && !distinct
             && matches!(&argument, Expr::Literal(value, _) if !value.is_null());
         let (column, text) = if counts_rows {
             function = AggregateFunction::CountStar;
@@ -146,13 +158,15 @@ impl Lower<'_> {
         } else {
             let argument = self.canonical(argument, input)?;
             let schema = self.schema(input);
-            let text = format!("{name}({})", format_expr(&argument));
+            let distinct = if distinct { "DISTINCT " } else { "" };
+            let text = format!("{name}({distinct}{})", format_expr(&argument));
             (Some(raw.add(natural_name(&argument, &schema), argument)), text)
         };
         let result = Field::new(&text, field.data_type().clone(), field.is_nullable());
         Ok(AggregateCall {
             function,
             column,
+            distinct,
             result,
             text,
         })
@@ -169,11 +183,11 @@ impl Lower<'_> {
             .map(|k| rows.field(*k).as_ref().clone())
             .collect();
         let mut taken = keys.iter().map(|f| f.name().clone()).collect();
-        for call in &mut aggregate.aggregates {
-            let name = unique_name(call.result.name().clone(), &mut taken);
-            call.result = call.result.clone().with_name(name);
-        }
-        let partial = schema_of(partial_fields(&keys, &aggregate, &rows))?;
+        name_results(&mut aggregate.aggregates, &mut taken);
+        let mut partial = partial_fields(&keys, &aggregate.aggregates, &rows);
+        partial.push(Field::new("$pane", TIMESTAMP_MS, false));
+        partial.push(Field::new("$rows", DataType::Int64, false));
+        let partial = schema_of(partial)?;
         let local = self.operators.push(
             format!("{uid}/local"),
             Kind::LocalWindow(aggregate.clone()),
@@ -235,13 +249,34 @@ impl Lower<'_> {
         })
     }
 
-    fn place(&self, aggregate: &Aggregate) -> weir_model::Location {
+    pub(super) fn place(&self, aggregate: &Aggregate) -> weir_model::Location {
         let mut exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
         exprs.find_map(expr_place).unwrap_or(self.at)
     }
 }
 
-const UNWINDOWED: &str = "aggregates without a window are not supported yet: aggregate FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end and the keys";
+/// Whether something else than the grouping by window reads the window of a row.
+fn reads_windows(aggregate: &Aggregate, input: &Rel) -> Result<bool> {
+    let from = aggregate.input.schema();
+    let keys = aggregate
+        .group_expr
+        .iter()
+        .filter(|group| !matches!(role(group, input, from), Role::Window(_)));
+    for expr in keys.chain(&aggregate.aggr_expr) {
+        for column in expr.column_refs() {
+            let index = from.index_of_column(column).map_err(plan_defect)?;
+            if reads_placeholder(&input.columns[index].expr) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(input.filters.iter().any(reads_placeholder))
+}
+
+/// The value where the condition holds, else null.
+fn when(condition: Expr, value: Expr) -> datafusion_common::Result<Expr> {
+    when_expr(condition, value).end()
+}
 
 fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
     let data_type = type_of(expr, schema)?;
@@ -257,10 +292,18 @@ fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Res
     Ok(())
 }
 
-/// The rows between the phases: keys, partial results, the pane's start and how many rows it holds.
-fn partial_fields(keys: &[Field], aggregate: &WindowAggregate, rows: &DFSchemaRef) -> Vec<Field> {
+/// Gives the results names that are not taken.
+pub(super) fn name_results(calls: &mut [AggregateCall], taken: &mut HashSet<String>) {
+    for call in calls {
+        let name = unique_name(call.result.name().clone(), taken);
+        call.result = call.result.clone().with_name(name);
+    }
+}
+
+/// The rows between the phases: keys and partial results.
+pub(super) fn partial_fields(keys: &[Field], calls: &[AggregateCall], rows: &DFSchemaRef) -> Vec<Field> {
     let mut fields = keys.to_vec();
-    for call in &aggregate.aggregates {
+    for call in calls {
         let name = call.result.name();
         let argument = call.column.map(|c| rows.field(c).data_type().clone());
         match (call.function, argument) {
@@ -274,8 +317,6 @@ fn partial_fields(keys: &[Field], aggregate: &WindowAggregate, rows: &DFSchemaRe
             _ => fields.push(Field::new(name, call.result.data_type().clone(), true)),
         }
     }
-    fields.push(Field::new("$pane", TIMESTAMP_MS, false));
-    fields.push(Field::new("$rows", DataType::Int64, false));
     fields
 }
 

@@ -113,6 +113,7 @@ impl<'a> Lower<'a> {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
+            LogicalPlan::Distinct(distinct) => self.distinct(distinct),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(window) => self.window(window),

@@ -8,6 +8,7 @@
 //! - [`format`](mod@format): expressions in SQL's words. Leans on nothing.
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
+//! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
@@ -17,6 +18,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod expr;
 pub(crate) mod format;
+mod group;
 pub(crate) mod lower;
 pub(crate) mod sink;
 pub(crate) mod source;
@@ -72,6 +74,10 @@ pub(crate) enum Kind {
     Window(WindowAggregate),
     /// Gives rows the windows that they belong to.
     WindowTable(WindowTable),
+    /// Aggregates each batch before the shuffle.
+    LocalGroup(GroupAggregate),
+    /// Aggregates by key, without windows.
+    Group(GroupAggregate),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
     /// Writes a table.
@@ -136,6 +142,30 @@ pub(crate) struct WindowAggregate {
     pub aggregates: Vec<AggregateCall>,
 }
 
+/// Either phase of an aggregate without windows; columns are those of the rows before the first phase.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupAggregate {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// The key columns.
+    pub keys: Vec<usize>,
+    /// The aggregates; none: distinct rows.
+    pub aggregates: Vec<AggregateCall>,
+    /// Whether the rows are those of the first phase, which begin with the keys.
+    pub partial: bool,
+}
+
+impl GroupAggregate {
+    /// The key columns in the rows that it reads.
+    pub(crate) fn input_keys(&self) -> Vec<usize> {
+        if self.partial {
+            (0..self.keys.len()).collect()
+        } else {
+            self.keys.clone()
+        }
+    }
+}
+
 /// An aggregate function of a column.
 #[derive(Clone, Debug)]
 pub(crate) struct AggregateCall {
@@ -143,6 +173,8 @@ pub(crate) struct AggregateCall {
     pub function: AggregateFunction,
     /// Its argument; none for COUNT(*).
     pub column: Option<usize>,
+    /// Whether each value of a group is taken once.
+    pub distinct: bool,
     /// Name and type of the result.
     pub result: Field,
     /// In SQL's words.
@@ -249,6 +281,7 @@ impl Kind {
             Self::Calc(calc) => slice::from_ref(&calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
             Self::WindowTable(table) => slice::from_ref(&table.input),
+            Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
@@ -260,6 +293,7 @@ impl Kind {
             Self::Calc(calc) => slice::from_mut(&mut calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
             Self::WindowTable(table) => slice::from_mut(&mut table.input),
+            Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
@@ -287,6 +321,7 @@ impl Kind {
         let _ = port;
         match self {
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
+            Self::Group(group) => Partitioning::Hash(group.input_keys()),
             _ => Partitioning::Forward,
         }
     }

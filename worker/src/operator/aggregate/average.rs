@@ -75,6 +75,28 @@ impl<N: Divide + Debug> Accumulator for Average<N> {
         )
     }
 
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        N::averages(
+            &self.sum.gather(groups),
+            &self.count.gather(groups),
+            &self.sum_type,
+            &self.result,
+        )
+    }
+
+    fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
+        let column = column.ok_or_else(|| Failure::internal("an AVG without an argument"))?;
+        self.sum.subtract(groups, &as_addends(column, &self.sum_type)?)?;
+        self.count.take_back_values(groups, column);
+        Ok(())
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.sum.keep(groups)?;
+        self.count.keep_only(groups);
+        Ok(())
+    }
+
     fn clear(&mut self) {
         self.sum.clear();
         self.count.clear();

@@ -56,6 +56,37 @@ impl Count {
         Arc::new(Int64Array::from(self.counts[groups].to_vec()))
     }
 
+    /// The counts of any groups.
+    pub(crate) fn gather(&self, groups: &[u32]) -> Vec<i64> {
+        groups.iter().map(|&group| self.counts[group as usize]).collect()
+    }
+
+    /// Keeps only these groups, in this order.
+    pub(crate) fn keep_only(&mut self, groups: &[u32]) {
+        self.counts = self.gather(groups);
+    }
+
+    /// Takes back rows that were counted.
+    pub(crate) fn take_back(&mut self, groups: Groups<'_>) {
+        self.counts.resize(groups.total, 0);
+        match groups.ids {
+            Some(ids) => ids.iter().for_each(|&group| self.counts[group as usize] -= 1),
+            None if groups.total > 0 => self.counts[0] -= groups.rows as i64,
+            None => {}
+        }
+    }
+
+    /// Takes back rows whose column is not null.
+    pub(super) fn take_back_values(&mut self, groups: Groups<'_>, column: &ArrayRef) {
+        let Some(nulls) = column.logical_nulls().filter(|n| n.null_count() > 0) else {
+            return self.take_back(groups);
+        };
+        self.counts.resize(groups.total, 0);
+        for row in nulls.valid_indices() {
+            self.counts[groups.ids.map_or(0, |ids| ids[row] as usize)] -= 1;
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.counts.clear();
     }
@@ -99,6 +130,23 @@ impl Accumulator for Count {
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
         Ok(self.column(groups))
+    }
+
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        Ok(Arc::new(Int64Array::from(self.gather(groups))))
+    }
+
+    fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
+        match column {
+            Some(column) => self.take_back_values(groups, column),
+            None => self.take_back(groups),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.keep_only(groups);
+        Ok(())
     }
 
     fn clear(&mut self) {

@@ -65,6 +65,15 @@ impl<N: ArrowNativeTypeOp, const GREATEST: bool> Accumulator for Extreme<N, GREA
         Ok(self.values.column(&self.data_type, groups))
     }
 
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        Ok(self.values.column_of(&self.data_type, groups))
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.values.keep(groups);
+        Ok(())
+    }
+
     fn clear(&mut self) {
         self.values.clear();
     }

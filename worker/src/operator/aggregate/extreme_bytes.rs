@@ -85,10 +85,8 @@ impl<const GREATEST: bool> ExtremeBytes<GREATEST> {
         self.bytes = packed;
     }
 
-    fn column(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
-        let values = self.spans[groups]
-            .iter()
-            .map(|s| s.map(|s| &self.bytes[s.start..s.start + s.len]));
+    fn column(&self, spans: impl Iterator<Item = Option<Span>>) -> Result<ArrayRef, Failure> {
+        let values = spans.map(|s| s.map(|s| &self.bytes[s.start..s.start + s.len]));
         columns::cast(
             &(Arc::new(values.collect::<BinaryArray>()) as ArrayRef),
             &self.data_type,
@@ -116,11 +114,22 @@ impl<const GREATEST: bool> Accumulator for ExtremeBytes<GREATEST> {
     }
 
     fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        Ok(vec![self.column(groups)?])
+        Ok(vec![self.finish(groups)?])
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
-        self.column(groups)
+        self.column(self.spans[groups].iter().copied())
+    }
+
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        self.column(groups.iter().map(|&group| self.spans[group as usize]))
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.spans = groups.iter().map(|&group| self.spans[group as usize]).collect();
+        self.live_bytes = self.spans.iter().flatten().map(|span| span.len).sum();
+        self.pack();
+        Ok(())
     }
 
     fn clear(&mut self) {

@@ -9,8 +9,10 @@
 
 mod average;
 mod count;
+mod distinct;
 mod extreme;
 mod extreme_bytes;
+mod retract;
 mod shape;
 mod sum;
 mod values;
@@ -38,6 +40,20 @@ pub(super) trait Accumulator: Debug + Send {
 
     /// The result column of some groups.
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure>;
+
+    /// The result column of any groups.
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure>;
+
+    /// Takes back the raw values of rows that were taken before. Only accumulators of a retracting [`Shape`] can.
+    fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
+        let _ = (groups, column);
+        Err(Failure::internal(
+            "an aggregate was made without the means to take rows back",
+        ))
+    }
+
+    /// Keeps only these groups, which are numbered in this order from now on.
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure>;
 
     /// Forgets all groups and keeps the memory.
     fn clear(&mut self);

@@ -11,7 +11,15 @@ use weir_proto::{
     schema,
 };
 
-use super::{Accumulator, Count, average::Average, extreme::Extreme, extreme_bytes::ExtremeBytes, sum::Sum};
+use super::{
+    Accumulator, Count,
+    average::Average,
+    distinct::Distinct,
+    extreme::Extreme,
+    extreme_bytes::ExtremeBytes,
+    retract::{RetractableExtreme, RetractableSum},
+    sum::Sum,
+};
 use crate::operator::{columns, keys::Groups};
 
 /// An aggregate with its types.
@@ -20,9 +28,15 @@ pub(crate) struct Shape {
     function: AggregateFunction,
     /// The argument among the raw input's columns.
     pub(crate) column: Option<usize>,
+    /// The type of the argument.
+    argument: DataType,
     /// What is kept: the type of the sum for SUM and AVG, of the argument for MIN and MAX.
     state: DataType,
     result: DataType,
+    /// Whether each value of a group is taken once.
+    distinct: bool,
+    /// Whether rows may be taken back.
+    retracts: bool,
 }
 
 /// The aggregates of an operator.
@@ -66,6 +80,7 @@ impl Shape {
                 )));
             }
         };
+        let given = argument.cloned().unwrap_or(DataType::Int64);
         let argument = match (function, argument) {
             (AggregateFunction::Unspecified, _) => {
                 return Err(Failure::internal(
@@ -89,9 +104,21 @@ impl Shape {
         Ok(Self {
             function,
             column,
+            argument: given,
             state,
             result,
+            distinct: aggregate.distinct
+                && !matches!(function, AggregateFunction::Min | AggregateFunction::Max),
+            retracts: false,
         })
+    }
+
+    /// The same, with the means to take rows back.
+    pub(crate) fn retracting(self) -> Self {
+        Self {
+            retracts: true,
+            ..self
+        }
     }
 
     /// Whether it counts all rows.
@@ -114,6 +141,23 @@ impl Shape {
 
     /// An accumulator without groups.
     pub(crate) fn accumulator(&self) -> Result<Box<dyn Accumulator>, Failure> {
+        let inner = match self.function {
+            AggregateFunction::Sum if self.retracts => retractable_sum(&self.state),
+            AggregateFunction::Min if self.retracts => {
+                Ok(Box::new(RetractableExtreme::<false>::new(&self.state)?) as _)
+            }
+            AggregateFunction::Max if self.retracts => {
+                Ok(Box::new(RetractableExtreme::<true>::new(&self.state)?) as _)
+            }
+            _ => self.plain(),
+        }?;
+        if self.distinct {
+            return Ok(Box::new(Distinct::new(inner, self.argument.clone())?));
+        }
+        Ok(inner)
+    }
+
+    fn plain(&self) -> Result<Box<dyn Accumulator>, Failure> {
         match self.function {
             AggregateFunction::Sum => sum(&self.state),
             AggregateFunction::Avg => average(&self.state, &self.result),
@@ -178,6 +222,20 @@ fn sum(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
         DataType::Float32 => Box::new(Sum::<f32>::new(t)),
         DataType::Float64 => Box::new(Sum::<f64>::new(t)),
         DataType::Decimal128(..) => Box::new(Sum::<i128>::new(t)),
+        other => return Err(Failure::user(format!("cannot sum a column of type {other}"))),
+    })
+}
+
+fn retractable_sum(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
+    let t = data_type.clone();
+    Ok(match data_type {
+        DataType::Int8 => Box::new(RetractableSum::<i8>::new(t)),
+        DataType::Int16 => Box::new(RetractableSum::<i16>::new(t)),
+        DataType::Int32 => Box::new(RetractableSum::<i32>::new(t)),
+        DataType::Int64 => Box::new(RetractableSum::<i64>::new(t)),
+        DataType::Float32 => Box::new(RetractableSum::<f32>::new(t)),
+        DataType::Float64 => Box::new(RetractableSum::<f64>::new(t)),
+        DataType::Decimal128(..) => Box::new(RetractableSum::<i128>::new(t)),
         other => return Err(Failure::user(format!("cannot sum a column of type {other}"))),
     })
 }
@@ -251,6 +309,14 @@ impl<const GREATEST: bool> Accumulator for BooleanExtreme<GREATEST> {
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
         columns::cast(&self.inner.finish(groups)?, &DataType::Boolean)
+    }
+
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        columns::cast(&self.inner.finish_of(groups)?, &DataType::Boolean)
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.inner.keep(groups)
     }
 
     fn clear(&mut self) {

@@ -14,6 +14,9 @@ use crate::operator::{columns, keys::Groups};
 pub(super) trait Addend: ArrowNativeType + ArrowNativeTypeOp {
     /// The sum; never panics.
     fn plus(self, other: Self) -> Self;
+
+    /// The sum without an addend; never panics.
+    fn minus(self, other: Self) -> Self;
 }
 
 macro_rules! wrapping {
@@ -22,6 +25,11 @@ macro_rules! wrapping {
             #[inline]
             fn plus(self, other: Self) -> Self {
                 self.add_wrapping(other)
+            }
+
+            #[inline]
+            fn minus(self, other: Self) -> Self {
+                self.sub_wrapping(other)
             }
         })*
     };
@@ -44,6 +52,14 @@ impl Addend for i128 {
             OVERFLOW
         }
     }
+
+    #[inline]
+    fn minus(self, other: Self) -> Self {
+        if self == OVERFLOW || other == OVERFLOW {
+            return OVERFLOW;
+        }
+        self.plus(-other)
+    }
 }
 
 /// Whether an unscaled value has at most `precision` digits.
@@ -64,6 +80,26 @@ impl<N: Addend> Sum<N> {
         Self {
             data_type,
             sums: Values::new(N::ZERO),
+        }
+    }
+
+    /// The sums of any groups.
+    pub(super) fn gather(&self, groups: &[u32]) -> Vec<N> {
+        self.sums.gather(groups)
+    }
+
+    /// Takes addends back. A group without any left still has a sum: whoever takes back must count.
+    pub(super) fn subtract(&mut self, groups: Groups<'_>, column: &ArrayRef) -> Result<(), Failure> {
+        let column = as_addends(column, &self.data_type)?;
+        self.sums
+            .fold(groups, &columns::values::<N>(&column), column.nulls(), N::minus);
+        Ok(())
+    }
+
+    fn result(&self, column: ArrayRef) -> ArrayRef {
+        match self.data_type {
+            DataType::Decimal128(precision, _) => null_overflow(&column, precision),
+            _ => column,
         }
     }
 
@@ -101,11 +137,16 @@ impl<N: Addend + std::fmt::Debug> Accumulator for Sum<N> {
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
-        let column = self.sums.column(&self.data_type, groups);
-        Ok(match self.data_type {
-            DataType::Decimal128(precision, _) => null_overflow(&column, precision),
-            _ => column,
-        })
+        Ok(self.result(self.sums.column(&self.data_type, groups)))
+    }
+
+    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        Ok(self.result(self.sums.column_of(&self.data_type, groups)))
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.sums.keep(groups);
+        Ok(())
     }
 
     fn clear(&mut self) {

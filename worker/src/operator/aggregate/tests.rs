@@ -18,6 +18,7 @@ fn aggregate(function: AggregateFunction, result: DataType) -> graph::Aggregate 
     graph::Aggregate {
         function: function.into(),
         column,
+        distinct: false,
         result: schema::encode(&schema).expect("encodes"),
     }
 }

@@ -98,6 +98,30 @@ impl<N: ArrowNativeType> Values<N> {
         columns::column(data_type, self.get(groups.clone()).to_vec(), self.nulls(groups))
     }
 
+    /// The values of any groups as a column.
+    pub(super) fn column_of(&self, data_type: &DataType, groups: &[u32]) -> ArrayRef {
+        columns::column(data_type, self.gather(groups), self.nulls_of(groups))
+    }
+
+    /// The value of each of any groups.
+    pub(super) fn gather(&self, groups: &[u32]) -> Vec<N> {
+        groups.iter().map(|&group| self.folded[group as usize]).collect()
+    }
+
+    fn nulls_of(&self, groups: &[u32]) -> Option<NullBuffer> {
+        let seen = self.seen.as_ref()?;
+        let bits = BooleanBuffer::collect_bool(groups.len(), |i| seen[groups[i] as usize]);
+        Some(NullBuffer::new(bits))
+    }
+
+    /// Keeps only these groups, in this order.
+    pub(super) fn keep(&mut self, groups: &[u32]) {
+        self.folded = self.gather(groups);
+        if let Some(seen) = &mut self.seen {
+            *seen = groups.iter().map(|&group| seen[group as usize]).collect();
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.folded.clear();
         self.seen = None;

@@ -1,8 +1,8 @@
 //! Byte strings as keys: one string column, or compound keys as `arrow-row` bytes.
 
-use std::{hash::BuildHasher, ops::Range};
+use std::{hash::BuildHasher, ops::Range, sync::Arc};
 
-use arrow_array::{Array, ArrayRef, OffsetSizeTrait, cast::AsArray, make_array};
+use arrow_array::{Array, ArrayRef, BinaryArray, OffsetSizeTrait, cast::AsArray, make_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_row::{RowConverter, Rows, SortField};
@@ -158,6 +158,12 @@ impl StringTable {
         }
     }
 
+    pub(super) fn keys_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
+        let key = |&group: &u32| (self.null_group != Some(group)).then(|| self.interner.get(group as usize));
+        let bytes: ArrayRef = Arc::new(groups.iter().map(key).collect::<BinaryArray>());
+        columns::cast(&bytes, &self.data_type)
+    }
+
     fn build<O: OffsetSizeTrait>(
         &self,
         data_type: &DataType,
@@ -229,6 +235,14 @@ impl RowTable {
         self.converter
             .convert_rows(groups.map(|g| parser.parse(self.interner.get(g))))
             .map_err(|e| not_keys(&e))
+    }
+
+    pub(super) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let parser = self.converter.parser();
+        let rows = groups
+            .iter()
+            .map(|&g| parser.parse(self.interner.get(g as usize)));
+        self.converter.convert_rows(rows).map_err(|e| not_keys(&e))
     }
 
     pub(super) fn clear(&mut self) {

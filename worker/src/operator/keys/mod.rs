@@ -112,6 +112,16 @@ impl GroupTable {
         }
     }
 
+    /// The key columns of any groups.
+    pub(super) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        match &self.keys {
+            Keys::Global { .. } => Ok(Vec::new()),
+            Keys::Word(table) => Ok(vec![table.keys_of(groups)]),
+            Keys::String(table) => Ok(vec![table.keys_of(groups)?]),
+            Keys::Rows(table) => table.keys_of(groups),
+        }
+    }
+
     /// Forgets all keys and keeps the memory.
     pub(super) fn clear(&mut self) {
         match &mut self.keys {

@@ -93,7 +93,19 @@ impl WordTable {
                 groups.start + i != null
             }))
         });
-        let words = &self.words[groups];
+        self.column(&self.words[groups], nulls)
+    }
+
+    pub(super) fn keys_of(&self, groups: &[u32]) -> ArrayRef {
+        let words: Vec<u64> = groups.iter().map(|&group| self.words[group as usize]).collect();
+        let nulls = self
+            .null_group
+            .filter(|null| groups.contains(null))
+            .map(|null| NullBuffer::new(BooleanBuffer::collect_bool(groups.len(), |i| groups[i] != null)));
+        self.column(&words, nulls)
+    }
+
+    fn column(&self, words: &[u64], nulls: Option<NullBuffer>) -> ArrayRef {
         match self.data_type.primitive_width() {
             Some(1) => columns::column(&self.data_type, narrow::<u8>(words), nulls),
             Some(2) => columns::column(&self.data_type, narrow::<u16>(words), nulls),

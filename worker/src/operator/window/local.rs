@@ -42,7 +42,7 @@ pub(in crate::operator) struct LocalWindowAggregate {
 
 /// Whether folding is worth its cost.
 #[derive(Debug, Default)]
-struct Reduction {
+pub(in crate::operator) struct Reduction {
     rows: usize,
     groups: usize,
     /// Rows still to pass through.
@@ -50,6 +50,20 @@ struct Reduction {
 }
 
 impl Reduction {
+    /// Counts rows that were folded to so many groups, and looks at them.
+    pub(in crate::operator) fn saw(&mut self, rows: usize, groups: usize) {
+        self.rows += rows;
+        self.groups += groups;
+        self.look();
+    }
+
+    /// Whether so many rows are to be passed through.
+    pub(in crate::operator) fn passes(&mut self, rows: usize) -> bool {
+        let passes = self.pass > 0;
+        self.pass = self.pass.saturating_sub(rows);
+        passes
+    }
+
     /// Looks at the rows since the last look, if they are enough.
     fn look(&mut self) {
         if self.rows >= SAMPLE_ROWS {

@@ -15,9 +15,9 @@ mod emit;
 mod global;
 mod grid;
 mod hop;
-mod local;
-mod pane;
-mod partial;
+pub(super) mod local;
+pub(super) mod pane;
+pub(super) mod partial;
 mod table;
 mod windows;
 

@@ -13,7 +13,7 @@ use crate::operator::{
 
 /// The groups of one pane and their accumulators.
 #[derive(Debug)]
-pub(super) struct Pane {
+pub(in crate::operator) struct Pane {
     groups: GroupTable,
     /// Raw rows per group; COUNT(*) is this.
     rows: Count,
@@ -23,7 +23,7 @@ pub(super) struct Pane {
 
 impl Pane {
     /// No groups yet.
-    pub(super) fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
+    pub(in crate::operator) fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
         let accumulators = aggregates
             .iter()
             .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
@@ -35,7 +35,7 @@ impl Pane {
     }
 
     /// Takes raw rows: their keys, and per aggregate its argument.
-    pub(super) fn update(
+    pub(in crate::operator) fn update(
         &mut self,
         keys: &[ArrayRef],
         arguments: &[Option<ArrayRef>],
@@ -52,7 +52,7 @@ impl Pane {
     }
 
     /// Takes partial rows: their keys, per aggregate its partial columns, and how many raw rows each is.
-    pub(super) fn merge(
+    pub(in crate::operator) fn merge(
         &mut self,
         keys: &[ArrayRef],
         partials: &[Vec<ArrayRef>],
@@ -69,7 +69,7 @@ impl Pane {
     }
 
     /// Takes all rows of another pane.
-    pub(super) fn absorb(&mut self, other: &Self) -> Result<(), Failure> {
+    pub(in crate::operator) fn absorb(&mut self, other: &Self) -> Result<(), Failure> {
         for groups in super::partial::chunks(other.len()) {
             let keys = other.keys(groups.clone())?;
             let numbered = self.groups.intern(&keys, groups.len())?;
@@ -84,7 +84,7 @@ impl Pane {
     }
 
     /// The groups of some groups of another pane in this one, made if need be.
-    pub(super) fn number(
+    pub(in crate::operator) fn number(
         &mut self,
         other: &Self,
         groups: Range<usize>,
@@ -99,7 +99,11 @@ impl Pane {
     }
 
     /// Takes all rows of another pane, whose groups have these numbers here. Returns whether one of its aggregates has no value.
-    pub(super) fn absorb_numbered(&mut self, other: &Self, ids: &[u32]) -> Result<bool, Failure> {
+    pub(in crate::operator) fn absorb_numbered(
+        &mut self,
+        other: &Self,
+        ids: &[u32],
+    ) -> Result<bool, Failure> {
         let groups = Groups {
             ids: Some(ids),
             rows: ids.len(),
@@ -118,7 +122,7 @@ impl Pane {
     }
 
     /// Takes a row of no values for every group: where there are groups without rows, accumulators must know that.
-    pub(super) fn seed(&mut self, aggregates: &Shapes) -> Result<(), Failure> {
+    pub(in crate::operator) fn seed(&mut self, aggregates: &Shapes) -> Result<(), Failure> {
         let all: Vec<u32> = (0..self.groups.len() as u32).collect();
         let groups = Groups {
             ids: Some(&all),
@@ -139,28 +143,28 @@ impl Pane {
     }
 
     /// How many raw rows each of some groups has, as numbers.
-    pub(super) fn counts(&self, groups: Range<usize>) -> &[i64] {
+    pub(in crate::operator) fn counts(&self, groups: Range<usize>) -> &[i64] {
         self.rows.get(groups)
     }
 
     /// Forgets all rows; groups keep their numbers.
-    pub(super) fn clear_rows(&mut self) {
+    pub(in crate::operator) fn clear_rows(&mut self) {
         self.rows.clear();
         self.aggregates.iter_mut().flatten().for_each(|a| a.clear());
     }
 
     /// How many groups there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::operator) fn len(&self) -> usize {
         self.groups.len()
     }
 
     /// The key columns of some groups.
-    pub(super) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
         self.groups.keys(groups)
     }
 
     /// The partial columns of some groups, aggregate by aggregate.
-    pub(super) fn partials(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn partials(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
         let mut columns = Vec::with_capacity(self.aggregates.len());
         for accumulator in &self.aggregates {
             match accumulator {
@@ -172,12 +176,12 @@ impl Pane {
     }
 
     /// How many raw rows each of some groups has.
-    pub(super) fn rows(&self, groups: Range<usize>) -> ArrayRef {
+    pub(in crate::operator) fn rows(&self, groups: Range<usize>) -> ArrayRef {
         self.rows.column(groups)
     }
 
     /// The result columns of some groups.
-    pub(super) fn results(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn results(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
         let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
             Some(accumulator) => accumulator.finish(groups.clone()),
             None => Ok(self.rows.column(groups.clone())),
@@ -186,7 +190,7 @@ impl Pane {
     }
 
     /// Forgets all groups and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::operator) fn clear(&mut self) {
         self.groups.clear();
         self.clear_rows();
     }
@@ -194,7 +198,7 @@ impl Pane {
 
 /// The live panes of an operator, by start.
 #[derive(Debug)]
-pub(super) struct Panes {
+pub(in crate::operator) struct Panes {
     keys: Vec<DataType>,
     aggregates: Shapes,
     live: BTreeMap<i64, Pane>,
@@ -204,7 +208,7 @@ pub(super) struct Panes {
 
 impl Panes {
     /// No panes yet, of groups by keys of these types.
-    pub(super) fn new(keys: Vec<DataType>, aggregates: Shapes) -> Result<Self, Failure> {
+    pub(in crate::operator) fn new(keys: Vec<DataType>, aggregates: Shapes) -> Result<Self, Failure> {
         // Finds at once what cannot be aggregated.
         let spare = Some(Pane::new(&keys, &aggregates)?);
         Ok(Self {
@@ -216,12 +220,12 @@ impl Panes {
     }
 
     /// The aggregates of each pane.
-    pub(super) fn aggregates(&self) -> &Shapes {
+    pub(in crate::operator) fn aggregates(&self) -> &Shapes {
         &self.aggregates
     }
 
     /// The pane that starts here, made if need be.
-    pub(super) fn pane(&mut self, start: i64) -> Result<&mut Pane, Failure> {
+    pub(in crate::operator) fn pane(&mut self, start: i64) -> Result<&mut Pane, Failure> {
         match self.live.entry(start) {
             std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => Ok(place.insert(match self.spare.take() {
@@ -232,43 +236,43 @@ impl Panes {
     }
 
     /// An empty pane of the same groups and aggregates, which is not one of these.
-    pub(super) fn empty(&self) -> Result<Pane, Failure> {
+    pub(in crate::operator) fn empty(&self) -> Result<Pane, Failure> {
         Pane::new(&self.keys, &self.aggregates)
     }
 
     /// The start of the earliest pane.
-    pub(super) fn first(&self) -> Option<i64> {
+    pub(in crate::operator) fn first(&self) -> Option<i64> {
         self.live.first_key_value().map(|(start, _)| *start)
     }
 
     /// The start of the earliest pane that is not before this.
-    pub(super) fn first_from(&self, start: i64) -> Option<i64> {
+    pub(in crate::operator) fn first_from(&self, start: i64) -> Option<i64> {
         self.live.range(start..).next().map(|(start, _)| *start)
     }
 
     /// The panes that start in a range of time.
-    pub(super) fn range(&self, starts: Range<i64>) -> impl Iterator<Item = (i64, &Pane)> {
+    pub(in crate::operator) fn range(&self, starts: Range<i64>) -> impl Iterator<Item = (i64, &Pane)> {
         self.live.range(starts).map(|(start, pane)| (*start, pane))
     }
 
     /// The pane that starts here, if there is one.
-    pub(super) fn get(&self, start: i64) -> Option<&Pane> {
+    pub(in crate::operator) fn get(&self, start: i64) -> Option<&Pane> {
         self.live.get(&start)
     }
 
     /// Removes the pane that starts here.
-    pub(super) fn remove(&mut self, start: i64) -> Option<Pane> {
+    pub(in crate::operator) fn remove(&mut self, start: i64) -> Option<Pane> {
         self.live.remove(&start)
     }
 
     /// Removes the earliest pane if `due` says so of its start.
-    pub(super) fn pop(&mut self, due: impl FnOnce(i64) -> bool) -> Option<(i64, Pane)> {
+    pub(in crate::operator) fn pop(&mut self, due: impl FnOnce(i64) -> bool) -> Option<(i64, Pane)> {
         let first = self.live.first_entry()?;
         due(*first.key()).then(|| first.remove_entry())
     }
 
     /// Takes back a pane that is no longer needed.
-    pub(super) fn recycle(&mut self, mut pane: Pane) {
+    pub(in crate::operator) fn recycle(&mut self, mut pane: Pane) {
         if self.spare.is_none() {
             pane.clear();
             self.spare = Some(pane);

@@ -15,18 +15,18 @@ use crate::operator::{
 
 /// Where the columns of partial rows are.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(in crate::operator) struct Layout {
     /// Per aggregate, its first partial column and how many there are.
-    pub(super) partials: Vec<Range<usize>>,
+    pub(in crate::operator) partials: Vec<Range<usize>>,
     /// The pane's start.
-    pub(super) pane: usize,
+    pub(in crate::operator) pane: usize,
     /// How many raw rows.
-    pub(super) rows: usize,
+    pub(in crate::operator) rows: usize,
 }
 
 impl Layout {
     /// The columns after so many keys, given how many partial columns each aggregate has.
-    pub(super) fn new(keys: usize, partials: impl Iterator<Item = usize>) -> Self {
+    pub(in crate::operator) fn new(keys: usize, partials: impl Iterator<Item = usize>) -> Self {
         let mut next = keys;
         let partials: Vec<_> = partials
             .map(|columns| {
@@ -42,13 +42,13 @@ impl Layout {
     }
 
     /// How many columns there are.
-    pub(super) fn columns(&self) -> usize {
+    pub(in crate::operator) fn columns(&self) -> usize {
         self.rows + 1
     }
 }
 
 /// Refuses a schema whose column types are not these.
-pub(super) fn check(schema: &Schema, types: &[DataType]) -> Result<(), Failure> {
+pub(in crate::operator) fn check(schema: &Schema, types: &[DataType]) -> Result<(), Failure> {
     let planned = schema.fields().iter().map(|f| f.data_type());
     let same = |(planned, ours): (&DataType, &DataType)| match (planned, ours) {
         (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a == b,
@@ -64,7 +64,7 @@ pub(super) fn check(schema: &Schema, types: &[DataType]) -> Result<(), Failure> 
 }
 
 /// The types of partial rows with these keys, up to the pane and the count of rows.
-pub(super) fn types(keys: &[DataType], aggregates: &Shapes) -> Vec<DataType> {
+pub(in crate::operator) fn types(keys: &[DataType], aggregates: &Shapes) -> Vec<DataType> {
     let partials = aggregates.iter().flat_map(Shape::partial_types);
     let timestamp = DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, None);
     keys.iter()
@@ -75,7 +75,7 @@ pub(super) fn types(keys: &[DataType], aggregates: &Shapes) -> Vec<DataType> {
 }
 
 /// Moments as a column of the type that the schema has at this place.
-pub(super) fn moments(schema: &Schema, column: usize, moments: Vec<i64>) -> ArrayRef {
+pub(in crate::operator) fn moments(schema: &Schema, column: usize, moments: Vec<i64>) -> ArrayRef {
     let array = TimestampMillisecondArray::from(moments);
     match schema.field(column).data_type() {
         DataType::Timestamp(_, zone) => Arc::new(array.with_timezone_opt(zone.clone())),
@@ -84,20 +84,20 @@ pub(super) fn moments(schema: &Schema, column: usize, moments: Vec<i64>) -> Arra
 }
 
 /// A batch of computed columns.
-pub(super) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, Failure> {
+pub(in crate::operator) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, Failure> {
     RecordBatch::try_new(Arc::clone(schema), columns)
         .map_err(|e| Failure::internal(format!("aggregated rows do not have the planned columns: {e}")))
 }
 
 /// Groups in the ranges in which they are emitted.
-pub(super) fn chunks(groups: usize) -> impl Iterator<Item = Range<usize>> {
+pub(in crate::operator) fn chunks(groups: usize) -> impl Iterator<Item = Range<usize>> {
     (0..groups)
         .step_by(EMIT_ROWS)
         .map(move |from| from..groups.min(from + EMIT_ROWS))
 }
 
 /// Emits batches in order, small neighbours joined up to the size of an emitted batch.
-pub(super) fn emit_coalesced(
+pub(in crate::operator) fn emit_coalesced(
     schema: &SchemaRef,
     pieces: Vec<RecordBatch>,
     context: &mut Context,

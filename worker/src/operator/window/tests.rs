@@ -96,6 +96,7 @@ fn phases_of(keys: &[u32], kind: Kind) -> Phases {
         .map(|(function, column, result, _)| graph::Aggregate {
             function: function.into(),
             column,
+            distinct: false,
             result: schema::encode(&Schema::new(vec![field("r", &result)])).expect("encodes"),
         })
         .collect();

@@ -1,0 +1,14 @@
+//! Aggregation without windows: results that change as rows come, as a changelog.
+//!
+//! - `state`: the groups and what they have added up to. Leans on `keys` and `aggregate`.
+//! - `changes`: results before and after a batch as changes. Leans on nothing.
+//! - `local`: the phase before the shuffle. Leans on `window`'s panes and partial rows.
+//! - `global`: the phase after it. Leans on all of the above.
+
+mod changes;
+mod global;
+mod local;
+mod state;
+
+pub(super) use global::GroupAggregate;
+pub(super) use local::LocalGroupAggregate;
