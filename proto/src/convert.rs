@@ -91,6 +91,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::Calc(_)) => OperatorKind::Calc,
         Some(graph::operator::Spec::LocalWindowAggregate(_)) => OperatorKind::LocalWindowAggregate,
         Some(graph::operator::Spec::WindowAggregate(_)) => OperatorKind::WindowAggregate,
+        Some(graph::operator::Spec::SessionAggregate(_)) => OperatorKind::SessionAggregate,
         Some(graph::operator::Spec::WindowTable(_)) => OperatorKind::WindowTable,
         Some(graph::operator::Spec::LocalGroupAggregate(_)) => OperatorKind::LocalGroupAggregate,
         Some(graph::operator::Spec::GroupAggregate(_)) => OperatorKind::GroupAggregate,

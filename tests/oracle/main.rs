@@ -265,6 +265,8 @@ oracle_tests! {
     rows_of_hopping_windows
     windows_of_windows
     most_per_hopping_window
+    sessions_per_key
+    group_window_with_filter
 }
 
 /// The comparison itself can tell results apart.

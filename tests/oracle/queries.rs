@@ -184,4 +184,30 @@ pub(crate) const QUERIES: &[Query] = &[
                 FROM (SELECT k, g, COUNT(*) AS c, SUM(v) AS s, MIN(d) AS m FROM events GROUP BY k, g) AS t
                 GROUP BY c HAVING COUNT(*) < 20",
     },
+    Query {
+        name: "sessions_per_key",
+        columns: "k STRING, w TIMESTAMP(3), e TIMESTAMP(3), c BIGINT, s BIGINT, least DOUBLE",
+        streaming: "SELECT k, window_start, window_end, COUNT(*), SUM(v), MIN(d)
+                    FROM TABLE(SESSION(TABLE events PARTITION BY k, DESCRIPTOR(ts), INTERVAL '20' SECOND))
+                    GROUP BY k, window_start, window_end",
+        // A row begins a session when the one before is longer ago than the gap.
+        batch: "SELECT k, MIN(t) AS w, MAX(t) + 20000 AS e, COUNT(*), SUM(v), MIN(d)
+                FROM (
+                    SELECT *, SUM(CASE WHEN before IS NULL OR t - before > 20000 THEN 1 ELSE 0 END)
+                              OVER (PARTITION BY k ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS nth
+                    FROM (SELECT *, CAST(ts AS BIGINT) AS t,
+                                 LAG(CAST(ts AS BIGINT)) OVER (PARTITION BY k ORDER BY ts) AS before FROM events)
+                )
+                GROUP BY k, nth",
+    },
+    Query {
+        name: "group_window_with_filter",
+        columns: "w TIMESTAMP(3), k STRING, c BIGINT, s BIGINT",
+        streaming: "SELECT HOP_START(ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTES), k,
+                           COUNT(*) FILTER (WHERE v > 0), SUM(v) FILTER (WHERE g = 1)
+                    FROM events GROUP BY HOP(ts, INTERVAL '1' MINUTE, INTERVAL '2' MINUTES), k",
+        batch: "SELECT (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w, k,
+                       COUNT(*) FILTER (WHERE v > 0), SUM(v) FILTER (WHERE g = 1)
+                FROM events CROSS JOIN (VALUES (0), (1)) AS numbers(i) GROUP BY k, w",
+    },
 ];

@@ -49,6 +49,8 @@ pub enum OperatorKind {
     LocalWindowAggregate,
     /// Aggregates within a window, keyed.
     WindowAggregate,
+    /// Aggregates within sessions, keyed.
+    SessionAggregate,
     /// Gives rows the windows that they belong to.
     WindowTable,
     /// Aggregates each batch before the shuffle.

@@ -11,7 +11,7 @@ use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 use crate::{
     encode,
     error::{self, Result},
-    logical::window::{Cumulate, Hop, Tumble, Windows},
+    logical::window::{Cumulate, Hop, Session, Tumble, Windows},
     physical::{
         self, AggregateCall, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead,
     },
@@ -161,6 +161,9 @@ impl Builder<'_> {
             Kind::Source(table, Some(read)) => (Spec::Source(self.source(&table.table, read)?), logical),
             Kind::Calc(calc) => (Spec::Calc(self.calc(calc, node)?), logical),
             Kind::LocalWindow(aggregate) => (Spec::LocalWindowAggregate(local(aggregate)?), logical),
+            Kind::Window(aggregate) if aggregate.is_session() => {
+                (Spec::SessionAggregate(session(aggregate)?), logical)
+            }
             Kind::Window(aggregate) => (Spec::WindowAggregate(global(aggregate)?), logical),
             Kind::WindowTable(table) => (
                 Spec::WindowTable(graph::WindowTable {
@@ -259,6 +262,7 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
             step_ms,
             offset_ms,
         }),
+        Windows::Session(_) => graph::window::Kind::Session(graph::SessionWindow {}),
     };
     graph::Window {
         time_column: time as u32,
@@ -282,6 +286,18 @@ fn aggregates(calls: &[AggregateCall]) -> Result<Vec<graph::Aggregate>> {
 fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
     Ok(graph::LocalWindowAggregate {
         window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
+        keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
+        aggregates: aggregates(&aggregate.aggregates)?,
+    })
+}
+
+fn session(aggregate: &WindowAggregate) -> Result<graph::SessionAggregate> {
+    let Windows::Session(Session { gap_ms }) = aggregate.windows else {
+        return Err(error::internal("sessions without a gap"));
+    };
+    Ok(graph::SessionAggregate {
+        time_column: aggregate.time as u32,
+        gap_ms,
         keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
         aggregates: aggregates(&aggregate.aggregates)?,
     })

@@ -254,10 +254,6 @@ async fn what_is_not_supported_yet() {
             (1, 45),
         ),
         (
-            "INSERT INTO pages SELECT page, COUNT(*) FROM clicks GROUP BY TUMBLE(ts, INTERVAL '1' SECOND), page",
-            (1, 62),
-        ),
-        (
             "INSERT INTO pages SELECT page, (SELECT 1 FROM orders) FROM clicks",
             (1, 33),
         ),

@@ -32,7 +32,7 @@ use weir_proto::{
 use calc::Calc;
 use group::{GroupAggregate, LocalGroupAggregate};
 use union::Union;
-use window::{LocalWindowAggregate, WindowAggregate, WindowTable};
+use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
 
 /// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
 ///
@@ -58,6 +58,7 @@ pub fn build(
             Ok(Box::new(LocalWindowAggregate::new(spec, input, output)?))
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
+        Some(Spec::SessionAggregate(spec)) => Ok(Box::new(SessionAggregate::new(spec, input, output)?)),
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
         Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),

@@ -23,11 +23,15 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
         ),
         Kind::Window(aggregate) => {
             // Columns are those of the rows before the first phase.
-            let raw = operators
-                .get(aggregate.input)
-                .kind
-                .input()
-                .unwrap_or(aggregate.input);
+            let raw = if aggregate.is_session() {
+                aggregate.input
+            } else {
+                operators
+                    .get(aggregate.input)
+                    .kind
+                    .input()
+                    .unwrap_or(aggregate.input)
+            };
             (
                 window_name(aggregate.windows),
                 window(aggregate, &column_names(operators, raw)),
@@ -164,6 +168,7 @@ fn window_name(windows: Windows) -> String {
             duration(cumulate.step_ms),
             duration(cumulate.max_size_ms)
         ),
+        Windows::Session(session) => format!("SESSION {}", duration(session.gap_ms)),
     }
 }
 
@@ -172,6 +177,7 @@ fn offset(windows: Windows) -> String {
         Windows::Tumble(tumble) => tumble.offset_ms,
         Windows::Hop(hop) => hop.offset_ms,
         Windows::Cumulate(cumulate) => cumulate.offset_ms,
+        Windows::Session(_) => 0,
     };
     match ms {
         0 => String::new(),

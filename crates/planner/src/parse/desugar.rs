@@ -393,7 +393,7 @@ fn case(condition: Expr, yes: Expr, no: Expr) -> Expr {
     }
 }
 
-fn named_call(name: &str, args: Vec<Expr>) -> Expr {
+pub(super) fn named_call(name: &str, args: Vec<Expr>) -> Expr {
     let args = args
         .into_iter()
         .map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)))

@@ -9,6 +9,7 @@
 
 pub(crate) mod ddl;
 pub(crate) mod desugar;
+pub(crate) mod group_window;
 pub(crate) mod query;
 pub(crate) mod supported;
 pub(crate) mod tokens;

@@ -2,11 +2,16 @@
 
 use sqlparser::{
     ast,
+    keywords::Keyword,
     parser::Parser,
-    tokenizer::{Token, TokenWithSpan},
+    tokenizer::{Token, TokenWithSpan, Word},
 };
 
-use super::{supported, tokens::Cursor};
+use super::{
+    group_window::{self, PARTITION},
+    supported,
+    tokens::Cursor,
+};
 use crate::error::{self, Result};
 
 /// The window functions that take a table.
@@ -26,23 +31,34 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
         ));
     }
     let mut inner = Cursor::new(&tokens);
-    let query = inner.parse(Parser::parse_query)?;
+    let mut query = inner.parse(Parser::parse_query)?;
     if !inner.is_done() {
         return Err(inner.expected("the end of the statement (;)"));
     }
     while !cursor.is_done() {
         cursor.skip();
     }
+    group_window::rewrite(&mut query, at)?;
     supported::check_query(&query, at)?;
     Ok(query)
 }
 
-/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`, also behind `DATA =>`.
+/// `TUMBLE(TABLE t, ...)` as `TUMBLE(t, ...)`, also behind `DATA =>`; `t PARTITION BY (k)` as `t, $PARTITION(k)`.
 fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     // Per open parenthesis: whether it holds the arguments of a window function.
     let mut open: Vec<bool> = Vec::new();
-    for token in tokens {
+    let mut rest = tokens;
+    while let Some((token, behind)) = rest.split_first() {
+        rest = behind;
+        if open.last() == Some(&true)
+            && word_in(&token.token, &["PARTITION"])
+            && let Some((by, behind)) = rest.split_first()
+            && word_in(&by.token, &["BY"])
+        {
+            rest = partition(token, behind, &mut kept);
+            continue;
+        }
         let before = kept.last().map(|t| &t.token);
         match &token.token {
             Token::LParen => open.push(before.is_some_and(|t| word_in(t, WINDOW_FUNCTIONS))),
@@ -60,6 +76,40 @@ fn without_table_keyword(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         kept.push(token.clone());
     }
     kept
+}
+
+/// Puts what follows `PARTITION BY`, a name or several in parentheses, into a call; returns what follows it.
+fn partition<'a>(
+    at: &TokenWithSpan,
+    rest: &'a [TokenWithSpan],
+    kept: &mut Vec<TokenWithSpan>,
+) -> &'a [TokenWithSpan] {
+    let mut put = |token| kept.push(TokenWithSpan { token, span: at.span });
+    put(Token::Comma);
+    put(Token::Word(Word {
+        value: PARTITION.to_owned(),
+        quote_style: None,
+        keyword: Keyword::NoKeyword,
+    }));
+    let listed = matches!(rest.first().map(|t| &t.token), Some(Token::LParen));
+    let count = if listed {
+        let close = rest.iter().position(|t| t.token == Token::RParen);
+        close.map_or(rest.len(), |close| close + 1)
+    } else {
+        rest.len().min(1)
+    };
+    let (names, rest) = rest.split_at(count);
+    if !listed {
+        put(Token::LParen);
+    }
+    kept.extend_from_slice(names);
+    if !listed {
+        kept.push(TokenWithSpan {
+            token: Token::RParen,
+            span: at.span,
+        });
+    }
+    rest
 }
 
 fn word_in(token: &Token, words: &[&str]) -> bool {

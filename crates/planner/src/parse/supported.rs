@@ -11,7 +11,7 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::query::WINDOW_FUNCTIONS;
+use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS};
 use crate::{
     error::{self, Result, place, unsupported},
     logical::{functions, window},
@@ -208,7 +208,11 @@ impl Check {
             self.allowed
                 .extend(args.iter().filter_map(argument).filter_map(|expr| match expr {
                     Expr::Subquery(_) => Some(expr.span()),
-                    Expr::Function(function) if is_named(function, "DESCRIPTOR") => Some(expr.span()),
+                    Expr::Function(function)
+                        if is_named(function, "DESCRIPTOR") || is_named(function, PARTITION) =>
+                    {
+                        Some(expr.span())
+                    }
                     _ => None,
                 }));
             return None;
@@ -217,7 +221,7 @@ impl Check {
             return Some(unsupported(
                 at,
                 format!(
-                    "{} windows are not supported yet: TUMBLE, HOP and CUMULATE windows are",
+                    "{} windows are not supported yet: TUMBLE, HOP, CUMULATE and SESSION windows are",
                     name.to_uppercase()
                 ),
             ));

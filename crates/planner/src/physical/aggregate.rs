@@ -18,7 +18,10 @@ use super::{
 use crate::{
     catalog::TIMESTAMP_MS,
     error::{self, Result, plan_defect},
-    logical::{aggregates, cast_to, expr_place, window::WINDOW_COLUMNS},
+    logical::{
+        aggregates, cast_to, expr_place,
+        window::{WINDOW_COLUMNS, Windows},
+    },
 };
 
 /// What one column of an aggregate's result is.
@@ -63,9 +66,13 @@ impl Lower<'_> {
         let mut raw = Raw::default();
         let mut outputs = Vec::new();
         let mut keys = Vec::new();
+        let mut start = None;
         for group in &aggregate.group_expr {
             if let Role::Window(part) = role(group, &input, from) {
                 outputs.push(Output::Window(part));
+                if part == 0 {
+                    start = Some(group);
+                }
                 continue;
             }
             outputs.push(Output::Key(self.key(group, &input, from, &mut raw, &mut keys)?));
@@ -81,6 +88,15 @@ impl Lower<'_> {
                 ));
             }
             calls.push(call);
+        }
+        let is_session = matches!(window.windows, Windows::Session(_));
+        if let (true, Assigned::Attached, Some(start)) = (is_session, window.assigned, start) {
+            // What its end alone does not tell.
+            let start = self.substitute(start, &input, from)?;
+            keys.push(raw.add(WINDOW_COLUMNS[0].into(), start));
+        }
+        if is_session && window.assigned == Assigned::Pending {
+            check_partition(&window, &keys, &raw)?;
         }
         // Of rows that have yet to be multiplied, the panes are enough.
         input.window = None;
@@ -184,16 +200,18 @@ impl Lower<'_> {
             .collect();
         let mut taken = keys.iter().map(|f| f.name().clone()).collect();
         name_results(&mut aggregate.aggregates, &mut taken);
-        let mut partial = partial_fields(&keys, &aggregate.aggregates, &rows);
-        partial.push(Field::new("$pane", TIMESTAMP_MS, false));
-        partial.push(Field::new("$rows", DataType::Int64, false));
-        let partial = schema_of(partial)?;
-        let local = self.operators.push(
-            format!("{uid}/local"),
-            Kind::LocalWindow(aggregate.clone()),
-            partial,
-        );
-        aggregate.input = local;
+        if !aggregate.is_session() {
+            let mut partial = partial_fields(&keys, &aggregate.aggregates, &rows);
+            partial.push(Field::new("$pane", TIMESTAMP_MS, false));
+            partial.push(Field::new("$rows", DataType::Int64, false));
+            let partial = schema_of(partial)?;
+            let local = self.operators.push(
+                format!("{uid}/local"),
+                Kind::LocalWindow(aggregate.clone()),
+                partial,
+            );
+            aggregate.input = local;
+        }
         let mut fields = keys;
         fields.extend(aggregate.aggregates.iter().map(|call| call.result.clone()));
         fields.extend(
@@ -233,6 +251,8 @@ impl Lower<'_> {
                 windows: window.windows,
                 time: column(operator.schema.field(keys + calls + 1).name()),
                 assigned: Assigned::Attached,
+                partition: None,
+                at: self.at,
             }),
             updates: None,
         }
@@ -253,6 +273,23 @@ impl Lower<'_> {
         let mut exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
         exprs.find_map(expr_place).unwrap_or(self.at)
     }
+}
+
+/// Refuses sessions that are apart by other columns than the rows are grouped by.
+fn check_partition(window: &RelWindow, keys: &[usize], raw: &Raw) -> Result<()> {
+    let Some(partition) = &window.partition else {
+        return Ok(());
+    };
+    let grouped: Vec<&Expr> = keys.iter().map(|key| &raw.columns[*key].1).collect();
+    let same = partition.iter().all(|expr| grouped.contains(&expr))
+        && grouped.iter().all(|expr| partition.contains(expr));
+    if same {
+        return Ok(());
+    }
+    Err(error::unsupported(
+        window.at,
+        "SESSION windows must be PARTITION BY just the columns of GROUP BY besides window_start and window_end",
+    ))
 }
 
 /// Whether something else than the grouping by window reads the window of a row.

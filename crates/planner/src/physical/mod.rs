@@ -181,6 +181,13 @@ pub(crate) struct AggregateCall {
     pub text: String,
 }
 
+impl WindowAggregate {
+    /// Whether it finds sessions: in one phase, of raw rows.
+    pub(crate) fn is_session(&self) -> bool {
+        matches!(self.windows, Windows::Session(_)) && !self.attached
+    }
+}
+
 impl Operators {
     /// Adds an operator behind all others.
     pub(crate) fn push(&mut self, uid: String, kind: Kind, schema: DFSchemaRef) -> NodeId {
@@ -320,6 +327,7 @@ impl Kind {
     pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
         let _ = port;
         match self {
+            Self::Window(aggregate) if aggregate.is_session() => Partitioning::Hash(aggregate.keys.clone()),
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
             _ => Partitioning::Forward,

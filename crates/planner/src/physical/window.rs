@@ -13,6 +13,8 @@ use datafusion_common::{
 };
 use datafusion_expr::{Expr, expr::ScalarFunction, lit};
 
+use weir_model::Location;
+
 use super::{
     Kind, NodeId,
     expr::column,
@@ -40,6 +42,10 @@ pub(crate) struct RelWindow {
     pub time: Expr,
     /// How rows have got their windows.
     pub assigned: Assigned,
+    /// Of sessions that have yet to be found: what they are apart by; none: what their rows are grouped by.
+    pub partition: Option<Vec<Expr>>,
+    /// Where the window function stands.
+    pub at: Location,
 }
 
 /// How rows have got their windows.
@@ -82,6 +88,8 @@ impl RelWindow {
                 Assigned::Pending => Assigned::Attached,
                 other => other,
             },
+            partition: None,
+            at: self.at,
         }
     }
 }
@@ -117,6 +125,11 @@ impl Lower<'_> {
             input = self.materialize(input)?;
         }
         let time = self.substitute(&window.time, &input, from)?;
+        let partition = window.partition.as_ref().map(|keys| {
+            let keys = keys.iter().map(|key| self.substitute(key, &input, from));
+            keys.collect::<Result<Vec<_>>>()
+        });
+        let partition = partition.transpose()?;
         let schema = self.schema(&input);
         let time_type = type_of(&time, &schema)?;
         let time = cast_to(time, &time_type, &TIMESTAMP_MS);
@@ -129,7 +142,9 @@ impl Lower<'_> {
         }
         let (exprs, assigned) = match window.windows {
             Windows::Tumble(tumble) => (window_columns(tumble, &time)?, Assigned::ByTime),
-            Windows::Hop(_) | Windows::Cumulate(_) => (PLACEHOLDERS.map(column), Assigned::Pending),
+            Windows::Hop(_) | Windows::Cumulate(_) | Windows::Session(_) => {
+                (PLACEHOLDERS.map(column), Assigned::Pending)
+            }
         };
         for (part, (name, expr)) in WINDOW_COLUMNS.into_iter().zip(exprs).enumerate() {
             let expr = match assigned {
@@ -146,6 +161,8 @@ impl Lower<'_> {
             windows: window.windows,
             time,
             assigned,
+            partition,
+            at: window.place(),
         });
         Ok(input)
     }
@@ -158,6 +175,13 @@ impl Lower<'_> {
         let Some(window) = rel.window.take() else {
             return Ok(rel);
         };
+        if matches!(window.windows, Windows::Session(_)) {
+            return Err(error::unsupported(
+                window.at,
+                "rows of SESSION windows without an aggregation by the same keys are not supported yet: GROUP BY window_start, \
+                 window_end and just what PARTITION BY names",
+            ));
+        }
         let (later, filters): (Vec<_>, Vec<_>) = rel.filters.into_iter().partition(reads_placeholder);
         let read = columns.iter().map(|(_, expr)| expr).chain(&later);
         let mut below: Vec<(String, Expr)> = Vec::new();

@@ -1,6 +1,6 @@
 //! Groups of windows as rows.
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use weir_model::Failure;
@@ -12,14 +12,17 @@ use crate::operator::Context;
 #[derive(Debug)]
 pub(super) struct Emit {
     output: SchemaRef,
+    /// The key column that is the window's start, if it does not follow from the end.
+    start: Option<usize>,
     pieces: Vec<RecordBatch>,
 }
 
 impl Emit {
     /// Of rows of this schema: keys, aggregates, `window_start`, `window_end`, `window_time`.
-    pub(super) fn new(output: SchemaRef) -> Self {
+    pub(super) fn new(output: SchemaRef, start: Option<usize>) -> Self {
         Self {
             output,
+            start,
             pieces: Vec::new(),
         }
     }
@@ -30,7 +33,11 @@ impl Emit {
             let rows = range.len();
             let mut columns = groups.keys(range.clone())?;
             columns.extend(groups.results(range)?);
-            for moment in [start, end, end.saturating_sub(1)] {
+            match self.start {
+                Some(key) => columns.push(ArrayRef::clone(&columns[key])),
+                None => columns.push(partial::moments(&self.output, columns.len(), vec![start; rows])),
+            }
+            for moment in [end, end.saturating_sub(1)] {
                 columns.push(partial::moments(&self.output, columns.len(), vec![moment; rows]));
             }
             self.pieces.push(partial::batch(&self.output, columns)?);

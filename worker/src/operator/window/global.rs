@@ -15,7 +15,7 @@ use super::{
     hop::HopMerge,
     pane::Panes,
     partial::{self, Layout},
-    windows::{Kind, Windows},
+    windows::{Attached, Kind, Windows},
 };
 use crate::operator::{Context, Operator, aggregate::Shape};
 
@@ -90,13 +90,20 @@ impl WindowAggregate {
                 Firing::Cumulate(Cumulating::new(steps, growing))
             }
         };
+        let start = match windows.kind {
+            Kind::Attached(Attached::Session) => Some(
+                keys.checked_sub(1)
+                    .ok_or_else(|| Failure::internal("sessions without the key that is their start"))?,
+            ),
+            _ => None,
+        };
         Ok(Self {
             windows,
             keys,
             layout,
             panes,
             firing,
-            emit: Emit::new(output),
+            emit: Emit::new(output, start),
             watermark: EventTime::MIN,
         })
     }

@@ -8,6 +8,9 @@
 //! - `hop`, `cumulate`: windows of several panes. Lean on `emit`.
 //! - `local`: the phase before the shuffle. Leans on all of the above.
 //! - `global`: the phase after it. Leans on all of the above.
+//! - `slots`: accumulators of groups that come and go one by one. Leans on `keys` and `aggregate`.
+//! - `sessions`: the sessions of keys. Leans on `slots`.
+//! - `session`: aggregation by sessions. Leans on both.
 //! - `table`: rows with their windows, not aggregated. Leans on `windows`.
 
 mod cumulate;
@@ -18,11 +21,15 @@ mod hop;
 pub(super) mod local;
 pub(super) mod pane;
 pub(super) mod partial;
+mod session;
+mod sessions;
+mod slots;
 mod table;
 mod windows;
 
 pub(super) use global::WindowAggregate;
 pub(super) use local::LocalWindowAggregate;
+pub(super) use session::SessionAggregate;
 pub(super) use table::WindowTable;
 
 /// Rows of an emitted batch at most.

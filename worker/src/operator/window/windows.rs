@@ -61,6 +61,8 @@ pub(super) enum Attached {
     Fixed(i64),
     /// Back to the last start.
     Cumulate(Steps),
+    /// The last key is the start.
+    Session,
 }
 
 impl Windows {
@@ -73,6 +75,8 @@ impl Windows {
             .as_ref()
             .ok_or_else(|| Failure::internal("a window of a kind that this version does not know"))?;
         let (kind, pane_ms, offset_ms) = match spec_kind {
+            window::Kind::Session(_) if spec.attached => (Kind::Attached(Attached::Session), 1, 0),
+            window::Kind::Session(_) => return Err(Failure::internal("sessions have no panes")),
             window::Kind::Tumble(tumble) => {
                 let size_ms = positive(tumble.size_ms)?;
                 (Kind::Tumble { size_ms }, size_ms, tumble.offset_ms)
@@ -229,6 +233,7 @@ impl Attached {
         match self {
             Self::Fixed(size_ms) => end.saturating_sub(size_ms),
             Self::Cumulate(steps) => steps.start(end.saturating_sub(1)),
+            Self::Session => end,
         }
     }
 }

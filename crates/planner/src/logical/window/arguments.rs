@@ -12,6 +12,7 @@ use super::{external, refuse};
 use crate::{
     error::{self, place},
     logical::simplify,
+    parse::group_window::PARTITION,
 };
 
 /// A window function.
@@ -20,6 +21,7 @@ pub(super) enum Function {
     Tumble,
     Hop,
     Cumulate,
+    Session,
 }
 
 impl Function {
@@ -29,6 +31,7 @@ impl Function {
             "TUMBLE" => Some(Self::Tumble),
             "HOP" => Some(Self::Hop),
             "CUMULATE" => Some(Self::Cumulate),
+            "SESSION" => Some(Self::Session),
             _ => None,
         }
     }
@@ -38,6 +41,7 @@ impl Function {
             Self::Tumble => "TUMBLE",
             Self::Hop => "HOP",
             Self::Cumulate => "CUMULATE",
+            Self::Session => "SESSION",
         }
     }
 
@@ -47,6 +51,7 @@ impl Function {
             Self::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
             Self::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
             Self::Cumulate => &["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"],
+            Self::Session => &["DATA", "TIMECOL", "GAP"],
         }
     }
 
@@ -61,6 +66,9 @@ impl Function {
             Self::Cumulate => {
                 "CUMULATE takes a table, a time column, a step and the greatest size: CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY [, offset])"
             }
+            Self::Session => {
+                "SESSION takes a table, a time column and a gap: SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"
+            }
         }
     }
 }
@@ -70,6 +78,8 @@ pub(super) struct Arguments {
     function: Function,
     at: Location,
     values: Vec<Option<ast::Expr>>,
+    /// The columns behind PARTITION BY; none: as the query groups.
+    partition: Option<Vec<Ident>>,
 }
 
 impl Arguments {
@@ -77,6 +87,7 @@ impl Arguments {
     pub(super) fn new(function: Function, args: Vec<FunctionArg>, at: Location) -> Result<Self> {
         let names = function.parameters();
         let mut values: Vec<Option<ast::Expr>> = vec![None; names.len()];
+        let (partition, args) = partition(function, args, at)?;
         for (i, arg) in args.into_iter().enumerate() {
             let arg_at = place(arg.span(), at);
             let (slot, value) = match arg {
@@ -101,7 +112,17 @@ impl Arguments {
                 ));
             }
         }
-        Ok(Self { function, at, values })
+        Ok(Self {
+            function,
+            at,
+            values,
+            partition,
+        })
+    }
+
+    /// The columns behind PARTITION BY; none: as the query groups.
+    pub(super) fn partition(&mut self) -> Option<Vec<Ident>> {
+        self.partition.take()
     }
 
     fn optional(&mut self, name: &str) -> Option<ast::Expr> {
@@ -210,6 +231,48 @@ impl Arguments {
             )),
         }
     }
+}
+
+/// The columns behind PARTITION BY, and the other arguments.
+fn partition(
+    function: Function,
+    args: Vec<FunctionArg>,
+    at: Location,
+) -> Result<(Option<Vec<Ident>>, Vec<FunctionArg>)> {
+    let (mut columns, mut rest) = (Some(Vec::new()), Vec::new());
+    for arg in args {
+        let call = match &arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Function(call)))
+                if call.name.to_string() == PARTITION =>
+            {
+                call.clone()
+            }
+            _ => {
+                rest.push(arg);
+                continue;
+            }
+        };
+        let at = place(call.span(), at);
+        if function != Function::Session {
+            return refuse(error::invalid(
+                at,
+                format!(
+                    "PARTITION BY is for SESSION windows: group by the columns, {} windows are the same for all keys",
+                    function.name()
+                ),
+            ));
+        }
+        let names = list(call).into_iter().map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Identifier(name))) => Ok(name),
+            _ => refuse(error::syntax(
+                at,
+                "PARTITION BY takes a column, or several in parentheses",
+            )),
+        });
+        let names = names.collect::<Result<Vec<_>>>()?;
+        columns = (!names.is_empty()).then_some(names);
+    }
+    Ok((columns, rest))
 }
 
 /// The arguments of a call as they stand.

@@ -14,6 +14,15 @@ pub(crate) enum Windows {
     Hop(Hop),
     /// Beginning together, each a step longer than the one before.
     Cumulate(Cumulate),
+    /// As long as rows of a key follow each other within a gap.
+    Session(Session),
+}
+
+/// Windows that are as long as rows of a key follow each other within a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Session {
+    /// The gap, ms; positive.
+    pub gap_ms: i64,
 }
 
 /// Windows of one size that follow each other.

@@ -14,11 +14,11 @@ use datafusion_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
     planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning},
 };
-use sqlparser::ast::{self, Spanned, TableFactor};
+use sqlparser::ast::{self, Ident, Spanned, TableFactor};
 use weir_model::{Location, Problem};
 
 use self::arguments::{Arguments, Function};
-pub(crate) use self::kind::{Cumulate, Hop, Tumble, Windows};
+pub(crate) use self::kind::{Cumulate, Hop, Session, Tumble, Windows};
 use crate::{
     catalog::TIMESTAMP_MS,
     error::{self, place},
@@ -34,6 +34,8 @@ pub(crate) struct WindowNode {
     pub input: LogicalPlan,
     /// The event-time column of the input.
     pub time: Expr,
+    /// What sessions are apart by; none: what their rows are grouped by.
+    pub partition: Option<Vec<Expr>>,
     /// The windows.
     pub windows: Windows,
     /// The input's columns, then [`WINDOW_COLUMNS`].
@@ -49,7 +51,13 @@ impl PartialOrd for WindowNode {
 }
 
 impl WindowNode {
-    fn try_new(input: LogicalPlan, time: Expr, windows: Windows, at: Location) -> Result<Self> {
+    fn try_new(
+        input: LogicalPlan,
+        time: Expr,
+        partition: Option<Vec<Expr>>,
+        windows: Windows,
+        at: Location,
+    ) -> Result<Self> {
         let mut fields: Vec<_> = input
             .schema()
             .fields()
@@ -72,6 +80,7 @@ impl WindowNode {
         Ok(Self {
             input,
             time,
+            partition,
             windows,
             schema,
             at: (at.line, at.column),
@@ -103,7 +112,8 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        let partition = self.partition.iter().flatten().cloned();
+        std::iter::once(self.time.clone()).chain(partition).collect()
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
@@ -115,10 +125,12 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
-        let (Some(time), Some(input)) = (exprs.pop(), inputs.pop()) else {
+        let Some(input) = inputs.pop().filter(|_| !exprs.is_empty()) else {
             return internal_err!("a window has one time column and one input");
         };
-        Self::try_new(input, time, self.windows, self.place())
+        let time = exprs.remove(0);
+        let partition = self.partition.is_some().then_some(exprs);
+        Self::try_new(input, time, partition, self.windows, self.place())
     }
 }
 
@@ -162,7 +174,7 @@ impl RelationPlanner for WindowFunctions {
 const NOWHERE: Location = Location { line: 1, column: 1 };
 
 /// The window functions in FROM that run.
-pub(crate) const FUNCTIONS: [&str; 3] = ["TUMBLE", "HOP", "CUMULATE"];
+pub(crate) const FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 
 fn window(
     function: Function,
@@ -186,16 +198,32 @@ fn window(
             let (size_ms, at) = arguments.length("SIZE", context)?;
             Windows::cumulate(size_ms, step_ms, arguments.offset(context)?, at)?
         }
+        Function::Session => {
+            let (gap_ms, _) = arguments.length("GAP", context)?;
+            Windows::Session(Session { gap_ms })
+        }
     };
     let input = context.plan(arguments.data()?)?;
     let schema = Arc::clone(input.schema());
     let time_at = place(time.span, NOWHERE);
-    let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(&time.value) else {
-        let names = schema.fields().iter().map(|f| f.name().as_str());
-        return refuse(error::unknown(time_at, "column", &time.value, names));
+    let column = |name: &Ident| {
+        let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(&name.value) else {
+            let names = schema.fields().iter().map(|f| f.name().as_str());
+            return refuse(error::unknown(
+                place(name.span, NOWHERE),
+                "column",
+                &name.value,
+                names,
+            ));
+        };
+        Ok(Expr::Column(Column::from((qualifier, field))))
     };
-    let time = Expr::Column(Column::from((qualifier, field)));
-    let node = WindowNode::try_new(input, time, windows, time_at)?;
+    let time = column(&time)?;
+    let partition = arguments.partition();
+    let partition = partition
+        .map(|names| names.iter().map(column).collect::<Result<Vec<_>>>())
+        .transpose()?;
+    let node = WindowNode::try_new(input, time, partition, windows, time_at)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 

@@ -1,0 +1,16 @@
+-- Sessions without an aggregation.
+CREATE TABLE clicks (
+    `user` STRING,
+    country STRING,
+    ms INT,
+    ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts - INTERVAL '30' SECOND
+) WITH (
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/tumble/clicks.json',
+    'format' = 'json'
+);
+CREATE TABLE result (`user` STRING, window_start TIMESTAMP(3)) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT `user`, window_start
+FROM TABLE(SESSION(TABLE clicks PARTITION BY `user`, DESCRIPTOR(ts), INTERVAL '40' SECOND));
