@@ -4,7 +4,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_select::{concat::concat, take::take};
 use weir_model::Failure;
 
@@ -76,37 +76,18 @@ impl Slots {
 
     /// The result columns of some slots.
     pub(super) fn results(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
-        gather(slots, |range| {
-            let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
-                Some(accumulator) => accumulator.finish(range.clone()),
-                None => Ok(self.rows.column(range.clone())),
-            };
-            self.aggregates.iter().map(result).collect()
-        })
+        let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
+            Some(accumulator) => accumulator.finish_of(slots),
+            None => self.rows.finish_of(slots),
+        };
+        self.aggregates.iter().map(result).collect()
     }
 
     /// Drops all slots but these, which get the numbers from 0 on.
     pub(super) fn keep(&mut self, live: &[u32]) -> Result<(), Failure> {
-        let numbers: Vec<u32> = (0..live.len() as u32).collect();
-        let groups = Groups {
-            ids: Some(&numbers),
-            rows: live.len(),
-            total: live.len(),
-        };
-        let counts = live
-            .iter()
-            .map(|&slot| self.rows.get(slot as usize..slot as usize + 1)[0]);
-        let counts: ArrayRef = Arc::new(counts.collect::<Int64Array>());
-        for accumulator in self.aggregates.iter_mut().flatten() {
-            let partial = gather(live, |range| accumulator.partial(range))?;
-            accumulator.clear();
-            if !live.is_empty() {
-                accumulator.merge(groups, &partial)?;
-            }
-        }
-        self.rows.clear();
-        self.rows.add(groups, &counts);
-        Ok(())
+        self.rows.keep(live)?;
+        let mut accumulators = self.aggregates.iter_mut().flatten();
+        accumulators.try_for_each(|accumulator| accumulator.keep(live))
     }
 }
 
@@ -160,7 +141,7 @@ fn gather(
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{cast::AsArray, types::Int64Type};
+    use arrow_array::{Int64Array, cast::AsArray, types::Int64Type};
 
     use super::*;
 
