@@ -1,1 +1,76 @@
-//! The functions of Flink's SQL, as vectorised functions over Arrow columns.
+//! The functions of Flink's SQL, as vectorised functions over Arrow columns, with Flink's semantics.
+//!
+//! A function is a [`define::Def`]: what it takes, what it gives, and what computes a batch of rows. Constants stay
+//! constants, so that a pattern is compiled once per batch and not once per row.
+//!
+//! - `call`: one call over a batch, its arguments and builders of results. Leans on nothing.
+//! - `define`: how a function is declared. Leans on `call`.
+//! - `text`: texts. Leans on `define`.
+//! - `regexp`: regular expressions in Java's dialect. Leans on `define`.
+//! - `encoding`: base64, hexadecimal, URLs, character sets, hashes. Leans on `define`.
+//! - `time`: dates and times. Leans on `define`.
+//! - `json`: JSON in texts. Leans on `define`.
+//! - `choice`: tests and conversions of single values. Leans on `define`.
+//! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
+
+mod call;
+pub mod catalogue;
+mod choice;
+mod define;
+mod encoding;
+mod json;
+mod regexp;
+#[cfg(test)]
+mod testing;
+mod text;
+mod time;
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion_expr::ScalarUDF;
+
+static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
+    [
+        text::FUNCTIONS,
+        regexp::FUNCTIONS,
+        encoding::FUNCTIONS,
+        time::FUNCTIONS,
+        json::FUNCTIONS,
+        choice::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|def| Arc::new(def.udf()))
+    .collect()
+});
+
+/// All functions of this crate by their names in expressions: Flink's in uppercase, or `$` and a name for those that
+/// only a planner calls.
+pub fn all() -> &'static [Arc<ScalarUDF>] {
+    &ALL
+}
+
+/// The function of that name, in uppercase.
+pub fn function(name: &str) -> Option<&'static Arc<ScalarUDF>> {
+    ALL.iter().find(|function| function.name() == name)
+}
+
+/// The pattern of Java's `regex` in the dialect that runs here, or why it cannot be.
+pub fn check_regex(pattern: &str) -> Result<(), String> {
+    regexp::compile(pattern).map(drop)
+}
+
+/// The regular expression that a `SIMILAR TO` pattern means; none if the pattern is not well-formed.
+pub fn similar_regex(pattern: &str, escape: Option<char>) -> Option<String> {
+    regexp::of_similar(pattern, escape)
+}
+
+/// Whether `DATE_FORMAT` and its like understand a pattern, or why not.
+pub fn check_date_pattern(pattern: &str) -> Result<(), String> {
+    time::check_pattern(pattern)
+}
+
+/// Whether a JSON path is one that runs here, or why not.
+pub fn check_json_path(path: &str) -> Result<(), String> {
+    json::check_path(path)
+}

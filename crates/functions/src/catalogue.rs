@@ -1,0 +1,1 @@
+//! Every function that Flink has, and what becomes of it here.
