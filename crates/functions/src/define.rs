@@ -5,9 +5,7 @@ use std::hash::{Hash, Hasher};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::{Result, ScalarValue, plan_err};
-use datafusion_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use crate::call::Call;
 
@@ -34,14 +32,14 @@ pub(crate) enum Takes {
 #[derive(Clone, Copy)]
 pub(crate) enum Gives {
     /// Always this one.
-    Type(DataType_),
+    Type(Fixed),
     /// It depends on the arguments.
     Of(fn(&[DataType]) -> Result<DataType>),
 }
 
 /// A type that can stand in a constant.
 #[derive(Clone, Copy)]
-pub(crate) enum DataType_ {
+pub(crate) enum Fixed {
     Text,
     Bytes,
     Int,
@@ -53,7 +51,7 @@ pub(crate) enum DataType_ {
     TimestampLtz,
 }
 
-use DataType_ as D;
+use Fixed as D;
 pub(crate) const TEXT: Gives = Gives::Type(D::Text);
 pub(crate) const BYTES: Gives = Gives::Type(D::Bytes);
 pub(crate) const INT: Gives = Gives::Type(D::Int);
@@ -64,7 +62,7 @@ pub(crate) const DATE: Gives = Gives::Type(D::Date);
 pub(crate) const TIMESTAMP: Gives = Gives::Type(D::Timestamp);
 pub(crate) const TIMESTAMP_LTZ: Gives = Gives::Type(D::TimestampLtz);
 
-impl DataType_ {
+impl Fixed {
     fn arrow(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
@@ -128,7 +126,11 @@ impl Def {
     }
 
     fn coerce(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let most = if self.repeats { usize::MAX } else { self.takes.len() };
+        let most = if self.repeats {
+            usize::MAX
+        } else {
+            self.takes.len()
+        };
         let fewest = self.takes.len() - self.optional;
         if given.len() < fewest || given.len() > most {
             let wanted = match (fewest, most) {
@@ -237,7 +239,10 @@ impl ScalarUDFImpl for Flink {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let constant = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let call = Call {
             name: self.def.name,

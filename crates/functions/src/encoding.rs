@@ -130,7 +130,9 @@ fn url_encode(call: &Call<'_>) -> Result<ArrayRef> {
     call.texts(|row, out| {
         for byte in text.get(row)?.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => out.push(char::from(byte)),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => {
+                    out.push(char::from(byte))
+                }
                 b' ' => out.push('+'),
                 _ => {
                     out.push('%');
@@ -231,7 +233,11 @@ impl<'a> Url<'a> {
 
 fn parse_url(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, part) = (call.text(0)?, call.text(1)?);
-    let key = if call.count() > 2 { Some(call.text(2)?) } else { None };
+    let key = if call.count() > 2 {
+        Some(call.text(2)?)
+    } else {
+        None
+    };
     call.texts(|row, out| {
         let (text, part) = (text.get(row)?, part.get(row)?);
         let url = Url::parse(text)?;
@@ -240,7 +246,9 @@ fn parse_url(call: &Call<'_>) -> Result<ArrayRef> {
             Some(key) => {
                 let key = key.get(row)?;
                 let query = (part == "QUERY").then_some(url.query)??;
-                let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
+                let value = query
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
                 out.push_str(value);
             }
         }
@@ -266,7 +274,11 @@ impl Charset {
             "UTF-16" => Self::Utf16Be { mark: true },
             "UTF-16BE" => Self::Utf16Be { mark: false },
             "UTF-16LE" => Self::Utf16Le,
-            _ => return exec_err!("the character set '{name}' is not supported: UTF-8, US-ASCII, ISO-8859-1, UTF-16, UTF-16BE and UTF-16LE are"),
+            _ => {
+                return exec_err!(
+                    "the character set '{name}' is not supported: UTF-8, US-ASCII, ISO-8859-1, UTF-16, UTF-16BE and UTF-16LE are"
+                );
+            }
         })
     }
 
@@ -288,11 +300,23 @@ impl Charset {
     fn read(self, bytes: &[u8], out: &mut String) {
         let units = |bytes: &[u8], little: bool| -> Vec<u16> {
             let pairs = bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
-            pairs.map(|pair| if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }).collect()
+            pairs
+                .map(|pair| {
+                    if little {
+                        u16::from_le_bytes(pair)
+                    } else {
+                        u16::from_be_bytes(pair)
+                    }
+                })
+                .collect()
         };
         match self {
             Self::Utf8 => out.push_str(&String::from_utf8_lossy(bytes)),
-            Self::Ascii => out.extend(bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '\u{fffd}' })),
+            Self::Ascii => out.extend(
+                bytes
+                    .iter()
+                    .map(|b| if b.is_ascii() { char::from(*b) } else { '\u{fffd}' }),
+            ),
             Self::Latin1 => out.extend(bytes.iter().map(|b| char::from(*b))),
             Self::Utf16Be { mark } => {
                 let (bytes, little) = match bytes {
@@ -445,7 +469,11 @@ mod tests {
     #[test]
     fn hashes_are_hexadecimal() {
         check("MD5", &[text("")], Some("d41d8cd98f00b204e9800998ecf8427e"));
-        check("SHA1", &[text("abc")], Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
+        check(
+            "SHA1",
+            &[text("abc")],
+            Some("a9993e364706816aba3e25717850c26c9cd0d89d"),
+        );
         check(
             "SHA256",
             &[text("abc")],

@@ -25,7 +25,10 @@ mod testing;
 mod text;
 mod time;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use datafusion_expr::ScalarUDF;
 
@@ -48,6 +51,23 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
 /// only a planner calls.
 pub fn all() -> &'static [Arc<ScalarUDF>] {
     &ALL
+}
+
+/// All functions that expressions may name, DataFusion's included, whose names are in lowercase.
+pub fn registry() -> HashMap<String, Arc<ScalarUDF>> {
+    let mut by_name = HashMap::new();
+    for function in datafusion_functions::all_default_functions() {
+        for alias in function.aliases() {
+            by_name.insert(alias.clone(), Arc::clone(&function));
+        }
+        by_name.insert(function.name().to_owned(), function);
+    }
+    by_name.extend(
+        all()
+            .iter()
+            .map(|function| (function.name().to_owned(), Arc::clone(function))),
+    );
+    by_name
 }
 
 /// The function of that name, in uppercase.

@@ -89,7 +89,9 @@ fn count(call: &Call<'_>) -> Result<ArrayRef> {
         let Some(text) = text.get(row) else {
             return Ok(None);
         };
-        Ok(pattern.get(row)?.map(|regex| regex.find_iter(text).count() as i32))
+        Ok(pattern
+            .get(row)?
+            .map(|regex| regex.find_iter(text).count() as i32))
     })
 }
 
@@ -121,7 +123,11 @@ fn substr(call: &Call<'_>) -> Result<ArrayRef> {
 /// `REGEXP_EXTRACT(text, pattern [, group])`; group 0 is the whole match and the default.
 fn extract(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, mut pattern) = (call.text(0)?, Pattern::new(call)?);
-    let group = if call.count() > 2 { Some(call.values::<Int64Type>(2)?) } else { None };
+    let group = if call.count() > 2 {
+        Some(call.values::<Int64Type>(2)?)
+    } else {
+        None
+    };
     let mut places = None;
     call.try_texts(|row, out| {
         let group = match &group {
@@ -155,7 +161,11 @@ fn extract(call: &Call<'_>) -> Result<ArrayRef> {
 /// `REGEXP_EXTRACT_ALL(text, pattern [, group])`; group 1 is the default.
 fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, mut pattern) = (call.text(0)?, Pattern::new(call)?);
-    let group = if call.count() > 2 { Some(call.values::<Int64Type>(2)?) } else { None };
+    let group = if call.count() > 2 {
+        Some(call.values::<Int64Type>(2)?)
+    } else {
+        None
+    };
     let mut lists = ListBuilder::new(StringBuilder::new());
     for row in 0..call.rows {
         let group = match &group {
@@ -166,7 +176,9 @@ fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
         let found = match (text.get(row), group, pattern.get(row)?) {
             (Some(text), Some(group), Some(regex)) if group < regex.captures_len() => {
                 for captures in regex.captures_iter(text) {
-                    lists.values().append_option(captures.get(group).map(|m| m.as_str()));
+                    lists
+                        .values()
+                        .append_option(captures.get(group).map(|m| m.as_str()));
                 }
                 true
             }
@@ -200,8 +212,13 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
 
 /// A pattern of Java's as one of the engine here; an error says what has no counterpart.
 fn translate(pattern: &str) -> Result<String, String> {
-    let refuse = |what: &str| Err(format!("the regular expression '{pattern}' has {what}, which is not supported"));
-    let dot_matches_all = pattern.starts_with("(?") && pattern.split(')').next().is_some_and(|flags| flags.contains('s'));
+    let refuse = |what: &str| {
+        Err(format!(
+            "the regular expression '{pattern}' has {what}, which is not supported"
+        ))
+    };
+    let dot_matches_all =
+        pattern.starts_with("(?") && pattern.split(')').next().is_some_and(|flags| flags.contains('s'));
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut chars = pattern.chars().peekable();
     let mut class_depth = 0_usize;
@@ -322,28 +339,62 @@ mod tests {
     use datafusion_common::ScalarValue;
 
     use super::*;
-    use crate::testing::{call, check, int, text};
+    use crate::testing::{call, check, int};
 
     #[test]
     fn groups_are_extracted() {
         use crate::testing::text as s;
-        check("REGEXP_EXTRACT", &[s("foothebar"), s("foo(.*?)(bar)"), int(2)], Some("bar"));
-        check("REGEXP_EXTRACT", &[s("foothebar"), s("foo(.*?)(bar)")], Some("foothebar"));
-        check("REGEXP_EXTRACT", &[s("foothebar"), s("foo(.*?)(bar)"), int(3)], None);
+        check(
+            "REGEXP_EXTRACT",
+            &[s("foothebar"), s("foo(.*?)(bar)"), int(2)],
+            Some("bar"),
+        );
+        check(
+            "REGEXP_EXTRACT",
+            &[s("foothebar"), s("foo(.*?)(bar)")],
+            Some("foothebar"),
+        );
+        check(
+            "REGEXP_EXTRACT",
+            &[s("foothebar"), s("foo(.*?)(bar)"), int(3)],
+            None,
+        );
         check("REGEXP_EXTRACT", &[s("foothebar"), s("(x"), int(1)], None);
-        check("REGEXP_EXTRACT", &[s("channel_id=12&x"), s("(&|^)channel_id=([^&]*)"), int(2)], Some("12"));
-        check("REGEXP_EXTRACT", &[s("none"), s("(&|^)channel_id=([^&]*)"), int(2)], None);
-        check("REGEXP_REPLACE", &[s("foobar"), s("oo|ar"), s("$1")], Some("f$1b$1"));
+        check(
+            "REGEXP_EXTRACT",
+            &[s("channel_id=12&x"), s("(&|^)channel_id=([^&]*)"), int(2)],
+            Some("12"),
+        );
+        check(
+            "REGEXP_EXTRACT",
+            &[s("none"), s("(&|^)channel_id=([^&]*)"), int(2)],
+            None,
+        );
+        check(
+            "REGEXP_REPLACE",
+            &[s("foobar"), s("oo|ar"), s("$1")],
+            Some("f$1b$1"),
+        );
         check("REGEXP_SUBSTR", &[s("a12b34"), s("\\d+")], Some("12"));
         let truth = |t: &str, p: &str, expected| {
-            assert_eq!(call("REGEXP", &[s(t), s(p)]), Ok(ScalarValue::Boolean(expected)), "{t} {p}");
+            assert_eq!(
+                call("REGEXP", &[s(t), s(p)]),
+                Ok(ScalarValue::Boolean(expected)),
+                "{t} {p}"
+            );
         };
         truth("hello", "l+", Some(true));
         truth("hello", "", Some(false));
         truth("hello", "(", None);
         truth("٣", "\\d", Some(false));
-        assert_eq!(call("REGEXP_COUNT", &[s("abab"), s("ab")]), Ok(ScalarValue::Int32(Some(2))));
-        assert_eq!(call("REGEXP_INSTR", &[s("xäab"), s("ab")]), Ok(ScalarValue::Int32(Some(3))));
+        assert_eq!(
+            call("REGEXP_COUNT", &[s("abab"), s("ab")]),
+            Ok(ScalarValue::Int32(Some(2)))
+        );
+        assert_eq!(
+            call("REGEXP_INSTR", &[s("xäab"), s("ab")]),
+            Ok(ScalarValue::Int32(Some(3)))
+        );
     }
 
     #[test]
@@ -351,7 +402,15 @@ mod tests {
         for pattern in ["a(?=b)", "(?<!x)a", "(a)\\1", "a*+", "a?+", "\\Ga"] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
-        for pattern in ["a+?", "(?<name>a)", "(?i)a", "[+*]+", "a\\+", "\\Qa.b\\E", "[\\w.]+@x"] {
+        for pattern in [
+            "a+?",
+            "(?<name>a)",
+            "(?i)a",
+            "[+*]+",
+            "a\\+",
+            "\\Qa.b\\E",
+            "[\\w.]+@x",
+        ] {
             assert!(compile(pattern).is_ok(), "{pattern}: {:?}", compile(pattern));
         }
         assert!(compile("\\Qa.b\\E").is_ok_and(|r| r.is_match("a.b") && !r.is_match("axb")));
@@ -367,7 +426,10 @@ mod tests {
             ("[0-9]+", None, "123", "12a"),
         ] {
             let regex = compile(&of_similar(pattern, escape).expect("well-formed")).expect("compiles");
-            assert!(regex.is_match(matching) && !regex.is_match(other), "{pattern} {regex}");
+            assert!(
+                regex.is_match(matching) && !regex.is_match(other),
+                "{pattern} {regex}"
+            );
         }
     }
 }

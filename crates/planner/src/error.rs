@@ -198,6 +198,10 @@ fn of_schema(error: SchemaError, at: Location) -> Problem {
 
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end_matches('.');
+    // What a function of ours says of its arguments comes wrapped.
+    let line = line.split("coercion failed with: ").last().unwrap_or(line);
+    let line = line.strip_prefix("Error during planning: ").unwrap_or(line);
+    let line = line.split(". No function matches").next().unwrap_or(line);
     lowercase_first(&in_sql_types(line))
 }
 
@@ -218,7 +222,7 @@ fn in_sql_types(text: &str) -> String {
         ("Timestamp(Millisecond, None)", "TIMESTAMP(3)"),
     ];
     let words = text.split(' ').map(|word| {
-        let bare = word.trim_matches(|c: char| ",;'.".contains(c));
+        let bare = word.trim_matches(|c: char| ",:;'.".contains(c));
         match TYPES.iter().find(|(arrow, _)| *arrow == bare) {
             Some((arrow, sql)) => word.replacen(arrow, sql, 1),
             None => word.to_owned(),

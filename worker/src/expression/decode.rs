@@ -1,4 +1,4 @@
-//! Bytes to expressions, with DataFusion's default scalar functions.
+//! Bytes to expressions, with Flink's functions and DataFusion's.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,6 @@ use std::{
 use arrow_schema::Schema;
 use datafusion_common::DataFusionError;
 use datafusion_execution::{TaskContext, config::SessionConfig, runtime_env::RuntimeEnv};
-use datafusion_functions::all_default_functions;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_proto::{
     physical_plan::{DefaultPhysicalExtensionCodec, from_proto::parse_physical_expr},
@@ -17,20 +16,13 @@ use datafusion_proto::{
 use prost::Message;
 use weir_model::Failure;
 
-/// The functions that expressions may name. Immutable: made once because it holds some 150 of them.
+/// The functions that expressions may name. Immutable: made once because it holds some 250 of them.
 static FUNCTIONS: LazyLock<TaskContext> = LazyLock::new(|| {
-    let functions = all_default_functions()
-        .into_iter()
-        .flat_map(|f| {
-            let names: Vec<_> = f.aliases().iter().cloned().chain([f.name().to_owned()]).collect();
-            names.into_iter().map(move |name| (name, Arc::clone(&f)))
-        })
-        .collect();
     TaskContext::new(
         None,
         "weir".into(),
         SessionConfig::new(),
-        functions,
+        weir_functions::registry(),
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),

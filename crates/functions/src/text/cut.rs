@@ -39,7 +39,11 @@ fn chars(text: &str, from: i64, to: i64) -> &str {
 /// `SUBSTRING(text, from [, length])`: 0 is the first character too, negative positions count from the end.
 pub(super) fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, from) = (call.text(0)?, call.values::<Int64Type>(1)?);
-    let len = if call.count() > 2 { Some(call.values::<Int64Type>(2)?) } else { None };
+    let len = if call.count() > 2 {
+        Some(call.values::<Int64Type>(2)?)
+    } else {
+        None
+    };
     call.texts(|row, out| {
         let (text, from) = (text.get(row)?, from.get(row)?);
         let len = match &len {
@@ -132,7 +136,11 @@ pub(super) fn reverse(call: &Call<'_>) -> Result<ArrayRef> {
 /// `OVERLAY(text PLACING other FROM position [FOR length])`.
 pub(super) fn overlay(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, other, from) = (call.text(0)?, call.text(1)?, call.values::<Int64Type>(2)?);
-    let len = if call.count() > 3 { Some(call.values::<Int64Type>(3)?) } else { None };
+    let len = if call.count() > 3 {
+        Some(call.values::<Int64Type>(3)?)
+    } else {
+        None
+    };
     call.texts(|row, out| {
         let (text, other, from) = (text.get(row)?, other.get(row)?, from.get(row)?);
         let len = match &len {
@@ -158,7 +166,11 @@ pub(super) fn initcap(call: &Call<'_>) -> Result<ArrayRef> {
     call.texts(|row, out| {
         let mut inside = false;
         out.extend(text.get(row)?.chars().map(|c| {
-            let changed = if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
+            let changed = if inside {
+                c.to_ascii_lowercase()
+            } else {
+                c.to_ascii_uppercase()
+            };
             inside = c.is_ascii_alphanumeric();
             changed
         }));
@@ -173,7 +185,11 @@ fn all_texts<'a>(call: &Call<'a>) -> Result<Vec<Text<'a>>> {
 /// Null if any is.
 pub(super) fn concat(call: &Call<'_>) -> Result<ArrayRef> {
     let parts = all_texts(call)?;
-    call.texts(|row, out| parts.iter().try_for_each(|part| part.get(row).map(|part| out.push_str(part))))
+    call.texts(|row, out| {
+        parts
+            .iter()
+            .try_for_each(|part| part.get(row).map(|part| out.push_str(part)))
+    })
 }
 
 /// Leaves nulls out; null if the separator is.
@@ -194,7 +210,9 @@ pub(super) fn concat_ws(call: &Call<'_>) -> Result<ArrayRef> {
 /// The `n`th of the texts, from 1.
 pub(super) fn elt(call: &Call<'_>) -> Result<ArrayRef> {
     let index = call.values::<Int64Type>(0)?;
-    let texts = (1..call.count()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
+    let texts = (1..call.count())
+        .map(|i| call.text(i))
+        .collect::<Result<Vec<_>>>()?;
     call.texts(|row, out| {
         let index = usize::try_from(index.get(row)?).ok()?.checked_sub(1)?;
         out.push_str(texts.get(index)?.get(row)?);
@@ -238,7 +256,11 @@ pub(super) fn rtrim(call: &Call<'_>) -> Result<ArrayRef> {
 /// Takes any of the characters off; blanks unless they are given.
 fn trim_ends(call: &Call<'_>, start: bool, end: bool) -> Result<ArrayRef> {
     let text = call.text(0)?;
-    let given = if call.count() > 1 { call.text(1)? } else { Text::One(Some(" ")) };
+    let given = if call.count() > 1 {
+        call.text(1)?
+    } else {
+        Text::One(Some(" "))
+    };
     call.texts(|row, out| {
         let (mut text, given) = (text.get(row)?, given.get(row)?);
         if start {
@@ -248,15 +270,6 @@ fn trim_ends(call: &Call<'_>, start: bool, end: bool) -> Result<ArrayRef> {
             text = text.trim_end_matches(|c| given.contains(c));
         }
         out.push_str(text);
-        Some(())
-    })
-}
-
-/// `CAST(boolean AS STRING)`.
-pub(super) fn bool_text(call: &Call<'_>) -> Result<ArrayRef> {
-    let value = call.bools(0)?;
-    call.texts(|row, out| {
-        out.push_str(if value.get(row)? { "TRUE" } else { "FALSE" });
         Some(())
     })
 }

@@ -35,7 +35,11 @@ pub(super) fn instr(call: &Call<'_>) -> Result<ArrayRef> {
 /// `LOCATE(needle, text [, from])` and `POSITION(needle IN text)`.
 pub(super) fn locate(call: &Call<'_>) -> Result<ArrayRef> {
     let (needle, text) = (call.text(0)?, call.text(1)?);
-    let from = if call.count() > 2 { Some(call.values::<Int64Type>(2)?) } else { None };
+    let from = if call.count() > 2 {
+        Some(call.values::<Int64Type>(2)?)
+    } else {
+        None
+    };
     Ok(call.numbers::<Int32Type>(|row| {
         let from = match &from {
             Some(from) => from.get(row)?.saturating_sub(1),
@@ -76,10 +80,13 @@ pub(super) fn translate(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     call.texts(|row, out| {
         let (text, from, to) = (text.get(row)?, from.get(row)?, to.get(row)?);
-        out.extend(text.chars().filter_map(|c| match from.chars().position(|f| f == c) {
-            Some(place) => to.chars().nth(place),
-            None => Some(c),
-        }));
+        out.extend(
+            text.chars()
+                .filter_map(|c| match from.chars().position(|f| f == c) {
+                    Some(place) => to.chars().nth(place),
+                    None => Some(c),
+                }),
+        );
         Some(())
     })
 }
@@ -100,7 +107,12 @@ pub(super) fn split_index(call: &Call<'_>) -> Result<ArrayRef> {
         DataType::Null => by_text(Text::One(None)),
         DataType::Int32 => {
             let code = call.values::<Int32Type>(1)?;
-            split_by_code(call, text, |row| code.get(row).map(i64::from), |row| index.get(row))
+            split_by_code(
+                call,
+                text,
+                |row| code.get(row).map(i64::from),
+                |row| index.get(row),
+            )
         }
         DataType::Int64 => {
             let code = call.values::<Int64Type>(1)?;
@@ -149,11 +161,15 @@ fn nth_part(text: &str, separator: u8, index: usize) -> Option<&str> {
 }
 
 pub(super) fn is_alpha(call: &Call<'_>) -> Result<ArrayRef> {
-    test(call, |text| !text.is_empty() && text.chars().all(char::is_alphabetic))
+    test(call, |text| {
+        !text.is_empty() && text.chars().all(char::is_alphabetic)
+    })
 }
 
 pub(super) fn is_digit(call: &Call<'_>) -> Result<ArrayRef> {
-    test(call, |text| !text.is_empty() && text.chars().all(char::is_numeric))
+    test(call, |text| {
+        !text.is_empty() && text.chars().all(char::is_numeric)
+    })
 }
 
 pub(super) fn is_decimal(call: &Call<'_>) -> Result<ArrayRef> {

@@ -8,14 +8,16 @@ mod find;
 
 use crate::define::{BOOL, Def, INT, TEXT, Takes, def};
 
-use Takes::{Bool, Int, Text};
+use Takes::{Int, Text};
 
 pub(crate) const FUNCTIONS: &[Def] = &[
     def("ASCII", &[Text], INT, cut::ascii),
     def("BTRIM", &[Text, Text], TEXT, cut::trim).optional(1),
     def("CHR", &[Int], TEXT, cut::chr),
     def("CONCAT", &[Text], TEXT, cut::concat).repeats(),
-    def("CONCAT_WS", &[Text, Text], TEXT, cut::concat_ws).repeats().optional(1),
+    def("CONCAT_WS", &[Text, Text], TEXT, cut::concat_ws)
+        .repeats()
+        .optional(1),
     def("ELT", &[Int, Text], TEXT, cut::elt).repeats(),
     def("INITCAP", &[Text], TEXT, cut::initcap),
     def("LEFT", &[Text, Int], TEXT, cut::left),
@@ -38,7 +40,6 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     def("IS_ALPHA", &[Text], BOOL, find::is_alpha),
     def("IS_DECIMAL", &[Text], BOOL, find::is_decimal),
     def("IS_DIGIT", &[Text], BOOL, find::is_digit),
-    def("$BOOL_TEXT", &[Bool], TEXT, cut::bool_text),
 ];
 
 #[cfg(test)]
@@ -68,11 +69,19 @@ mod tests {
         check("RPAD", &[s("hi"), int(5), s("")], None);
         check("LPAD", &[s("hi"), int(-1), s("x")], None);
         check("OVERLAY", &[s("xxxxxtest"), s("xxxx"), int(6)], Some("xxxxxxxxx"));
-        check("OVERLAY", &[s("xxxxxtest"), s("xxxx"), int(6), int(2)], Some("xxxxxxxxxst"));
+        check(
+            "OVERLAY",
+            &[s("xxxxxtest"), s("xxxx"), int(6), int(2)],
+            Some("xxxxxxxxxst"),
+        );
         check("OVERLAY", &[s("abc"), s("x"), int(9)], Some("abc"));
         check("INITCAP", &[s("HELLO wORLD 1st-x")], Some("Hello World 1st-X"));
         check("CONCAT", &[s("a"), s(None::<&str>), s("b")], None);
-        check("CONCAT_WS", &[s("~"), s("a"), s(None::<&str>), s("b")], Some("a~b"));
+        check(
+            "CONCAT_WS",
+            &[s("~"), s("a"), s(None::<&str>), s("b")],
+            Some("a~b"),
+        );
         check("CONCAT_WS", &[s(None::<&str>), s("a")], None);
         check("CHR", &[int(97)], Some("a"));
         check("CHR", &[int(353)], Some("a"));
@@ -97,11 +106,19 @@ mod tests {
         check("SPLIT_INDEX", &[s("a--b--"), s("--"), int(2)], Some(""));
         check("SPLIT_INDEX", &[s("a b"), s(""), int(1)], Some("b"));
         check("SPLIT_INDEX", &[s("a,b"), int(44), int(1)], Some("b"));
-        check("REPLACE", &[s("hello world"), s("world"), s("flink")], Some("hello flink"));
+        check(
+            "REPLACE",
+            &[s("hello world"), s("world"), s("flink")],
+            Some("hello flink"),
+        );
         check("REPLACE", &[s("ab"), s(""), s("x")], Some("xaxbx"));
         check("TRANSLATE", &[s("www.a.org"), s("wapor"), s("W")], Some("WWW..g"));
         let number = |name, args: &[ScalarValue], expected| {
-            assert_eq!(call(name, args), Ok(ScalarValue::Int32(expected)), "{name} of {args:?}");
+            assert_eq!(
+                call(name, args),
+                Ok(ScalarValue::Int32(expected)),
+                "{name} of {args:?}"
+            );
         };
         number("INSTR", &[s("äbcb"), s("b")], Some(2));
         number("INSTR", &[s("abc"), s("x")], Some(0));
@@ -110,7 +127,11 @@ mod tests {
         number("ASCII", &[s("abc")], Some(97));
         number("ASCII", &[s("")], Some(0));
         let truth = |name, arg: &str, expected| {
-            assert_eq!(call(name, &[s(arg)]), Ok(ScalarValue::Boolean(Some(expected))), "{name} {arg}");
+            assert_eq!(
+                call(name, &[s(arg)]),
+                Ok(ScalarValue::Boolean(Some(expected))),
+                "{name} {arg}"
+            );
         };
         truth("IS_DIGIT", "12", true);
         truth("IS_DIGIT", "1.2", false);

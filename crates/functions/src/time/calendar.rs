@@ -85,9 +85,8 @@ pub(super) fn months_between(from: Reading, to: Reading) -> i64 {
     }
     let (a, b) = (from.date(), to.date());
     let months = i64::from(b.year() - a.year()) * 12 + i64::from(b.month()) - i64::from(a.month());
-    let reached = add_months(from.days, months).is_some_and(|days| {
-        days < to.days || (days == to.days && from.nanos <= to.nanos)
-    });
+    let reached = add_months(from.days, months)
+        .is_some_and(|days| days < to.days || (days == to.days && from.nanos <= to.nanos));
     if reached { months } else { months - 1 }
 }
 
@@ -134,7 +133,10 @@ impl Readings {
         }
         let units = self.units.value(row);
         Some(match self.scale {
-            Scale::Days => Reading { days: units, nanos: 0 },
+            Scale::Days => Reading {
+                days: units,
+                nanos: 0,
+            },
             Scale::PerSecond(per_second) => Reading::of(units, per_second),
         })
     }

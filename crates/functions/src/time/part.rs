@@ -77,12 +77,20 @@ pub(super) fn decade(at: Reading) -> i64 {
 
 pub(super) fn century(at: Reading) -> i64 {
     let year = year(at);
-    if year > 0 { (year + 99) / 100 } else { (year - 99) / 100 }
+    if year > 0 {
+        (year + 99) / 100
+    } else {
+        (year - 99) / 100
+    }
 }
 
 pub(super) fn millennium(at: Reading) -> i64 {
     let year = year(at);
-    if year > 0 { (year + 999) / 1_000 } else { (year - 999) / 1_000 }
+    if year > 0 {
+        (year + 999) / 1_000
+    } else {
+        (year - 999) / 1_000
+    }
 }
 
 /// Seconds since 1970.
@@ -166,8 +174,9 @@ fn later(at: Reading, unit: Unit, times: i64) -> Option<Reading> {
 fn times(call: &Call<'_>, mut of: impl FnMut(usize) -> Option<Reading>) -> Result<ArrayRef> {
     let units: arrow_array::Int64Array = match call.result {
         DataType::Date32 => {
-            let days: arrow_array::Int32Array =
-                (0..call.rows).map(|row| i32::try_from(of(row)?.days).ok()).collect();
+            let days: arrow_array::Int32Array = (0..call.rows)
+                .map(|row| i32::try_from(of(row)?.days).ok())
+                .collect();
             return Ok(arrow_cast::cast(&days, &DataType::Date32)?);
         }
         DataType::Timestamp(unit, _) => {
@@ -189,13 +198,21 @@ pub(super) fn ceil(call: &Call<'_>) -> Result<ArrayRef> {
     times(call, |row| {
         let at = at.get(row)?;
         let down = round_down(at, unit)?;
-        if down == at { Some(at) } else { later(down, unit, 1) }
+        if down == at {
+            Some(at)
+        } else {
+            later(down, unit, 1)
+        }
     })
 }
 
 /// `$TIMESTAMPADD(count, time, unit)`.
 pub(super) fn add(call: &Call<'_>) -> Result<ArrayRef> {
-    let (count, at, unit) = (call.values::<Int64Type>(0)?, Readings::new(call, 1)?, Unit::of(call, 2)?);
+    let (count, at, unit) = (
+        call.values::<Int64Type>(0)?,
+        Readings::new(call, 1)?,
+        Unit::of(call, 2)?,
+    );
     times(call, |row| later(at.get(row)?, unit, count.get(row)?))
 }
 

@@ -4,13 +4,31 @@ use std::fmt::Write as _;
 
 use chrono::{Datelike, NaiveDate};
 
-use super::calendar::{NANOS, Reading, civil};
+use super::calendar::{DAY_NANOS, NANOS, Reading, civil};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// A pattern, taken apart.
 #[derive(Clone, Debug)]
@@ -24,8 +42,12 @@ enum Piece {
     ShortYear,
     /// Digits after the second.
     Fraction(usize),
-    Month { full: bool },
-    Weekday { full: bool },
+    Month {
+        full: bool,
+    },
+    Weekday {
+        full: bool,
+    },
     HalfDay,
     Era,
 }
@@ -57,8 +79,8 @@ impl Pattern {
         while let Some(first) = rest.chars().next() {
             let run = rest.chars().take_while(|c| *c == first).count();
             if first == '\'' {
-                let (literal, after) =
-                    quoted(rest).ok_or_else(|| format!("the date pattern '{text}' has a quote without an end"))?;
+                let (literal, after) = quoted(rest)
+                    .ok_or_else(|| format!("the date pattern '{text}' has a quote without an end"))?;
                 pieces.push(Piece::Literal(literal));
                 rest = after;
                 continue;
@@ -71,7 +93,9 @@ impl Pattern {
                     )
                 })?);
             } else if "[]{}#".contains(first) {
-                return Err(format!("the date pattern '{text}' has '{first}', which is not supported: quote it"));
+                return Err(format!(
+                    "the date pattern '{text}' has '{first}', which is not supported: quote it"
+                ));
             } else {
                 pieces.push(Piece::Literal(first.to_string().repeat(run)));
             }
@@ -99,7 +123,7 @@ impl Pattern {
             );
             rest = piece.read(rest, adjacent, lenient, &mut parts)?;
         }
-        (lenient || rest.is_empty()).then(|| parts.reading())?
+        (lenient || rest.is_empty()).then(|| parts.reading(lenient))?
     }
 }
 
@@ -154,7 +178,11 @@ impl Field {
         let one_if_zero = |n: i64, otherwise: i64| if n == 0 { otherwise } else { n };
         match self {
             // The year of the era, as `y` says.
-            Self::Year => i64::from(if date.year() > 0 { date.year() } else { 1 - date.year() }),
+            Self::Year => i64::from(if date.year() > 0 {
+                date.year()
+            } else {
+                1 - date.year()
+            }),
             Self::Quarter => i64::from(date.month0() / 3 + 1),
             Self::Month => i64::from(date.month()),
             Self::Day => i64::from(date.day()),
@@ -194,9 +222,17 @@ impl Piece {
         match self {
             Self::Literal(literal) => text.strip_prefix(literal.as_str()),
             Self::Number(field, width) => {
-                let most = if adjacent { *width } else { (*width).max(field.most_digits()) };
+                let most = if adjacent {
+                    *width
+                } else {
+                    (*width).max(field.most_digits())
+                };
                 let least = if lenient { 1 } else { *width };
-                let most = if *width > 1 && !lenient && *field != Field::Year { *width } else { most };
+                let most = if *width > 1 && !lenient && *field != Field::Year {
+                    *width
+                } else {
+                    most
+                };
                 let (number, rest) = number(text, least, most)?;
                 parts.set(*field, number);
                 Some(rest)
@@ -210,7 +246,11 @@ impl Piece {
                 let (number, rest) = number(text, if lenient { 1 } else { *digits }, *digits)?;
                 let read = text.len() - rest.len();
                 // A lenient reader takes `.5` for 5 milliseconds, as Java's does.
-                let scale = if lenient && *digits == 3 { 6 } else { 9 - read as u32 };
+                let scale = if lenient && *digits == 3 {
+                    6
+                } else {
+                    9 - read as u32
+                };
                 parts.nano = number * 10_i64.pow(scale);
                 Some(rest)
             }
@@ -310,25 +350,39 @@ impl Parts {
         }
     }
 
-    fn reading(self) -> Option<Reading> {
-        let year = self.year.unwrap_or(1970);
-        let days = match self.day_of_year {
-            Some(day) => NaiveDate::from_yo_opt(i32::try_from(year).ok()?, u32::try_from(day).ok()?)
-                .map(super::calendar::days)?,
-            None => {
-                let month = u32::try_from(self.month.unwrap_or(1)).ok()?;
-                civil(year, month, u32::try_from(self.day.unwrap_or(1)).ok()?)?
-            }
-        };
+    /// Lenient, a month, a day or an hour beyond the last one counts on from it, as Java's does.
+    fn reading(self, lenient: bool) -> Option<Reading> {
         let hour = match (self.hour, self.half_hour) {
             (Some(hour), _) => hour,
             (None, Some(hour)) => hour + if self.afternoon == Some(true) { 12 } else { 0 },
             (None, None) => 0,
         };
         let valid = hour < 24 && self.minute < 60 && self.second < 60 && self.nano < NANOS;
-        valid.then_some(Reading {
-            days,
-            nanos: (hour * 3_600 + self.minute * 60 + self.second) * NANOS + self.nano,
+        if !valid && !lenient {
+            return None;
+        }
+        let time = (hour * 3_600 + self.minute * 60 + self.second) * NANOS + self.nano;
+        Some(Reading {
+            days: self.days(lenient)? + time.div_euclid(DAY_NANOS),
+            nanos: time.rem_euclid(DAY_NANOS),
         })
+    }
+
+    fn days(&self, lenient: bool) -> Option<i64> {
+        let year = self.year.unwrap_or(1970);
+        if let Some(day) = self.day_of_year {
+            let date = NaiveDate::from_yo_opt(i32::try_from(year).ok()?, u32::try_from(day).ok()?)?;
+            return Some(super::calendar::days(date));
+        }
+        let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
+        if lenient {
+            let first = civil(
+                year + (month - 1).div_euclid(12),
+                (month - 1).rem_euclid(12) as u32 + 1,
+                1,
+            )?;
+            return Some(first + day - 1);
+        }
+        civil(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
     }
 }

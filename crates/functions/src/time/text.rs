@@ -55,13 +55,18 @@ pub(super) fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
         let text = call.text(0)?;
         return call.try_texts(|row, out| {
             let at = text.get(row).and_then(read_timestamp);
-            Ok(patterns.get(row)?.zip(at).map(|(pattern, at)| pattern.write(at, out)))
+            Ok(patterns
+                .get(row)?
+                .zip(at)
+                .map(|(pattern, at)| pattern.write(at, out)))
         });
     }
     let times = Readings::new(call, 0)?;
     call.try_texts(|row, out| {
         let pattern = patterns.get(row)?;
-        Ok(pattern.zip(times.get(row)).map(|(pattern, at)| pattern.write(at, out)))
+        Ok(pattern
+            .zip(times.get(row))
+            .map(|(pattern, at)| pattern.write(at, out)))
     })
 }
 
@@ -69,7 +74,10 @@ pub(super) fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
     let (seconds, mut patterns) = (call.values::<Int64Type>(0)?, Patterns::new(call, 1, SECONDS)?);
     call.try_texts(|row, out| {
         let at = seconds.get(row).map(|seconds| Reading::of(seconds, 1));
-        Ok(patterns.get(row)?.zip(at).map(|(pattern, at)| pattern.write(at, out)))
+        Ok(patterns
+            .get(row)?
+            .zip(at)
+            .map(|(pattern, at)| pattern.write(at, out)))
     })
 }
 
@@ -81,7 +89,9 @@ pub(super) fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
     let mut patterns = Patterns::new(call, 1, SECONDS)?;
     call.try_numbers::<Date32Type>(|row| {
         let pattern = patterns.get(row)?;
-        let at = pattern.zip(text.get(row)).and_then(|(pattern, text)| pattern.read(text, true));
+        let at = pattern
+            .zip(text.get(row))
+            .and_then(|(pattern, text)| pattern.read(text, true));
         Ok(at.and_then(|at| i32::try_from(at.days).ok()))
     })
 }
@@ -89,12 +99,16 @@ pub(super) fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
 pub(super) fn to_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
     let text = call.text(0)?;
     if call.count() == 1 {
-        return Ok(call.numbers::<TimestampMillisecondType>(|row| read_timestamp(text.get(row)?)?.units(1_000)));
+        return Ok(
+            call.numbers::<TimestampMillisecondType>(|row| read_timestamp(text.get(row)?)?.units(1_000))
+        );
     }
     let mut patterns = Patterns::new(call, 1, SECONDS)?;
     call.try_numbers::<TimestampMillisecondType>(|row| {
         let pattern = patterns.get(row)?;
-        let at = pattern.zip(text.get(row)).and_then(|(pattern, text)| pattern.read(text, false));
+        let at = pattern
+            .zip(text.get(row))
+            .and_then(|(pattern, text)| pattern.read(text, false));
         Ok(at.and_then(|at| at.units(1_000)))
     })
 }
@@ -130,7 +144,8 @@ pub(super) fn to_timestamp_ltz(call: &Call<'_>) -> Result<ArrayRef> {
         DataType::Float32 | DataType::Float64 => {
             let column = arrow_cast::cast(&column, &DataType::Float64)?;
             let numbers = Values::Many(column.as_primitive::<Float64Type>());
-            Ok(call.numbers::<TimestampMillisecondType>(|row| Some((numbers.get(row)? * factor as f64) as i64)))
+            Ok(call
+                .numbers::<TimestampMillisecondType>(|row| Some((numbers.get(row)? * factor as f64) as i64)))
         }
         DataType::Decimal128(_, scale) => {
             let divisor = 10_i128.pow(u32::from(scale.unsigned_abs()));
@@ -147,14 +162,25 @@ pub(super) fn to_timestamp_ltz(call: &Call<'_>) -> Result<ArrayRef> {
 fn ltz_of_text(call: &Call<'_>) -> Result<ArrayRef> {
     let text = call.text(0)?;
     if call.count() == 1 {
-        return Ok(call.numbers::<TimestampMillisecondType>(|row| read_timestamp(text.get(row)?)?.units(1_000)));
+        return Ok(
+            call.numbers::<TimestampMillisecondType>(|row| read_timestamp(text.get(row)?)?.units(1_000))
+        );
     }
     let mut patterns = Patterns::new(call, 1, SECONDS)?;
-    let mut zones = Zones::new(if call.count() > 2 { call.text(2)? } else { Text::One(Some("UTC")) });
+    let mut zones = Zones::new(if call.count() > 2 {
+        call.text(2)?
+    } else {
+        Text::One(Some("UTC"))
+    });
     call.try_numbers::<TimestampMillisecondType>(|row| {
         let pattern = patterns.get(row)?;
-        let at = pattern.zip(text.get(row)).and_then(|(pattern, text)| pattern.read(text, false));
-        Ok(at.zip(zones.get(row)?).and_then(|(at, zone)| zone.to_utc(at)).and_then(|at| at.units(1_000)))
+        let at = pattern
+            .zip(text.get(row))
+            .and_then(|(pattern, text)| pattern.read(text, false));
+        Ok(at
+            .zip(zones.get(row)?)
+            .and_then(|(at, zone)| zone.to_utc(at))
+            .and_then(|at| at.units(1_000)))
     })
 }
 
@@ -167,7 +193,10 @@ enum Zone {
 
 impl Zone {
     fn parse(name: &str) -> Result<Self> {
-        let offset = name.strip_prefix("GMT").or_else(|| name.strip_prefix("UTC")).unwrap_or(name);
+        let offset = name
+            .strip_prefix("GMT")
+            .or_else(|| name.strip_prefix("UTC"))
+            .unwrap_or(name);
         let fixed = || {
             let (sign, digits) = match offset.split_at_checked(1)? {
                 ("+", digits) => (1, digits),
@@ -182,7 +211,10 @@ impl Zone {
         }
         match fixed() {
             Some(seconds) => Ok(Self::Fixed(seconds)),
-            None => name.parse().map(Self::Named).or_else(|_| exec_err!("there is no time zone '{name}'")),
+            None => name
+                .parse()
+                .map(Self::Named)
+                .or_else(|_| exec_err!("there is no time zone '{name}'")),
         }
     }
 
@@ -258,7 +290,10 @@ pub(super) fn convert_tz(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(text), Some(from), Some(to)) = (text.get(row), from.get(row)?, to.get(row)?) else {
             return Ok(None);
         };
-        let at = pattern.read(text, true).and_then(|at| from.to_utc(at)).and_then(|at| to.from_utc(at));
+        let at = pattern
+            .read(text, true)
+            .and_then(|at| from.to_utc(at))
+            .and_then(|at| to.from_utc(at));
         Ok(at.map(|at| pattern.write(at, out)))
     })
 }
@@ -317,7 +352,7 @@ fn read_timestamp(text: &str) -> Option<Reading> {
 }
 
 /// `CAST(time AS STRING)`: as many digits after the second as the type has.
-pub(super) fn time_text(call: &Call<'_>) -> Result<ArrayRef> {
+pub(crate) fn time_text(call: &Call<'_>) -> Result<ArrayRef> {
     let data_type = call.args[0].data_type();
     let (has_date, unit) = match &data_type {
         DataType::Date32 => (true, None),

@@ -6,111 +6,73 @@ use std::{
 };
 
 use datafusion_expr::ScalarUDF;
-use datafusion_functions::all_default_functions;
 
 /// Flink's name (lowercase) and DataFusion's. Only functions that mean the same in both, or that
 /// [`desugar`](crate::parse::desugar) makes mean the same.
 const SCALAR: &[(&str, &str)] = &[
     ("abs", "abs"),
     ("acos", "acos"),
-    ("ascii", "ascii"),
     ("asin", "asin"),
     ("atan", "atan"),
     ("atan2", "atan2"),
-    ("btrim", "btrim"),
     ("cbrt", "cbrt"),
     ("ceil", "ceil"),
     ("ceiling", "ceil"),
     ("char_length", "character_length"),
     ("character_length", "character_length"),
-    ("chr", "chr"),
     ("coalesce", "coalesce"),
-    ("concat_ws", "concat_ws"),
     ("cos", "cos"),
     ("cosh", "cosh"),
     ("cot", "cot"),
     ("degrees", "degrees"),
-    ("endswith", "ends_with"),
     ("exp", "exp"),
     ("floor", "floor"),
+    ("greatest", "greatest"),
     ("ifnull", "nvl"),
-    ("initcap", "initcap"),
-    ("instr", "strpos"),
-    ("left", "left"),
+    ("least", "least"),
     ("ln", "ln"),
     ("log10", "log10"),
     ("log2", "log2"),
     ("lower", "lower"),
-    ("lpad", "lpad"),
-    ("ltrim", "ltrim"),
-    ("md5", "md5"),
     ("nullif", "nullif"),
-    ("overlay", "overlay"),
     ("pi", "pi"),
-    ("position", "strpos"),
     ("power", "power"),
     ("radians", "radians"),
-    ("regexp", "regexp_like"),
-    ("regexp_replace", "regexp_replace"),
-    ("repeat", "repeat"),
-    ("replace", "replace"),
-    ("reverse", "reverse"),
-    ("right", "right"),
     ("round", "round"),
-    ("rpad", "rpad"),
-    ("rtrim", "rtrim"),
     ("sign", "signum"),
     ("sin", "sin"),
     ("sinh", "sinh"),
     ("sqrt", "sqrt"),
-    ("startswith", "starts_with"),
-    ("substr", "substr"),
-    ("substring", "substr"),
     ("tan", "tan"),
     ("tanh", "tanh"),
-    ("translate", "translate"),
-    ("trim", "btrim"),
     ("truncate", "trunc"),
     ("upper", "upper"),
 ];
 
-/// Functions that are rewritten to operators and other functions before planning.
-pub(crate) const REWRITTEN: &[&str] = &[
-    "mod",
-    "concat",
-    "if",
-    "year",
-    "quarter",
-    "month",
-    "week",
-    "dayofmonth",
-    "dayofyear",
-    "hour",
-    "minute",
-    "second",
-    "date_format",
-    "to_timestamp_ltz",
-];
+/// Other names of functions.
+const ALIASES: &[(&str, &str)] = &[("SUBSTR", "SUBSTRING"), ("TRIM", "BTRIM"), ("RLIKE", "REGEXP")];
 
-/// What the rewriting itself needs.
-const INTERNAL: &[&str] = &["date_part", "to_char", "date_bin"];
+/// Functions that are rewritten to operators and other functions before planning.
+const REWRITTEN: &[&str] = &["mod", "if", "timestampadd", "timestampdiff"];
+
+/// What windows need.
+const INTERNAL: &[&str] = &["date_bin"];
 
 /// The aggregate functions.
 pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg"];
 
-static BY_NAME: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
-    let mut by_name = HashMap::new();
-    for function in all_default_functions() {
-        for alias in function.aliases() {
-            by_name.insert(alias.clone(), Arc::clone(&function));
-        }
-        by_name.insert(function.name().to_owned(), Arc::clone(&function));
-    }
-    by_name
-});
+static BY_NAME: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(weir_functions::registry);
 
-/// The function of that name, in any case.
+/// The function of that name, in any case: one with Flink's semantics, or DataFusion's where that has them.
 pub(crate) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
+    let upper = name.to_uppercase();
+    let own = ALIASES
+        .iter()
+        .find(|(alias, _)| *alias == upper)
+        .map_or(upper.as_str(), |(_, own)| own);
+    if let Some(function) = weir_functions::function(own) {
+        return Some(Arc::clone(function));
+    }
     let name = name.to_lowercase();
     let target = SCALAR
         .iter()
@@ -127,8 +89,17 @@ pub(crate) fn registry() -> HashMap<String, Arc<ScalarUDF>> {
 
 /// Whether people may call it.
 pub(crate) fn is_scalar(name: &str) -> bool {
-    let name = name.to_lowercase();
-    REWRITTEN.contains(&name.as_str()) || SCALAR.iter().any(|(flink, _)| *flink == name)
+    scalar_names().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn scalar_names() -> impl Iterator<Item = &'static str> {
+    let own = weir_functions::all().iter().map(|function| function.name());
+    SCALAR
+        .iter()
+        .map(|(flink, _)| *flink)
+        .chain(REWRITTEN.iter().copied())
+        .chain(ALIASES.iter().map(|(alias, _)| *alias))
+        .chain(own.filter(|name| !name.starts_with('$')))
 }
 
 /// Whether it is an aggregate function that runs.
@@ -140,10 +111,7 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
 
 /// The names that people may call, as they write them.
 pub(crate) fn names() -> Vec<String> {
-    SCALAR
-        .iter()
-        .map(|(flink, _)| *flink)
-        .chain(REWRITTEN.iter().copied())
+    scalar_names()
         .chain(AGGREGATES.iter().copied())
         .map(str::to_uppercase)
         .collect()
@@ -171,26 +139,14 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "CURRENT_TIME"
         | "LOCALTIME"
         | "CURRENT_ROW_TIMESTAMP"
-        | "UNIX_TIMESTAMP"
-        | "TO_TIMESTAMP"
-        | "TO_DATE"
-        | "FROM_UNIXTIME"
-        | "TIMESTAMPADD"
-        | "TIMESTAMPDIFF"
-        | "REGEXP_EXTRACT"
-        | "SPLIT_INDEX"
-        | "LOCATE"
         | "RAND"
         | "RAND_INTEGER"
         | "UUID"
-        | "GREATEST"
-        | "LEAST"
         | "HASH_CODE"
         | "JSON_VALUE"
         | "JSON_QUERY"
         | "JSON_EXISTS"
         | "TYPEOF"
-        | "DAYOFWEEK"
         | "CARDINALITY"
         | "ELEMENT" => Some(format!("the function {upper} is not supported yet")),
         _ => None,

@@ -4,9 +4,11 @@
 //! - [`types`]: data types. Leans on `tokens`.
 //! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
 //! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens`.
-//! - [`desugar`]: Flink's functions written with DataFusion's. Leans on nothing.
+//! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
+//! - [`calls`]: calls and operators with a syntax of their own as plain calls. Leans on nothing.
 //! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
 
+mod calls;
 pub(crate) mod ddl;
 pub(crate) mod desugar;
 pub(crate) mod group_window;

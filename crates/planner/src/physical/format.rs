@@ -65,8 +65,15 @@ pub fn format_expr(expr: &Expr) -> String {
             }
             None => "get_field()".into(),
         },
+        Expr::ScalarFunction(call) if call.func.name() == "$TEXT" => {
+            format!("CAST({} AS STRING)", arguments(&call.args))
+        }
         Expr::ScalarFunction(call) => {
-            format!("{}({})", call.func.name().to_uppercase(), arguments(&call.args))
+            format!(
+                "{}({})",
+                call.func.name().trim_start_matches('$').to_uppercase(),
+                arguments(&call.args)
+            )
         }
         other => other.to_string(),
     }

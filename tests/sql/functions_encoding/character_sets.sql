@@ -1,0 +1,2 @@
+CREATE TABLE result (a STRING, b STRING, c BYTES) WITH ('connector' = 'print');
+INSERT INTO result SELECT DECODE(ENCODE('grün', 'UTF-16LE'), 'UTF-16LE'), DECODE(UNHEX('68C3A9'), 'UTF-8'), ENCODE('é', 'ISO-8859-1');

@@ -1,0 +1,3 @@
+CREATE TABLE result (a STRING) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT DATE_FORMAT(TIMESTAMP '2024-01-01 00:00:00', 'YYYY-ww');
