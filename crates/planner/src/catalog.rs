@@ -138,7 +138,7 @@ impl TableDef {
         }
         let (columns, schema) = columns(&ddl, &physical, session)?;
         check_primary_key(&ddl, &schema)?;
-        let watermark = watermark(&ddl, &schema, session)?;
+        let watermark = watermark(&ddl, &columns, &schema, session)?;
         let options = ddl
             .options
             .iter()
@@ -270,11 +270,32 @@ fn check_primary_key(ddl: &CreateTable, schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-fn watermark(ddl: &CreateTable, schema: &Schema, session: &Session<'_>) -> Result<Option<WatermarkDef>> {
+fn watermark(
+    ddl: &CreateTable,
+    columns: &[ColumnDef],
+    schema: &Schema,
+    session: &Session<'_>,
+) -> Result<Option<WatermarkDef>> {
     let Some(watermark) = &ddl.watermark else {
         return Ok(None);
     };
     let column = &watermark.column;
+    let is_proctime = |def: &ColumnDef| {
+        def.name == column.value
+            && def
+                .computed
+                .as_ref()
+                .is_some_and(crate::logical::proctime::is_call)
+    };
+    if columns.iter().any(is_proctime) {
+        return Err(error::invalid(
+            column.at,
+            format!(
+                "'{}' is a processing time, which has no watermark: leave WATERMARK FOR out",
+                column.value
+            ),
+        ));
+    }
     let Ok(field) = schema.field_with_name(&column.value) else {
         let names = schema.fields().iter().map(|f| f.name().as_str());
         return Err(error::unknown(column.at, "column", &column.value, names));

@@ -165,6 +165,13 @@ impl Builder<'_> {
                 (Spec::SessionAggregate(session(aggregate)?), logical)
             }
             Kind::Window(aggregate) => (Spec::WindowAggregate(global(aggregate)?), logical),
+            Kind::ProcessingTime(time) => (
+                Spec::ProcessingTime(graph::ProcessingTime {
+                    tick_ms: time.tick_ms,
+                    offset_ms: time.offset_ms,
+                }),
+                logical,
+            ),
             Kind::WindowTable(table) => (
                 Spec::WindowTable(graph::WindowTable {
                     window: Some(window(table.windows, table.time, false)),

@@ -251,7 +251,7 @@ async fn what_is_not_supported_yet() {
         ),
         (
             "INSERT INTO pages SELECT page, 1 FROM TABLE(SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))",
-            (1, 45),
+            (1, 78),
         ),
         (
             "INSERT INTO pages SELECT page, (SELECT 1 FROM orders) FROM clicks",

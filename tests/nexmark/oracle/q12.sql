@@ -1,1 +1,1 @@
-SELECT bidder, COUNT(*), 0, 0 FROM bid GROUP BY bidder
+SELECT bidder, COUNT(*) AS bid_count, 0 AS starttime, 0 AS endtime FROM bid GROUP BY bidder

@@ -7,6 +7,7 @@
 //! - `calc`: filter and projection. Leans on `expression`.
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
+//! - `processing_time`: stamps rows with the time at which they pass. Leans on nothing.
 //! - `union`: the rows of several inputs as one. Leans on nothing.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
@@ -17,6 +18,7 @@ mod calc;
 mod columns;
 mod group;
 mod keys;
+mod processing_time;
 pub mod source;
 mod union;
 mod window;
@@ -31,6 +33,7 @@ use weir_proto::{
 
 use calc::Calc;
 use group::{GroupAggregate, LocalGroupAggregate};
+use processing_time::ProcessingTime;
 use union::Union;
 use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
 
@@ -59,6 +62,7 @@ pub fn build(
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
         Some(Spec::SessionAggregate(spec)) => Ok(Box::new(SessionAggregate::new(spec, input, output)?)),
+        Some(Spec::ProcessingTime(spec)) => Ok(Box::new(ProcessingTime::new(spec, input, output)?)),
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
         Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),
@@ -96,6 +100,22 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// Whether its own watermarks take the place of its input's: those, and idleness, go no further.
+    fn tells_time(&self) -> bool {
+        false
+    }
+
+    /// When it wants `on_processing_time`, ms since 1970; none: never.
+    fn timer_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// The time that it wanted has come: `context.now_ms` is not before it.
+    fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
     /// All input has ended.
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         let _ = context;
@@ -108,6 +128,10 @@ pub trait Operator: Send {
 pub struct Context {
     /// Batches emitted, in order; the runtime takes them after the call.
     pub emitted: Vec<RecordBatch>,
+    /// The time, ms since 1970; never goes back. The runtime sets it where an operator [tells time](Operator::tells_time).
+    pub now_ms: i64,
+    /// The watermark that an operator that tells time has come to, said behind the rows emitted.
+    pub watermark: Option<EventTime>,
     /// Rows that came too late and were not used, counted since the runtime last took the number.
     pub late_rows: u64,
 }

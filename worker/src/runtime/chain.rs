@@ -47,6 +47,14 @@ pub struct Node {
     pub counters: Arc<OperatorCounters>,
 }
 
+impl Node {
+    fn tells_time(&self) -> bool {
+        self.operator
+            .as_ref()
+            .is_some_and(|operator| operator.tells_time())
+    }
+}
+
 /// Names the operator that runs, for failures and panics.
 #[derive(Debug)]
 pub struct Place {
@@ -98,6 +106,8 @@ pub struct Chain {
     context: Context,
     out: VecDeque<(usize, Message)>,
     running: usize,
+    /// The operators that tell time.
+    timed: Vec<usize>,
 }
 
 impl Chain {
@@ -105,6 +115,9 @@ impl Chain {
     pub fn new(nodes: Vec<Node>, place: Arc<Place>) -> Self {
         Self {
             running: nodes.len(),
+            timed: (0..nodes.len())
+                .filter(|&node| nodes[node].tells_time())
+                .collect(),
             nodes,
             place,
             work: Vec::new(),
@@ -114,9 +127,50 @@ impl Chain {
         }
     }
 
+    /// Whether an operator asks for the time.
+    pub fn is_timed(&self) -> bool {
+        !self.timed.is_empty()
+    }
+
+    /// When an operator wants to be told the time, ms since 1970.
+    pub fn timer_ms(&self) -> Option<i64> {
+        let timers = self
+            .timed
+            .iter()
+            .filter_map(|&node| self.nodes[node].operator.as_ref()?.timer_ms());
+        timers.min()
+    }
+
+    /// Tells operators the time, ms since 1970, and runs those that wanted it.
+    pub fn tick(&mut self, now_ms: i64) -> Result<(), Failure> {
+        self.context.now_ms = self.context.now_ms.max(now_ms);
+        for i in 0..self.timed.len() {
+            let index = self.timed[i];
+            let node = &mut self.nodes[index];
+            let Some(operator) = &mut node.operator else {
+                continue;
+            };
+            if operator
+                .timer_ms()
+                .is_some_and(|timer| timer <= self.context.now_ms)
+            {
+                self.place.enter(index);
+                operator.on_processing_time(&mut self.context)?;
+                take_emitted(node, &mut self.context, &mut self.said);
+                self.hand_on(index);
+                self.run()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a message through all operators that it reaches.
     pub fn feed(&mut self, target: Target, message: Message) -> Result<(), Failure> {
         self.work.push((target, message));
+        self.run()
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
         while let Some((target, message)) = self.work.pop() {
             match target {
                 Target::Leaf(leaf) => self.out.push_back((leaf, message)),
@@ -190,6 +244,7 @@ fn on_control(
     context: &mut Context,
     said: &mut Vec<Message>,
 ) -> Result<bool, Failure> {
+    let tells_time = node.tells_time();
     let merged = match message {
         Message::Watermark(watermark) => node.merger.advance(input, *watermark),
         Message::Idle => node.merger.idle(input),
@@ -202,14 +257,18 @@ fn on_control(
             operator.on_watermark(watermark, context)?;
         }
         take_emitted(node, context, said);
-        said.push(Message::Watermark(watermark));
+        if !tells_time {
+            said.push(Message::Watermark(watermark));
+        }
     }
     if merged.idle {
         if let Some(operator) = &mut node.operator {
             operator.on_idle(context)?;
         }
         take_emitted(node, context, said);
-        said.push(Message::Idle);
+        if !tells_time {
+            said.push(Message::Idle);
+        }
     }
     if merged.end {
         if let Some(operator) = &mut node.operator {
@@ -226,6 +285,10 @@ fn take_emitted(node: &Node, context: &mut Context, said: &mut Vec<Message>) {
     for batch in context.emitted.drain(..) {
         node.counters.add_out(batch.num_rows());
         said.push(Message::Batch(batch));
+    }
+    if let Some(watermark) = context.watermark.take() {
+        node.counters.set_watermark(watermark);
+        said.push(Message::Watermark(watermark));
     }
 }
 
@@ -321,6 +384,51 @@ mod tests {
         let counted = chain.nodes[1].counters.read();
         assert_eq!((counted.rows_in, counted.rows_out, counted.late_rows), (5, 11, 2));
         assert_eq!(counted.watermark_ms, Some(7));
+    }
+
+    /// Says the time that it is told, from 10 on.
+    struct Ticker;
+
+    impl Operator for Ticker {
+        fn on_batch(&mut self, _: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+            context.emit(batch);
+            Ok(())
+        }
+
+        fn tells_time(&self) -> bool {
+            true
+        }
+
+        fn timer_ms(&self) -> Option<i64> {
+            Some(10)
+        }
+
+        fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+            context.watermark = Some(EventTime(context.now_ms));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_operator_that_tells_time_hears_the_clock_and_hides_the_time_of_its_input() {
+        let nodes = vec![
+            node(None, 1, vec![to(1, 0)]),
+            node(Some(Box::new(Ticker)), 1, vec![Target::Leaf(0)]),
+        ];
+        let mut chain = Chain::new(nodes, place());
+        assert!(chain.is_timed());
+        chain.tick(9).expect("works");
+        assert_eq!(said(&mut chain), [] as [&str; 0], "not yet");
+        chain.tick(12).expect("works");
+        chain.tick(11).expect("works");
+        assert_eq!(said(&mut chain), ["0@12", "0@12"], "time never goes back");
+        for message in [Message::Watermark(EventTime(7)), Message::Idle] {
+            chain.feed(to(0, 0), message).expect("works");
+            assert_eq!(said(&mut chain), [] as [&str; 0]);
+        }
+        chain.feed(to(0, 0), Message::Batch(rows(2))).expect("works");
+        chain.feed(to(0, 0), Message::End).expect("works");
+        assert_eq!(said(&mut chain), ["0:2", "0 end"]);
     }
 
     #[test]

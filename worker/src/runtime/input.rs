@@ -59,9 +59,10 @@ impl InputTask {
     /// No message waits: does what is due, then waits for a message or for the next thing that is due.
     async fn pause(&mut self) -> Result<(), Failure> {
         let now = self.steps.clock.elapsed();
+        self.steps.tick(now).await?;
         self.steps.outputs.pause(now).await?;
         self.steps.counters.activities.enter(Activity::Idle);
-        match self.steps.outputs.due() {
+        match self.steps.due(now) {
             None => self.inbox.wait().await,
             Some(due) => {
                 let clock = Arc::clone(&self.steps.clock);

@@ -59,7 +59,32 @@ impl Steps {
 
     /// The same at a time that was read already.
     pub async fn feed_at(&mut self, target: Target, message: Message, now: Duration) -> Result<(), Failure> {
+        if self.chain.is_timed() {
+            self.chain.tick(self.clock.now_ms())?;
+        }
         self.chain.feed(target, message)?;
+        self.write(now).await
+    }
+
+    /// Does what operators wanted to do by now.
+    pub async fn tick(&mut self, now: Duration) -> Result<(), Failure> {
+        if self.chain.is_timed() {
+            self.chain.tick(self.clock.now_ms())?;
+            self.write(now).await?;
+        }
+        Ok(())
+    }
+
+    /// When there is something to do although no message comes: rows to send, or a time that an operator waits for.
+    pub fn due(&self, now: Duration) -> Option<Duration> {
+        let timer = self.chain.timer_ms().map(|timer| {
+            let ahead = timer.saturating_sub(self.clock.now_ms()).max(0).unsigned_abs();
+            now.saturating_add(Duration::from_millis(ahead))
+        });
+        self.outputs.due().into_iter().chain(timer).min()
+    }
+
+    async fn write(&mut self, now: Duration) -> Result<(), Failure> {
         while let Some((leaf, message)) = self.chain.next_out() {
             self.outputs.write(leaf, message, now).await?;
         }

@@ -121,7 +121,7 @@ impl Reader {
             let now = self.steps.clock.elapsed();
             self.on_pause(now).await?;
             self.steps.counters.activities.enter(Activity::Idle);
-            let due = self.steps.outputs.due().into_iter().chain(self.time.due()).min();
+            let due = self.steps.due(now).into_iter().chain(self.time.due()).min();
             let clock = Arc::clone(&self.steps.clock);
             let sleep = async {
                 match due {
@@ -172,6 +172,7 @@ impl Reader {
 
     async fn on_pause(&mut self, now: Duration) -> Result<(), Failure> {
         self.tell_time(now).await?;
+        self.steps.tick(now).await?;
         self.steps.outputs.pause(now).await
     }
 

@@ -37,6 +37,10 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
                 window(aggregate, &column_names(operators, raw)),
             )
         }
+        Kind::ProcessingTime(_) => (
+            "Processing time".into(),
+            "each row with the time at which it passes".into(),
+        ),
         Kind::WindowTable(table) => {
             let time = operators.get(table.input).schema.field(table.time).name();
             (

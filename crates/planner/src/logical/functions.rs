@@ -74,6 +74,9 @@ pub(crate) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
         return Some(Arc::clone(function));
     }
     let name = name.to_lowercase();
+    if name == "proctime" {
+        return Some(super::proctime::function());
+    }
     let target = SCALAR
         .iter()
         .find(|(flink, _)| *flink == name)
@@ -99,6 +102,7 @@ fn scalar_names() -> impl Iterator<Item = &'static str> {
         .map(|(flink, _)| *flink)
         .chain(REWRITTEN.iter().copied())
         .chain(ALIASES.iter().map(|(alias, _)| *alias))
+        .chain(["PROCTIME"])
         .chain(own.filter(|name| !name.starts_with('$')))
 }
 
@@ -131,7 +135,6 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
             "the function {upper} is not supported yet: COUNT, SUM, MIN, MAX and AVG are"
         )),
         "CURRENT_WATERMARK"
-        | "PROCTIME"
         | "NOW"
         | "CURRENT_TIMESTAMP"
         | "LOCALTIMESTAMP"

@@ -4,11 +4,13 @@
 //! - [`aggregates`]: the aggregate functions with Flink's result types. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
+//! - [`proctime`]: the time at which a row passes. Leans on nothing.
 //! - [`simplify`]: one expression, made as cheap as it can be. Leans on nothing.
 
 pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
+pub(crate) mod proctime;
 pub(crate) mod simplify;
 pub(crate) mod window;
 
@@ -148,6 +150,17 @@ impl<'a> Session<'a> {
             .sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
         let expr = simplify::coerce_and_simplify(without_aliases(expr)?, &Arc::new(schema.clone()))?;
         let (_, field) = expr.to_field(&schema)?;
+        if proctime::is_call(&expr) {
+            return Ok((expr, field));
+        }
+        if proctime::has_call(&expr) {
+            let nowhere = Location { line: 0, column: 0 };
+            let problem = error::unsupported(nowhere, proctime::ONLY_WINDOWS);
+            return Err(DataFusionError::External(Box::new(Problem {
+                location: None,
+                ..problem
+            })));
+        }
         let checked = encode::check(&expr, schema.as_arrow());
         checked.map_err(|problem| DataFusionError::External(Box::new(problem)))?;
         Ok((expr, field))

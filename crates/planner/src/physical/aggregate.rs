@@ -13,7 +13,7 @@ use super::{
     format::format_expr,
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
     schema_of, type_of,
-    window::{Assigned, RelWindow, reads_placeholder},
+    window::{Assigned, RelWindow, at_least_one, reads_placeholder},
 };
 use crate::{
     catalog::TIMESTAMP_MS,
@@ -100,10 +100,17 @@ impl Lower<'_> {
         }
         // Of rows that have yet to be multiplied, the panes are enough.
         input.window = None;
-        let time = raw.add(natural_name(&window.time, &self.schema(&input)), window.time);
+        let time = if window.is_processing {
+            raw.columns = at_least_one(raw.columns);
+            // The stamp comes behind them.
+            raw.columns.len()
+        } else {
+            raw.add(natural_name(&window.time, &self.schema(&input)), window.time)
+        };
         let node = self.phases(
             input,
             raw,
+            window.is_processing,
             WindowAggregate {
                 input: 0,
                 windows: window.windows,
@@ -189,9 +196,18 @@ impl Lower<'_> {
     }
 
     /// The calc that computes keys and arguments, and the two phases.
-    fn phases(&mut self, input: Rel, raw: Raw, mut aggregate: WindowAggregate) -> Result<NodeId> {
+    fn phases(
+        &mut self,
+        input: Rel,
+        raw: Raw,
+        is_processing: bool,
+        mut aggregate: WindowAggregate,
+    ) -> Result<NodeId> {
         let uid = self.uid("window-aggregate");
         aggregate.input = self.calc(input, raw.columns)?;
+        if is_processing {
+            aggregate.input = self.stamp(aggregate.input, aggregate.windows)?;
+        }
         let rows = self.operators.get(aggregate.input).schema.clone();
         let keys: Vec<Field> = aggregate
             .keys
@@ -251,6 +267,7 @@ impl Lower<'_> {
                 windows: window.windows,
                 time: column(operator.schema.field(keys + calls + 1).name()),
                 assigned: Assigned::Attached,
+                is_processing: false,
                 partition: None,
                 at: self.at,
             }),

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     encode,
     error::{self, Result, plan_defect},
-    logical::{context::TableScanSource, expr_place, simplify, window::WindowNode},
+    logical::{context::TableScanSource, expr_place, proctime, simplify, window::WindowNode},
 };
 
 /// Rows not yet computed: an operator's, filtered and projected.
@@ -55,6 +55,8 @@ pub(crate) enum Role {
     Plain,
     /// It is the event time that watermarks speak of.
     EventTime,
+    /// It is the time at which the row passes.
+    ProcessingTime,
     /// It is the `window_start`, `window_end` or `window_time` (0, 1, 2) of the rel's window.
     Window(usize),
 }
@@ -157,9 +159,15 @@ impl<'a> Lower<'a> {
         let event_time = source.table.watermark.as_ref().map(|w| w.column.as_str());
         let columns = source.table.columns.iter().map(|c| RelColumn {
             name: c.name.clone(),
-            expr: column(&c.name),
+            expr: c
+                .computed
+                .clone()
+                .filter(proctime::is_call)
+                .unwrap_or_else(|| column(&c.name)),
             role: if event_time == Some(&c.name) {
                 Role::EventTime
+            } else if c.computed.as_ref().is_some_and(proctime::is_call) {
+                Role::ProcessingTime
             } else {
                 Role::Plain
             },
@@ -247,17 +255,21 @@ impl<'a> Lower<'a> {
     /// Makes an operator of what is not yet computed.
     pub(crate) fn materialize(&mut self, rel: Rel) -> Result<Rel> {
         const TIME: &str = "$time";
+        // The time at which a row passes is no value: whoever needs it takes it later.
+        let is_value = |c: &&RelColumn| c.role != Role::ProcessingTime;
         let mut columns: Vec<_> = rel
             .columns
             .iter()
+            .filter(is_value)
             .map(|c| (c.name.clone(), c.expr.clone()))
             .collect();
         if let Some(window) = &rel.window {
             columns.push((TIME.into(), window.kept()));
         }
-        let roles: Vec<_> = rel.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
+        let time = columns.len() - usize::from(rel.window.is_some());
+        let given = rel.columns.clone();
         let window = rel.window.clone();
-        let (time, updates) = (rel.columns.len(), rel.updates.clone());
+        let updates = rel.updates.clone();
         let node = self.calc(rel, columns)?;
         let names = self
             .operators
@@ -267,17 +279,18 @@ impl<'a> Lower<'a> {
             .iter()
             .map(|f| f.name().clone())
             .collect::<Vec<_>>();
-        let columns = roles.into_iter().zip(&names);
+        let mut own = names.iter();
+        let columns = given.into_iter().map(|c| match c.role {
+            Role::ProcessingTime => c,
+            _ => RelColumn {
+                expr: own.next().map_or_else(|| c.expr.clone(), column),
+                ..c
+            },
+        });
         Ok(Rel {
             node,
             filters: Vec::new(),
-            columns: columns
-                .map(|((name, role), own)| RelColumn {
-                    name,
-                    expr: column(own),
-                    role,
-                })
-                .collect(),
+            columns: columns.collect(),
             window: window
                 .zip(names.get(time))
                 .map(|(window, time)| window.kept_as(time)),
@@ -316,6 +329,9 @@ impl<'a> Lower<'a> {
         let filter = all_of(rel.filters, &schema);
         for expr in columns.iter().map(|(_, expr)| expr).chain(&filter) {
             let place = expr_place(expr).unwrap_or(self.at);
+            if proctime::has_call(expr) {
+                return Err(error::unsupported(place, proctime::ONLY_WINDOWS));
+            }
             encode::check(expr, schema.as_arrow()).map_err(|problem| problem.at(place))?;
         }
         let is_source = matches!(self.operators.get(rel.node).kind, Kind::Source(..));
@@ -342,6 +358,7 @@ pub(crate) fn role(expr: &Expr, input: &Rel, from: &DFSchema) -> Role {
         Expr::Column(column) => from
             .index_of_column(column)
             .map_or(Role::Plain, |i| input.columns[i].role),
+        call if proctime::is_call(call) => Role::ProcessingTime,
         _ => Role::Plain,
     }
 }

@@ -34,7 +34,10 @@ use datafusion_expr::{Expr, ExprSchemable};
 use weir_model::Location;
 use weir_proto::graph::AggregateFunction;
 
-use self::{source::SourceRead, window::WindowTable};
+use self::{
+    source::SourceRead,
+    window::{ProcessingTime, WindowTable},
+};
 use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
@@ -72,6 +75,8 @@ pub(crate) enum Kind {
     LocalWindow(WindowAggregate),
     /// Aggregates by key.
     Window(WindowAggregate),
+    /// Stamps rows with the time at which they pass.
+    ProcessingTime(ProcessingTime),
     /// Gives rows the windows that they belong to.
     WindowTable(WindowTable),
     /// Aggregates each batch before the shuffle.
@@ -287,6 +292,7 @@ impl Kind {
             Self::Source(..) | Self::Gone => &[],
             Self::Calc(calc) => slice::from_ref(&calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
+            Self::ProcessingTime(time) => slice::from_ref(&time.input),
             Self::WindowTable(table) => slice::from_ref(&table.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Union(inputs) => inputs,
@@ -299,6 +305,7 @@ impl Kind {
             Self::Source(..) | Self::Gone => &mut [],
             Self::Calc(calc) => slice::from_mut(&mut calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
+            Self::ProcessingTime(time) => slice::from_mut(&mut time.input),
             Self::WindowTable(table) => slice::from_mut(&mut table.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Union(inputs) => inputs,

@@ -42,6 +42,8 @@ pub(crate) struct RelWindow {
     pub time: Expr,
     /// How rows have got their windows.
     pub assigned: Assigned,
+    /// Whether windows are of the time at which rows pass; `time` is of no meaning until they are stamped with it.
+    pub is_processing: bool,
     /// Of sessions that have yet to be found: what they are apart by; none: what their rows are grouped by.
     pub partition: Option<Vec<Expr>>,
     /// Where the window function stands.
@@ -70,6 +72,17 @@ pub(crate) struct WindowTable {
     pub time: usize,
 }
 
+/// Stamps rows with the time at which they pass, and makes that the time that watermarks speak of.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessingTime {
+    /// Where the rows come from.
+    pub input: NodeId,
+    /// How often watermarks are due, ms.
+    pub tick_ms: i64,
+    /// A moment at which one is due, ms.
+    pub offset_ms: i64,
+}
+
 impl RelWindow {
     /// What must be kept of rows that become an operator's: the time, or the window's end.
     pub(crate) fn kept(&self) -> Expr {
@@ -88,6 +101,7 @@ impl RelWindow {
                 Assigned::Pending => Assigned::Attached,
                 other => other,
             },
+            is_processing: self.is_processing && self.assigned == Assigned::Pending,
             partition: None,
             at: self.at,
         }
@@ -109,7 +123,9 @@ impl Lower<'_> {
         let mut input = self.plan(&window.input)?;
         input.check_append_only("a window", window.place())?;
         let from = window.input.schema();
-        if !role(&window.time, &input, from).is_event_time() {
+        let time_role = role(&window.time, &input, from);
+        let is_processing = time_role == Role::ProcessingTime;
+        if !is_processing && !time_role.is_event_time() {
             let name = match &window.time {
                 Expr::Column(column) => column.name.clone(),
                 other => other.to_string(),
@@ -117,14 +133,18 @@ impl Lower<'_> {
             return Err(error::invalid(
                 window.place(),
                 format!(
-                    "'{name}' is not an event-time column: declare WATERMARK FOR it in CREATE TABLE, and pass it on unchanged"
+                    "'{name}' is not an event-time column: declare WATERMARK FOR it in CREATE TABLE, and pass it on unchanged, or take a column AS PROCTIME()"
                 ),
             ));
         }
         if input.is_pending() {
             input = self.materialize(input)?;
         }
-        let time = self.substitute(&window.time, &input, from)?;
+        let time = if is_processing {
+            lit(ScalarValue::TimestampMillisecond(None, None))
+        } else {
+            self.substitute(&window.time, &input, from)?
+        };
         let partition = window.partition.as_ref().map(|keys| {
             let keys = keys.iter().map(|key| self.substitute(key, &input, from));
             keys.collect::<Result<Vec<_>>>()
@@ -141,6 +161,7 @@ impl Lower<'_> {
             };
         }
         let (exprs, assigned) = match window.windows {
+            _ if is_processing => (PLACEHOLDERS.map(column), Assigned::Pending),
             Windows::Tumble(tumble) => (window_columns(tumble, &time)?, Assigned::ByTime),
             Windows::Hop(_) | Windows::Cumulate(_) | Windows::Session(_) => {
                 (PLACEHOLDERS.map(column), Assigned::Pending)
@@ -161,6 +182,7 @@ impl Lower<'_> {
             windows: window.windows,
             time,
             assigned,
+            is_processing,
             partition,
             at: window.place(),
         });
@@ -190,8 +212,9 @@ impl Lower<'_> {
                 below.push((name.clone(), column(name)));
             }
         }
-        let time = below.len();
-        below.push(("$time".into(), window.time.clone()));
+        if !window.is_processing {
+            below.push(("$time".into(), window.time.clone()));
+        }
         let rows = Rel {
             node: rel.node,
             filters,
@@ -199,7 +222,11 @@ impl Lower<'_> {
             window: None,
             updates: None,
         };
-        let input = self.calc(rows, below)?;
+        let mut input = self.calc(rows, at_least_one(below))?;
+        if window.is_processing {
+            input = self.stamp(input, window.windows)?;
+        }
+        let time = self.operators.get(input).schema.fields().len() - 1;
         let schema = with_placeholders(&self.operators.get(input).schema)?;
         let table = WindowTable {
             input,
@@ -215,6 +242,37 @@ impl Lower<'_> {
             updates: rel.updates,
         })
     }
+}
+
+impl Lower<'_> {
+    /// Rows with the time at which they pass as their last column.
+    pub(crate) fn stamp(&mut self, input: NodeId, windows: Windows) -> Result<NodeId> {
+        let (tick_ms, offset_ms) = match windows {
+            Windows::Tumble(tumble) => (tumble.size_ms, tumble.offset_ms),
+            Windows::Hop(hop) => (hop.slide_ms, hop.offset_ms),
+            Windows::Cumulate(cumulate) => (cumulate.step_ms, cumulate.offset_ms),
+            // Any moment may end a session.
+            Windows::Session(session) => ((session.gap_ms / 10).clamp(1, 1000), 0),
+        };
+        let fields = self.operators.get(input).schema.fields().iter();
+        let stamp = Field::new("$proctime", TIMESTAMP_MS, false);
+        let schema = schema_of(fields.map(|f| f.as_ref().clone()).chain([stamp]).collect())?;
+        let uid = self.uid("processing-time");
+        let time = ProcessingTime {
+            input,
+            tick_ms,
+            offset_ms,
+        };
+        Ok(self.operators.push(uid, Kind::ProcessingTime(time), schema))
+    }
+}
+
+/// These columns; a constant where there is none, since rows must be counted even if no value is read.
+pub(crate) fn at_least_one(mut columns: Vec<(String, Expr)>) -> Vec<(String, Expr)> {
+    if columns.is_empty() {
+        columns.push(("$row".into(), lit(true)));
+    }
+    columns
 }
 
 /// A schema with the window columns of rows that have yet to be multiplied.
