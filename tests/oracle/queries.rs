@@ -210,4 +210,28 @@ pub(crate) const QUERIES: &[Query] = &[
                        COUNT(*) FILTER (WHERE v > 0), SUM(v) FILTER (WHERE g = 1)
                 FROM events CROSS JOIN (VALUES (0), (1)) AS numbers(i) GROUP BY k, w",
     },
+    Query {
+        name: "distinct_in_hopping_windows",
+        columns: "g INT, w TIMESTAMP(3), keys BIGINT, s BIGINT, mean DOUBLE, most BIGINT, c BIGINT",
+        streaming: "SELECT g, window_start, COUNT(DISTINCT k), SUM(DISTINCT v), AVG(DISTINCT d), MAX(DISTINCT v), COUNT(v)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '20' SECOND, INTERVAL '1' MINUTE))
+                    GROUP BY g, window_start, window_end",
+        batch: "SELECT g, (CAST(ts AS BIGINT) / 20000 - i) * 20000 AS w, COUNT(DISTINCT k), SUM(DISTINCT v),
+                       SUM(DISTINCT d) / COUNT(DISTINCT d), MAX(v), COUNT(v)
+                FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i) GROUP BY g, w",
+    },
+    Query {
+        name: "distinct_in_sessions_of_all",
+        columns: "w TIMESTAMP(3), keys BIGINT, s BIGINT",
+        streaming: "SELECT window_start, COUNT(DISTINCT k), SUM(DISTINCT v)
+                    FROM TABLE(SESSION(TABLE events, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+                    GROUP BY window_start, window_end",
+        batch: "SELECT MIN(t) AS w, COUNT(DISTINCT k), SUM(DISTINCT v)
+                FROM (
+                    SELECT *, SUM(CASE WHEN before IS NULL OR t - before > 5000 THEN 1 ELSE 0 END)
+                              OVER (ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS nth
+                    FROM (SELECT *, CAST(ts AS BIGINT) AS t, LAG(CAST(ts AS BIGINT)) OVER (ORDER BY ts) AS before FROM events)
+                )
+                GROUP BY nth",
+    },
 ];

@@ -246,10 +246,6 @@ async fn what_is_not_supported_yet() {
             (1, 32),
         ),
         (
-            "INSERT INTO pages SELECT page, COUNT(DISTINCT amount) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY window_start, window_end, page",
-            (1, 19),
-        ),
-        (
             "INSERT INTO pages SELECT page, 1 FROM TABLE(SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))",
             (1, 78),
         ),

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::sync::Arc;
+
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchemaRef, ScalarValue};
 use datafusion_expr::{Aggregate, Expr, ExprSchemable, when as when_expr};
@@ -80,14 +82,7 @@ impl Lower<'_> {
         let mut calls = Vec::new();
         for expr in &aggregate.aggr_expr {
             outputs.push(Output::Aggregate(calls.len()));
-            let call = self.call(expr, &input, from, &mut raw)?;
-            if call.distinct {
-                return Err(error::unsupported(
-                    expr_place(expr).unwrap_or(self.at),
-                    "DISTINCT aggregates by window are not supported yet: aggregate a SELECT DISTINCT, or without a window",
-                ));
-            }
-            calls.push(call);
+            calls.push(self.call(expr, &input, from, &mut raw)?);
         }
         let is_session = matches!(window.windows, Windows::Session(_));
         if let (true, Assigned::Attached, Some(start)) = (is_session, window.assigned, start) {
@@ -361,6 +356,13 @@ pub(super) fn partial_fields(keys: &[Field], calls: &[AggregateCall], rows: &DFS
         let name = call.result.name();
         let argument = call.column.map(|c| rows.field(c).data_type().clone());
         match (call.function, argument) {
+            // Which values a group has. The least and the greatest are the same of distinct ones.
+            (function, Some(argument))
+                if call.distinct && !matches!(function, AggregateFunction::Min | AggregateFunction::Max) =>
+            {
+                let values = DataType::List(Arc::new(Field::new_list_field(argument, true)));
+                fields.push(Field::new(name, values, true));
+            }
             (AggregateFunction::Avg, Some(argument)) => {
                 fields.push(Field::new(format!("{name}$sum"), avg_sum_type(&argument), true));
                 fields.push(Field::new(format!("{name}$count"), DataType::Int64, false));

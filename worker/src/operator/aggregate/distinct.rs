@@ -3,9 +3,10 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::compute::nullif;
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, cast::AsArray, types::UInt32Type};
-use arrow_schema::DataType;
-use arrow_select::filter::filter;
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, UInt32Array, cast::AsArray, types::UInt32Type};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_schema::{DataType, Field};
+use arrow_select::{filter::filter, take::take};
 use weir_model::Failure;
 
 use super::Accumulator;
@@ -63,8 +64,31 @@ impl Distinct {
     }
 }
 
-fn no_phases() -> Failure {
-    Failure::internal("DISTINCT is aggregated in one phase")
+/// The type of what travels between two phases: the values of a group, null if it has none.
+pub(super) fn partial_type(value: &DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(value.clone(), true)))
+}
+
+/// A list of its value for each row.
+pub(super) fn partial_of_rows(column: &ArrayRef) -> Result<ArrayRef, Failure> {
+    let nulls = column.logical_nulls().filter(|n| n.null_count() > 0);
+    let rows = 0..column.len() as u32;
+    let set: Vec<u32> = match &nulls {
+        None => rows.collect(),
+        Some(nulls) => rows.filter(|&row| nulls.is_valid(row as usize)).collect(),
+    };
+    let sizes = (0..column.len()).map(|row| usize::from(nulls.as_ref().is_none_or(|n| n.is_valid(row))));
+    lists(column, sizes.collect(), UInt32Array::from(set))
+}
+
+/// Lists of so many of these values each, in order.
+fn lists(values: &ArrayRef, sizes: Vec<usize>, taken: UInt32Array) -> Result<ArrayRef, Failure> {
+    let wrong = |e| Failure::internal(format!("cannot list values: {e}"));
+    let nulls = NullBuffer::new(sizes.iter().map(|&size| size > 0).collect());
+    let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+    let values = take(values, &taken, None).map_err(wrong)?;
+    let list = ListArray::try_new(item, OffsetBuffer::from_lengths(sizes), values, Some(nulls));
+    Ok(Arc::new(list.map_err(wrong)?))
 }
 
 impl Accumulator for Distinct {
@@ -78,12 +102,54 @@ impl Accumulator for Distinct {
         self.inner.retract(groups, Some(&values))
     }
 
-    fn merge(&mut self, _groups: Groups<'_>, _partial: &[ArrayRef]) -> Result<(), Failure> {
-        Err(no_phases())
+    fn merge(&mut self, groups: Groups<'_>, partial: &[ArrayRef]) -> Result<(), Failure> {
+        let list = partial[0].as_list::<i32>();
+        let offsets = list.value_offsets();
+        let (mut ids, mut taken) = (Vec::new(), Vec::new());
+        for row in 0..list.len() {
+            let group = groups.ids.map_or(0, |ids| ids[row]);
+            let values = offsets[row] as u32..offsets[row + 1] as u32;
+            if list.is_null(row) || values.is_empty() {
+                // A group without values has a row all the same.
+                ids.push(group);
+                taken.push(None);
+                continue;
+            }
+            ids.extend(std::iter::repeat_n(group, values.len()));
+            taken.extend(values.map(Some));
+        }
+        let values = take(list.values(), &UInt32Array::from(taken), None)
+            .map_err(|e| Failure::internal(format!("cannot gather values: {e}")))?;
+        let groups = Groups {
+            ids: Some(&ids),
+            rows: ids.len(),
+            total: groups.total,
+        };
+        self.update(groups, Some(&values))
     }
 
-    fn partial(&self, _groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        Err(no_phases())
+    fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        let columns = self.pairs.keys(0..self.pairs.len())?;
+        let pairs = columns[0].as_primitive::<UInt32Type>().values();
+        let wanted = |pair: &usize| groups.contains(&(pairs[*pair] as usize)) && self.counts[*pair] > 0;
+        let mut sizes = vec![0; groups.len()];
+        for pair in (0..pairs.len()).filter(wanted) {
+            sizes[pairs[pair] as usize - groups.start] += 1;
+        }
+        let mut next: Vec<usize> = sizes
+            .iter()
+            .scan(0, |end, size| {
+                *end += size;
+                Some(*end - size)
+            })
+            .collect();
+        let mut order = vec![0_u32; sizes.iter().sum()];
+        for pair in (0..pairs.len()).filter(wanted) {
+            let place = &mut next[pairs[pair] as usize - groups.start];
+            order[*place] = pair as u32;
+            *place += 1;
+        }
+        Ok(vec![lists(&columns[1], sizes, UInt32Array::from(order))?])
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {

@@ -14,7 +14,7 @@ use weir_proto::{
 use super::{
     Accumulator, Count,
     average::Average,
-    distinct::Distinct,
+    distinct::{self, Distinct},
     extreme::Extreme,
     extreme_bytes::ExtremeBytes,
     retract::{RetractableExtreme, RetractableSum},
@@ -60,7 +60,12 @@ impl Shape {
 
     /// An aggregate over partial rows, its first partial column of this type.
     pub(crate) fn of_partial(aggregate: &graph::Aggregate, partial: &DataType) -> Result<Self, Failure> {
-        Self::new(aggregate, aggregate.column.map(|c| c as usize), Some(partial))
+        let value = match partial {
+            // The values of DISTINCT.
+            DataType::List(item) if aggregate.distinct => item.data_type(),
+            other => other,
+        };
+        Self::new(aggregate, aggregate.column.map(|c| c as usize), Some(value))
     }
 
     fn new(
@@ -129,6 +134,7 @@ impl Shape {
     /// The types of its partial columns.
     pub(crate) fn partial_types(&self) -> Vec<DataType> {
         match self.function {
+            _ if self.distinct => vec![distinct::partial_type(&self.argument)],
             AggregateFunction::Avg => vec![self.state.clone(), DataType::Int64],
             _ => vec![self.state.clone()],
         }
@@ -179,6 +185,7 @@ impl Shape {
             return Ok(vec![ones(rows)]);
         };
         match self.function {
+            _ if self.distinct => Ok(vec![distinct::partial_of_rows(column)?]),
             AggregateFunction::CountStar | AggregateFunction::Unspecified => Ok(vec![ones(rows)]),
             AggregateFunction::Count => Ok(vec![ones_where_set(column)?]),
             AggregateFunction::Sum => Ok(vec![columns::cast(column, &self.state)?]),

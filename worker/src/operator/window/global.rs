@@ -49,7 +49,7 @@ impl WindowAggregate {
     ) -> Result<Self, Failure> {
         let keys = spec.key_count as usize;
         let partial_columns = |a: &graph::Aggregate| {
-            if a.function() == AggregateFunction::Avg {
+            if a.function() == AggregateFunction::Avg && !a.distinct {
                 2
             } else {
                 1
