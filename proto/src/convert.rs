@@ -96,6 +96,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::WindowTable(_)) => OperatorKind::WindowTable,
         Some(graph::operator::Spec::LocalGroupAggregate(_)) => OperatorKind::LocalGroupAggregate,
         Some(graph::operator::Spec::GroupAggregate(_)) => OperatorKind::GroupAggregate,
+        Some(graph::operator::Spec::Join(_)) => OperatorKind::Join,
         Some(graph::operator::Spec::Union(_)) => OperatorKind::Union,
         Some(graph::operator::Spec::Sink(_)) => OperatorKind::Sink,
         None => {

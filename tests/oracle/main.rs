@@ -259,6 +259,12 @@ oracle_tests! {
     distinct_aggregates
     select_distinct
     aggregate_of_an_aggregate
+    inner_join
+    full_join_of_changing_results
+    left_join
+    semi_join
+    anti_join
+    except
     hopping_window
     hopping_window_of_texts
     cumulating_window

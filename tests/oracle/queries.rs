@@ -234,4 +234,44 @@ pub(crate) const QUERIES: &[Query] = &[
                 )
                 GROUP BY nth",
     },
+    Query {
+        name: "inner_join",
+        columns: "k STRING, a BIGINT, b BIGINT",
+        streaming: "SELECT a.k, a.v, b.v FROM events AS a JOIN events AS b ON a.k = b.k AND a.v < b.v WHERE a.g = 0 AND b.g = 1",
+        batch: "SELECT a.k, a.v, b.v FROM events AS a JOIN events AS b ON a.k = b.k AND a.v < b.v WHERE a.g = 0 AND b.g = 1",
+    },
+    Query {
+        name: "full_join_of_changing_results",
+        columns: "k STRING, n BIGINT, j STRING, m BIGINT",
+        streaming: "SELECT a.k, a.n, b.k, b.n
+                    FROM (SELECT k, COUNT(*) AS n FROM events WHERE g = 0 GROUP BY k) AS a
+                    FULL JOIN (SELECT k, COUNT(v) AS n FROM events WHERE g = 1 GROUP BY k) AS b ON a.k = b.k AND a.n > b.n",
+        batch: "SELECT a.k, a.n, b.k, b.n
+                    FROM (SELECT k, COUNT(*) AS n FROM events WHERE g = 0 GROUP BY k) AS a
+                    FULL JOIN (SELECT k, COUNT(v) AS n FROM events WHERE g = 1 GROUP BY k) AS b ON a.k = b.k AND a.n > b.n",
+    },
+    Query {
+        name: "left_join",
+        columns: "k STRING, v BIGINT, d DOUBLE",
+        streaming: "SELECT a.k, a.v, b.d FROM events AS a LEFT JOIN events AS b ON a.v = b.v AND b.g = 2",
+        batch: "SELECT a.k, a.v, b.d FROM events AS a LEFT JOIN events AS b ON a.v = b.v AND b.g = 2",
+    },
+    Query {
+        name: "semi_join",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events AS a WHERE EXISTS (SELECT 1 FROM events AS b WHERE b.v = a.v AND b.g <> a.g)",
+        batch: "SELECT k, v FROM events AS a WHERE EXISTS (SELECT 1 FROM events AS b WHERE b.v = a.v AND b.g <> a.g)",
+    },
+    Query {
+        name: "anti_join",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events AS a WHERE NOT EXISTS (SELECT 1 FROM events AS b WHERE b.k = a.k AND b.d > a.d)",
+        batch: "SELECT k, v FROM events AS a WHERE NOT EXISTS (SELECT 1 FROM events AS b WHERE b.k = a.k AND b.d > a.d)",
+    },
+    Query {
+        name: "except",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events WHERE g = 0 EXCEPT SELECT k, v FROM events WHERE g = 1",
+        batch: "SELECT k, v FROM events WHERE g = 0 EXCEPT SELECT k, v FROM events WHERE g = 1",
+    },
 ];

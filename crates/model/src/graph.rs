@@ -59,6 +59,8 @@ pub enum OperatorKind {
     LocalGroupAggregate,
     /// Aggregates by key, without windows.
     GroupAggregate,
+    /// Joins two inputs.
+    Join,
     /// Passes on the rows of several inputs.
     Union,
     /// Writes a table.

@@ -13,7 +13,7 @@ use crate::{
     error::{self, Result},
     logical::window::{Cumulate, Hop, Session, Tumble, Windows},
     physical::{
-        self, AggregateCall, Calc, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead,
+        self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead,
     },
 };
 
@@ -193,6 +193,7 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
+            Kind::Join(join) => (Spec::Join(self.join(join)?), logical),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
@@ -203,6 +204,21 @@ impl Builder<'_> {
             Kind::Source(_, None) | Kind::Gone => {
                 return Err(error::internal("an operator was left unplanned"));
             }
+        })
+    }
+
+    fn join(&self, join: &Join) -> Result<graph::Join> {
+        let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
+        let condition = join.condition.as_ref();
+        Ok(graph::Join {
+            r#type: join.kind.into(),
+            left_keys: numbers(&join.keys[0]),
+            right_keys: numbers(&join.keys[1]),
+            filter: condition
+                .map(|condition| encode::expr(condition, join.both.as_arrow()))
+                .transpose()?,
+            output: numbers(&join.output),
+            null_equals_null: join.null_equals_null,
         })
     }
 

@@ -325,3 +325,13 @@ async fn counting_a_number_counts_rows_and_a_position_groups() {
         .await
     );
 }
+
+#[tokio::test]
+async fn nexmark_q20_joins_by_the_key_and_filters_before() {
+    insta::assert_snapshot!(nexmark("q20").await);
+}
+
+#[tokio::test]
+async fn nexmark_q4_joins_tables_with_commas_by_the_key() {
+    insta::assert_snapshot!(nexmark("q4").await);
+}

@@ -146,6 +146,12 @@ impl Filter {
         Ok(Self { leaves, root })
     }
 
+    /// For each row, whether it is true; may be null.
+    pub fn passes(&self, batch: &RecordBatch) -> Result<BooleanArray, Failure> {
+        let passes = self.root.evaluate(&self.leaves.reach(batch)?)?;
+        Ok(passes.as_boolean().clone())
+    }
+
     /// The rows for which it is true; null counts as false.
     pub fn select(&self, batch: &RecordBatch) -> Result<Selection, Failure> {
         let passes = self.root.evaluate(&self.leaves.reach(batch)?)?;

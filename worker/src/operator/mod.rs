@@ -11,12 +11,14 @@
 //! - `union`: the rows of several inputs as one. Leans on nothing.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
+//! - `join`: joins of two inputs. Leans on `keys`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
 mod aggregate;
 mod calc;
 mod columns;
 mod group;
+mod join;
 mod keys;
 mod processing_time;
 pub mod source;
@@ -33,6 +35,7 @@ use weir_proto::{
 
 use calc::Calc;
 use group::{GroupAggregate, LocalGroupAggregate};
+use join::Join;
 use processing_time::ProcessingTime;
 use union::Union;
 use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
@@ -66,6 +69,7 @@ pub fn build(
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
         Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),
+        Some(Spec::Join(spec)) => Ok(Box::new(Join::new(spec, &inputs, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",

@@ -3,8 +3,10 @@
 use datafusion_expr::Expr;
 
 use crate::logical::window::Windows;
+use weir_proto::graph::join::Type;
+
 use crate::physical::{
-    Calc, GroupAggregate, Kind, Node, Operators, WindowAggregate,
+    Calc, GroupAggregate, Join, Kind, Node, Operators, WindowAggregate,
     format::{duration, format_expr},
     source::SourceRead,
 };
@@ -60,6 +62,10 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
                 group_text(group, &column_names(operators, raw)),
             )
         }
+        Kind::Join(join) => (
+            format!("{} join", join_name(join.kind)),
+            join_text(operators, join),
+        ),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Sink(sink) => {
             let table = &sink.table;
@@ -102,6 +108,32 @@ fn group_text(group: &GroupAggregate, columns: &[String]) -> String {
         parts.push(format!("BY {}", keys.join(", ")));
     }
     parts.join(" ")
+}
+
+fn join_name(kind: Type) -> &'static str {
+    match kind {
+        Type::Inner => "Inner",
+        Type::Left => "Left",
+        Type::Right => "Right",
+        Type::Full => "Full",
+        Type::Semi => "Semi",
+        Type::Anti => "Anti",
+    }
+}
+
+fn join_text(operators: &Operators, join: &Join) -> String {
+    let names = join.inputs.map(|input| column_names(operators, input));
+    let name = |side: usize, key: usize| names[side].get(key).cloned().unwrap_or_default();
+    let keys = join.keys[0].iter().zip(&join.keys[1]);
+    let mut parts: Vec<_> = keys
+        .map(|(left, right)| format!("{} = {}", name(0, *left), name(1, *right)))
+        .collect();
+    parts.extend(join.condition.iter().map(format_expr));
+    if parts.is_empty() {
+        "every row with every row".to_owned()
+    } else {
+        format!("ON {}", parts.join(" AND "))
+    }
 }
 
 fn column_names(operators: &Operators, id: usize) -> Vec<String> {

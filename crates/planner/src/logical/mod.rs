@@ -5,11 +5,13 @@
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
+//! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
 //! - [`simplify`]: one expression, made as cheap as it can be. Leans on nothing.
 
 pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
+mod optimize;
 pub(crate) mod proctime;
 pub(crate) mod simplify;
 pub(crate) mod window;
@@ -95,7 +97,7 @@ impl<'a> Session<'a> {
     fn plan(&self, query: &ast::Query) -> std::result::Result<LogicalPlan, DataFusionError> {
         let statement = ast::Statement::Query(Box::new(query.clone()));
         let plan = self.planner().sql_statement_to_plan(statement)?;
-        TypeCoercion::new().analyze(plan, self.context.config())
+        optimize::optimize(TypeCoercion::new().analyze(plan, self.context.config())?)
     }
 
     /// Where the expression stands that keeps the query from being planned: found by leaving others out.

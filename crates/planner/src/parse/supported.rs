@@ -118,10 +118,17 @@ impl Check {
                 set_quantifier: SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
                 left,
                 right,
-            } => self.set_operation(left).or_else(|| self.set_operation(right)),
-            SetExpr::SetOperation { op, .. } => {
-                Some(unsupported(at, format!("{op} is not supported yet: UNION is")))
             }
+            | SetExpr::SetOperation {
+                op: SetOperator::Intersect | SetOperator::Except,
+                set_quantifier: SetQuantifier::Distinct | SetQuantifier::None,
+                left,
+                right,
+            } => self.set_operation(left).or_else(|| self.set_operation(right)),
+            SetExpr::SetOperation { op, .. } => Some(unsupported(
+                at,
+                format!("{op} ALL is not supported yet: UNION, INTERSECT and EXCEPT are"),
+            )),
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
             _ => Some(unsupported(at, "only SELECT queries are supported")),
         }
@@ -139,14 +146,10 @@ impl Check {
         if let Some(qualify) = &select.qualify {
             return refuse(qualify.span(), "QUALIFY is not supported yet");
         }
-        match select.from.as_slice() {
-            [] => {}
-            [one] => {
-                if let Some(join) = one.joins.first() {
-                    return refuse(join.span(), "joins are not supported yet");
-                }
+        for join in select.from.iter().flat_map(|table| &table.joins) {
+            if let Some(problem) = self.join(join) {
+                return Some(problem);
             }
-            [_, second, ..] => return refuse(second.span(), "joins are not supported yet"),
         }
         match &select.group_by {
             GroupByExpr::All(_) => refuse(here, "GROUP BY ALL is not supported"),
@@ -154,6 +157,24 @@ impl Check {
                 refuse(here, "GROUPING SETS, CUBE and ROLLUP are not supported yet")
             }
             GroupByExpr::Expressions(..) => None,
+        }
+    }
+
+    fn join(&self, join: &ast::Join) -> Option<Problem> {
+        use ast::JoinOperator as J;
+        match &join.join_operator {
+            J::Join(_)
+            | J::Inner(_)
+            | J::Left(_)
+            | J::LeftOuter(_)
+            | J::Right(_)
+            | J::RightOuter(_)
+            | J::FullOuter(_)
+            | J::CrossJoin(_) => None,
+            _ => Some(unsupported(
+                place(join.span(), self.at),
+                "this kind of join is not Flink's SQL: write JOIN ... ON, or WHERE [NOT] EXISTS",
+            )),
         }
     }
 
@@ -194,7 +215,7 @@ impl Check {
             }
             TableFactor::Derived { lateral: false, .. } => None,
             TableFactor::Derived { .. } => Some(unsupported(at, "LATERAL is not supported yet")),
-            TableFactor::NestedJoin { .. } => Some(unsupported(at, "joins are not supported yet")),
+            TableFactor::NestedJoin { .. } => None,
             TableFactor::UNNEST { .. } => Some(unsupported(at, "UNNEST is not supported yet")),
             TableFactor::MatchRecognize { .. } => {
                 Some(unsupported(at, "MATCH_RECOGNIZE is not supported yet"))
@@ -233,12 +254,11 @@ impl Check {
         let at = place(expr.span(), self.at);
         match expr {
             Expr::Function(function) if !self.allowed.contains(&function.span()) => self.function(function),
-            Expr::Subquery(_) if self.allowed.contains(&expr.span()) => None,
-            Expr::Subquery(_)
-            | Expr::InSubquery { .. }
-            | Expr::Exists { .. }
-            | Expr::AnyOp { .. }
-            | Expr::AllOp { .. } => Some(unsupported(at, "subqueries in expressions are not supported yet")),
+            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => None,
+            Expr::AnyOp { .. } | Expr::AllOp { .. } => Some(unsupported(
+                at,
+                "ANY and ALL of a subquery are not supported yet: compare with its MIN or MAX",
+            )),
             Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Some(unsupported(
                 at,
                 "GROUPING SETS, CUBE and ROLLUP are not supported yet",

@@ -116,6 +116,7 @@ impl<'a> Lower<'a> {
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
             LogicalPlan::Distinct(distinct) => self.distinct(distinct),
+            LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(window) => self.window(window),
@@ -157,7 +158,12 @@ impl<'a> Lower<'a> {
         };
         let node = self.operators.source(&source.table)?;
         let event_time = source.table.watermark.as_ref().map(|w| w.column.as_str());
-        let columns = source.table.columns.iter().map(|c| RelColumn {
+        let all = &source.table.columns;
+        let read: Vec<_> = match &scan.projection {
+            Some(projection) => projection.iter().map(|i| &all[*i]).collect(),
+            None => all.iter().collect(),
+        };
+        let columns = read.into_iter().map(|c| RelColumn {
             name: c.name.clone(),
             expr: c
                 .computed

@@ -10,6 +10,7 @@
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
+//! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
@@ -19,6 +20,7 @@ pub(crate) mod aggregate;
 pub(crate) mod expr;
 pub(crate) mod format;
 mod group;
+mod join;
 pub(crate) mod lower;
 pub(crate) mod sink;
 pub(crate) mod source;
@@ -32,7 +34,7 @@ use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
 use weir_model::Location;
-use weir_proto::graph::AggregateFunction;
+use weir_proto::graph::{AggregateFunction, join as join_kind};
 
 use self::{
     source::SourceRead,
@@ -83,6 +85,8 @@ pub(crate) enum Kind {
     LocalGroup(GroupAggregate),
     /// Aggregates by key, without windows.
     Group(GroupAggregate),
+    /// Joins two inputs.
+    Join(Join),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
     /// Writes a table.
@@ -169,6 +173,25 @@ impl GroupAggregate {
             self.keys.clone()
         }
     }
+}
+
+/// Joins two inputs by equal keys and a condition.
+#[derive(Clone, Debug)]
+pub(crate) struct Join {
+    /// Left and right.
+    pub inputs: [NodeId; 2],
+    /// Which rows are in the result.
+    pub kind: join_kind::Type,
+    /// The key columns of each input.
+    pub keys: [Vec<usize>; 2],
+    /// What pairs must meet, over `both`.
+    pub condition: Option<Expr>,
+    /// The columns of left, then right, without what changes do.
+    pub both: DFSchemaRef,
+    /// The columns of the result among `both`.
+    pub output: Vec<usize>,
+    /// Whether null is a key like others.
+    pub null_equals_null: bool,
 }
 
 /// An aggregate function of a column.
@@ -295,6 +318,7 @@ impl Kind {
             Self::ProcessingTime(time) => slice::from_ref(&time.input),
             Self::WindowTable(table) => slice::from_ref(&table.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
+            Self::Join(join) => &join.inputs,
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
@@ -308,6 +332,7 @@ impl Kind {
             Self::ProcessingTime(time) => slice::from_mut(&mut time.input),
             Self::WindowTable(table) => slice::from_mut(&mut table.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
+            Self::Join(join) => &mut join.inputs,
             Self::Union(inputs) => inputs,
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
@@ -332,10 +357,10 @@ impl Kind {
 
     /// How the rows of a port must be spread.
     pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
-        let _ = port;
         match self {
             Self::Window(aggregate) if aggregate.is_session() => Partitioning::Hash(aggregate.keys.clone()),
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
+            Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
             _ => Partitioning::Forward,
         }

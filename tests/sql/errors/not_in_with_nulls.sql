@@ -1,0 +1,9 @@
+
+CREATE TABLE orders (id INT, customer INT, item STRING, price DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/orders.json', 'format' = 'json'
+);
+CREATE TABLE customers (id BIGINT, name STRING, city STRING, `limit` DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/customers.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, item STRING, name STRING) WITH ('connector' = 'print');
+INSERT INTO result SELECT id, item, 'x' FROM orders WHERE customer NOT IN (SELECT id FROM customers);

@@ -1,0 +1,381 @@
+//! A join of two inputs that may grow and change for ever: each row meets the rows that the other side holds, and is kept for those to come.
+
+use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use weir_connector::{RowKind, changelog};
+use weir_model::Failure;
+use weir_proto::graph::{self, join::Type};
+
+use super::{
+    output::{Pairs, Rows},
+    side::{NONE, Side},
+    state::State,
+};
+use crate::{
+    expression::Filter,
+    operator::{Context, Operator},
+};
+
+/// Rows of an emitted batch, about; and pairs that are looked at at once.
+const EMIT_ROWS: usize = 8192;
+
+/// Joins by equal keys and a condition.
+#[derive(Debug)]
+pub(in crate::operator) struct Join {
+    kind: Type,
+    /// By port.
+    keys: [Vec<usize>; 2],
+    /// Columns of the left side.
+    left: usize,
+    /// Over all columns of left, then right.
+    condition: Option<(Filter, SchemaRef)>,
+    /// Columns of the result among those of left, then right.
+    columns: Vec<usize>,
+    null_equals_null: bool,
+    state: State,
+    output: SchemaRef,
+}
+
+/// Rows that have come, with their keys found.
+struct Arrived {
+    port: usize,
+    batch: RecordBatch,
+    groups: Vec<u32>,
+    /// What each row does; none: all are added.
+    ops: Option<Vec<i8>>,
+}
+
+impl Arrived {
+    fn op(&self, row: u32) -> i8 {
+        self.ops
+            .as_ref()
+            .map_or(RowKind::Insert.byte(), |ops| ops[row as usize])
+    }
+}
+
+impl Join {
+    pub(in crate::operator) fn new(
+        spec: &graph::Join,
+        inputs: &[SchemaRef],
+        output: SchemaRef,
+    ) -> Result<Self, Failure> {
+        let [left, right] = inputs else {
+            return Err(Failure::internal(format!("a join of {} inputs", inputs.len())));
+        };
+        let schemas = [rows_of(left), rows_of(right)];
+        let columns = |keys: &[u32]| keys.iter().map(|&k| k as usize).collect::<Vec<_>>();
+        let keys = [columns(&spec.left_keys), columns(&spec.right_keys)];
+        let types = |port: usize| -> Option<Vec<DataType>> {
+            let field = |&k: &usize| schemas[port].fields().get(k).map(|f| f.data_type().clone());
+            keys[port].iter().map(field).collect()
+        };
+        let key_types = types(0).filter(|left| types(1).as_ref() == Some(left));
+        let key_types =
+            key_types.ok_or_else(|| Failure::internal("the keys of a join do not fit together"))?;
+        let kind = spec.r#type();
+        let side = |port: usize| {
+            let counts = kind == Type::Full
+                || port == 0 && matches!(kind, Type::Left | Type::Semi | Type::Anti)
+                || port == 1 && kind == Type::Right;
+            Side::new(
+                schemas[port].clone(),
+                counts,
+                changelog::is_changelog(&inputs[port]),
+            )
+        };
+        let fields = schemas.iter().flat_map(|s| s.fields().iter().cloned());
+        let both = std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let condition = spec
+            .filter
+            .as_deref()
+            .map(|bytes| Filter::decode(bytes, &both))
+            .transpose()?;
+        Ok(Self {
+            kind,
+            left: schemas[0].fields().len(),
+            state: State::new(&key_types, [side(0)?, side(1)?])?,
+            keys,
+            condition: condition.map(|filter| (filter, both)),
+            columns: columns(&spec.output),
+            null_equals_null: spec.null_equals_null,
+            output,
+        })
+    }
+
+    /// Whether rows of a port without a match are in the result by themselves.
+    fn keeps_unmatched(&self, port: usize) -> bool {
+        match self.kind {
+            Type::Full => true,
+            Type::Left | Type::Anti => port == 0,
+            Type::Right => port == 1,
+            Type::Inner | Type::Semi => false,
+        }
+    }
+
+    /// Emits rows that match nothing, because a key of theirs is null; returns the others.
+    fn without_null_keys(
+        &mut self,
+        arrived: RecordBatch,
+        port: usize,
+        context: &mut Context,
+    ) -> Result<RecordBatch, Failure> {
+        let nulls = |&key: &usize| arrived.column(key).logical_nulls();
+        let valid = self.keys[port].iter().map(nulls).fold(None, |all, column| {
+            NullBuffer::union(all.as_ref(), column.as_ref())
+        });
+        let Some(valid) = valid.filter(|v| v.null_count() > 0 && !self.null_equals_null) else {
+            return Ok(arrived);
+        };
+        let valid = BooleanArray::new(valid.into_inner(), None);
+        if self.keeps_unmatched(port) {
+            let rows = arrow::compute::not(&valid).and_then(|null| filter_record_batch(&arrived, &null));
+            let (batch, ops) = split(&rows.map_err(|e| broken(&e))?);
+            let rows = Arrived {
+                port,
+                groups: Vec::new(),
+                batch,
+                ops,
+            };
+            let mut pairs = Pairs::default();
+            for row in 0..rows.batch.num_rows() as u32 {
+                pairs.push(row, NONE, rows.op(row));
+            }
+            self.emit(&rows, &mut pairs, context)?;
+        }
+        filter_record_batch(&arrived, &valid).map_err(|e| broken(&e))
+    }
+
+    fn emit(&mut self, arrived: &Arrived, pairs: &mut Pairs, context: &mut Context) -> Result<(), Failure> {
+        if pairs.len() == 0 {
+            return Ok(());
+        }
+        let (_, other) = self.state.sides(arrived.port);
+        let rows = Rows {
+            port: arrived.port,
+            left: self.left,
+            batch: &arrived.batch,
+            other,
+        };
+        context.emit(pairs.batch(&self.output, &self.columns, &rows)?);
+        Ok(())
+    }
+
+    /// Pairs each row with the other side's; returns how many each matches.
+    fn pair(&mut self, arrived: &Arrived, context: &mut Context) -> Result<Vec<u32>, Failure> {
+        let mut matches = vec![0; arrived.groups.len()];
+        let mut pairs = Pairs::default();
+        let (mut come, mut kept) = (Vec::new(), Vec::new());
+        for (row, &group) in (0_u32..).zip(&arrived.groups) {
+            let (_, other) = self.state.sides(arrived.port);
+            for match_ in other.rows(group) {
+                come.push(row);
+                kept.push(match_);
+            }
+            if come.len() >= EMIT_ROWS {
+                self.look(arrived, &mut come, &mut kept, &mut matches, &mut pairs)?;
+                self.emit(arrived, &mut pairs, context)?;
+            }
+        }
+        self.look(arrived, &mut come, &mut kept, &mut matches, &mut pairs)?;
+        self.unmatched(arrived, &matches, &mut pairs);
+        self.emit(arrived, &mut pairs, context)?;
+        Ok(matches)
+    }
+
+    /// Looks at candidates: those that pass the condition become pairs.
+    fn look(
+        &mut self,
+        arrived: &Arrived,
+        come: &mut Vec<u32>,
+        kept: &mut Vec<u32>,
+        matches: &mut [u32],
+        pairs: &mut Pairs,
+    ) -> Result<(), Failure> {
+        if come.is_empty() {
+            return Ok(());
+        }
+        if let Some(passes) = self.passes(arrived, come, kept)? {
+            let mut keep = passes.values().iter();
+            come.retain(|_| keep.next().unwrap_or(false));
+            let mut keep = passes.values().iter();
+            kept.retain(|_| keep.next().unwrap_or(false));
+        }
+        for &row in come.iter() {
+            matches[row as usize] += 1;
+        }
+        let kind = self.kind;
+        let keeps_unmatched = self.keeps_unmatched(1 - arrived.port);
+        let (_, other) = self.state.sides(arrived.port);
+        let counts = other.matches_mut();
+        match (kind, counts) {
+            (Type::Semi | Type::Anti, None) => {}
+            (Type::Semi | Type::Anti, Some(counts)) => {
+                for (&row, &of) in come.iter().zip(kept.iter()) {
+                    turn(
+                        kind == Type::Semi,
+                        &mut counts[of as usize],
+                        of,
+                        arrived.op(row),
+                        pairs,
+                    );
+                }
+            }
+            (_, Some(counts)) if keeps_unmatched => {
+                for (&row, &of) in come.iter().zip(kept.iter()) {
+                    outer(row, of, &mut counts[of as usize], arrived.op(row), pairs);
+                }
+            }
+            _ => {
+                for (&row, &of) in come.iter().zip(kept.iter()) {
+                    pairs.push(row, of, arrived.op(row));
+                }
+            }
+        }
+        come.clear();
+        kept.clear();
+        Ok(())
+    }
+
+    fn passes(
+        &mut self,
+        arrived: &Arrived,
+        come: &[u32],
+        kept: &[u32],
+    ) -> Result<Option<BooleanArray>, Failure> {
+        let Some((filter, schema)) = &self.condition else {
+            return Ok(None);
+        };
+        let (_, other) = self.state.sides(arrived.port);
+        let rows = Rows {
+            port: arrived.port,
+            left: self.left,
+            batch: &arrived.batch,
+            other,
+        };
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
+        let columns = rows.columns(&all, come, kept)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(come.len()));
+        let candidates =
+            RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|e| broken(&e))?;
+        let passes = filter.passes(&candidates)?;
+        Ok(Some(if passes.null_count() > 0 {
+            prep_null_mask_filter(&passes)
+        } else {
+            passes
+        }))
+    }
+
+    /// The rows whose number of matches decides by itself.
+    fn unmatched(&self, arrived: &Arrived, matches: &[u32], pairs: &mut Pairs) {
+        let is_left = arrived.port == 0;
+        let wanted = |matches: u32| match self.kind {
+            Type::Semi => is_left && matches > 0,
+            _ => self.keeps_unmatched(arrived.port) && matches == 0,
+        };
+        for (row, &matches) in (0_u32..).zip(matches) {
+            if wanted(matches) {
+                pairs.push(row, NONE, arrived.op(row));
+            }
+        }
+    }
+
+    /// Keeps the rows that are added, and forgets those that are taken back.
+    fn keep(&mut self, arrived: &Arrived, matches: &[u32]) -> Result<(), Failure> {
+        let (side, _) = self.state.sides(arrived.port);
+        let Some(ops) = &arrived.ops else {
+            return side.insert(arrived.batch.clone(), &arrived.groups, matches);
+        };
+        let pick = |added: bool| {
+            let rows: Vec<bool> = ops.iter().map(|&op| changelog::adds(op) == added).collect();
+            let of = |values: &[u32]| {
+                let picked = values.iter().zip(&rows).filter(|(_, keep)| **keep);
+                picked.map(|(value, _)| *value).collect::<Vec<u32>>()
+            };
+            let (groups, matches) = (of(&arrived.groups), of(matches));
+            let batch = filter_record_batch(&arrived.batch, &BooleanArray::from(rows));
+            batch
+                .map(|batch| (batch, groups, matches))
+                .map_err(|e| broken(&e))
+        };
+        let (batch, groups, matches) = pick(true)?;
+        side.insert(batch, &groups, &matches)?;
+        let (batch, groups, _) = pick(false)?;
+        if groups.is_empty() {
+            return Ok(());
+        }
+        side.remove(&batch, &groups)
+    }
+}
+
+/// A kept row gains or loses a match, which may bring it into the result of a semi or anti join, or out of it.
+fn turn(is_semi: bool, count: &mut u32, kept: u32, op: i8, pairs: &mut Pairs) {
+    let adds = changelog::adds(op);
+    let turns = if adds { *count == 0 } else { *count == 1 };
+    *count = if adds { *count + 1 } else { count.saturating_sub(1) };
+    if turns {
+        let enters = adds == is_semi;
+        let op = if enters { RowKind::Insert } else { RowKind::Delete };
+        pairs.push(NONE, kept, op.byte());
+    }
+}
+
+/// A pair of an outer join: the kept row leaves the result by itself with its first match, and comes back with its last.
+fn outer(row: u32, kept: u32, count: &mut u32, op: i8, pairs: &mut Pairs) {
+    if changelog::adds(op) {
+        if *count == 0 {
+            pairs.push(NONE, kept, RowKind::Delete.byte());
+        }
+        *count += 1;
+        pairs.push(row, kept, op);
+    } else {
+        pairs.push(row, kept, op);
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            pairs.push(NONE, kept, RowKind::Insert.byte());
+        }
+    }
+}
+
+impl Operator for Join {
+    fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        let batch = self.without_null_keys(batch, port, context)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let keys: Vec<_> = self.keys[port].iter().map(|&k| batch.column(k).clone()).collect();
+        let groups = self.state.groups(&keys, batch.num_rows())?;
+        let (batch, ops) = split(&batch);
+        let arrived = Arrived {
+            port,
+            batch,
+            groups,
+            ops,
+        };
+        let matches = self.pair(&arrived, context)?;
+        self.keep(&arrived, &matches)
+    }
+}
+
+/// A schema without the column that says what rows do.
+fn rows_of(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields();
+    let rows = fields.len() - usize::from(changelog::is_changelog(schema));
+    std::sync::Arc::new(Schema::new(fields[..rows].to_vec()))
+}
+
+/// Rows, and what they do.
+fn split(batch: &RecordBatch) -> (RecordBatch, Option<Vec<i8>>) {
+    let Some(ops) = changelog::ops(batch) else {
+        return (batch.clone(), None);
+    };
+    let ops = ops.values().to_vec();
+    let rows: Vec<usize> = (0..batch.num_columns() - 1).collect();
+    let batch = batch.project(&rows).expect("all columns but the last are there");
+    (batch, Some(ops))
+}
+
+fn broken(error: &arrow_schema::ArrowError) -> Failure {
+    Failure::internal(format!("rows of a join cannot be picked: {error}"))
+}

@@ -1,0 +1,254 @@
+//! The rows of one input, found by the group of their key.
+
+use std::hash::BuildHasher;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_row::{RowConverter, SortField};
+use arrow_schema::{ArrowError, SchemaRef};
+use arrow_select::{concat::concat_batches, interleave::interleave};
+use foldhash::fast::FixedState;
+use weir_model::Failure;
+
+/// No row, or no group.
+pub(super) const NONE: u32 = u32::MAX;
+/// Batches are joined up to this many rows, so that few arrays are looked into.
+const SEGMENT_ROWS: usize = 1 << 18;
+/// Rows taken back before their memory is.
+const DEAD_ROWS: usize = 1 << 16;
+
+/// Rows with the same key hang together; a row is a number, in the order of arrival.
+#[derive(Debug)]
+pub(super) struct Side {
+    schema: SchemaRef,
+    segments: Vec<RecordBatch>,
+    /// The number of the first row of each segment.
+    starts: Vec<u32>,
+    /// The last row of each group.
+    heads: Vec<u32>,
+    /// The row before, of the same group.
+    next: Vec<u32>,
+    /// The group of each row; none: it was taken back.
+    groups: Vec<u32>,
+    /// How many rows of the other side each row matches, if that is counted.
+    matches: Option<Vec<u32>>,
+    rows_back: Option<RowsBack>,
+    dead: usize,
+}
+
+/// Finds rows that are taken back, by a hash of all of their columns.
+#[derive(Debug)]
+struct RowsBack {
+    converter: RowConverter,
+    hashes: Vec<u64>,
+}
+
+impl RowsBack {
+    fn hashes_of(&self, batch: &RecordBatch) -> Result<Vec<u64>, Failure> {
+        if batch.num_columns() == 0 {
+            return Ok(vec![0; batch.num_rows()]);
+        }
+        let rows = self
+            .converter
+            .convert_columns(batch.columns())
+            .map_err(|e| broken(&e))?;
+        let hasher = FixedState::with_seed(0);
+        Ok(rows.iter().map(|row| hasher.hash_one(row.data())).collect())
+    }
+}
+
+impl Side {
+    /// No rows of these columns. Matches are counted if a row without any matters; rows can be taken back if the input changes.
+    pub(super) fn new(schema: SchemaRef, counts_matches: bool, takes_back: bool) -> Result<Self, Failure> {
+        let fields = schema
+            .fields()
+            .iter()
+            .map(|f| SortField::new(f.data_type().clone()));
+        let converter = takes_back
+            .then(|| RowConverter::new(fields.collect()))
+            .transpose();
+        let converter = converter.map_err(|e| {
+            Failure::user(format!(
+                "cannot join a result that changes and has such columns: {e}"
+            ))
+        })?;
+        Ok(Self {
+            schema,
+            segments: Vec::new(),
+            starts: Vec::new(),
+            heads: Vec::new(),
+            next: Vec::new(),
+            groups: Vec::new(),
+            matches: counts_matches.then(Vec::new),
+            rows_back: converter.map(|converter| RowsBack {
+                converter,
+                hashes: Vec::new(),
+            }),
+            dead: 0,
+        })
+    }
+
+    /// Makes room for so many groups.
+    pub(super) fn reserve_groups(&mut self, total: usize) {
+        if self.heads.len() < total {
+            self.heads.resize(total, NONE);
+        }
+    }
+
+    /// The rows of a group, the last one first.
+    #[inline]
+    pub(super) fn rows(&self, group: u32) -> impl Iterator<Item = u32> + '_ {
+        let mut at = self.heads.get(group as usize).copied().unwrap_or(NONE);
+        std::iter::from_fn(move || {
+            let row = at;
+            if row == NONE {
+                return None;
+            }
+            at = self.next[row as usize];
+            Some(row)
+        })
+    }
+
+    /// How many rows each row matches, if that is counted.
+    pub(super) fn matches_mut(&mut self) -> Option<&mut Vec<u32>> {
+        self.matches.as_mut()
+    }
+
+    /// Adds rows of these groups, with how many rows each matches.
+    pub(super) fn insert(
+        &mut self,
+        batch: RecordBatch,
+        groups: &[u32],
+        matches: &[u32],
+    ) -> Result<(), Failure> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let first = self.groups.len() as u32;
+        assert!(
+            self.groups.len() + groups.len() < NONE as usize,
+            "a side of a join holds fewer than 2^32 - 1 rows"
+        );
+        for (row, &group) in (first..).zip(groups) {
+            self.next.push(self.heads[group as usize]);
+            self.heads[group as usize] = row;
+        }
+        self.groups.extend_from_slice(groups);
+        if let Some(counts) = &mut self.matches {
+            counts.extend_from_slice(matches);
+        }
+        if let Some(back) = &mut self.rows_back {
+            let hashes = back.hashes_of(&batch)?;
+            back.hashes.extend(hashes);
+        }
+        self.starts.push(first);
+        self.segments.push(batch);
+        self.merge_segments()
+    }
+
+    /// Joins the last segments while they are of like size.
+    fn merge_segments(&mut self) -> Result<(), Failure> {
+        while let [.., a, b] = self.segments.as_slice()
+            && a.num_rows() <= 2 * b.num_rows()
+            && a.num_rows() + b.num_rows() <= SEGMENT_ROWS
+        {
+            let joined = concat_batches(&self.schema, [a, b]).map_err(|e| broken(&e))?;
+            self.segments.truncate(self.segments.len() - 2);
+            self.segments.push(joined);
+            self.starts.pop();
+        }
+        Ok(())
+    }
+
+    /// Takes one row back per row of the batch; those that are not there are left out.
+    pub(super) fn remove(&mut self, batch: &RecordBatch, groups: &[u32]) -> Result<(), Failure> {
+        let Some(back) = &self.rows_back else {
+            return Err(Failure::internal(
+                "rows of a join's input are taken back that was planned to only grow",
+            ));
+        };
+        let hashes = back.hashes_of(batch)?;
+        for (hash, &group) in hashes.into_iter().zip(groups) {
+            self.unlink(hash, group);
+        }
+        if self.dead >= DEAD_ROWS && self.dead * 2 >= self.groups.len() {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    fn unlink(&mut self, hash: u64, group: u32) {
+        let Some(back) = &self.rows_back else { return };
+        let mut before = NONE;
+        let mut at = self.heads[group as usize];
+        while at != NONE {
+            let next = self.next[at as usize];
+            if back.hashes[at as usize] == hash {
+                if before == NONE {
+                    self.heads[group as usize] = next;
+                } else {
+                    self.next[before as usize] = next;
+                }
+                self.groups[at as usize] = NONE;
+                self.dead += 1;
+                return;
+            }
+            before = at;
+            at = next;
+        }
+    }
+
+    /// Gives back the memory of rows that were taken back.
+    fn compact(&mut self) -> Result<(), Failure> {
+        let live: Vec<u32> = (0_u32..)
+            .zip(&self.groups)
+            .filter(|(_, group)| **group != NONE)
+            .map(|(row, _)| row)
+            .collect();
+        let columns = (0..self.schema.fields().len())
+            .map(|column| self.column(column, &live))
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(live.len()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|e| broken(&e))?;
+        let groups: Vec<u32> = live.iter().map(|&row| self.groups[row as usize]).collect();
+        let counts = self.matches.as_ref();
+        let matches: Vec<u32> = live
+            .iter()
+            .map(|&row| counts.map_or(0, |c| c[row as usize]))
+            .collect();
+        self.heads.fill(NONE);
+        self.segments.clear();
+        self.starts.clear();
+        self.next.clear();
+        self.groups.clear();
+        if let Some(counts) = &mut self.matches {
+            counts.clear();
+        }
+        if let Some(back) = &mut self.rows_back {
+            back.hashes.clear();
+        }
+        self.dead = 0;
+        self.insert(batch, &groups, &matches)
+    }
+
+    /// A column of some rows; null for [`NONE`].
+    pub(super) fn column(&self, column: usize, rows: &[u32]) -> Result<ArrayRef, Failure> {
+        let none = arrow_array::new_null_array(self.schema.field(column).data_type(), 1);
+        let mut arrays: Vec<&dyn Array> = self.segments.iter().map(|s| s.column(column).as_ref()).collect();
+        let nowhere = (arrays.len(), 0);
+        arrays.push(none.as_ref());
+        let place = |&row: &u32| {
+            if row == NONE {
+                return nowhere;
+            }
+            let segment = self.starts.partition_point(|start| *start <= row) - 1;
+            (segment, (row - self.starts[segment]) as usize)
+        };
+        let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
+        interleave(&arrays, &places).map_err(|e| broken(&e))
+    }
+}
+
+fn broken(error: &ArrowError) -> Failure {
+    Failure::internal(format!("the rows of a join cannot be kept: {error}"))
+}
