@@ -11,6 +11,7 @@
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
 //! - `choice`: tests and conversions of single values. Leans on `define`.
+//! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
 
 mod call;
@@ -24,6 +25,7 @@ mod regexp;
 mod testing;
 mod text;
 mod time;
+pub mod wasm;
 
 use std::{
     collections::HashMap,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion_expr::{Expr, LogicalPlan};
+use datafusion_expr::{Expr, LogicalPlan, ScalarUDF};
 use weir_connector::Table;
 use weir_model::{ErrorCode, Location, Problem};
 use weir_proto::convert::sql_type;
@@ -21,6 +21,17 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     relations: BTreeMap<String, Relation>,
+    /// Functions of the script's by their names in lowercase.
+    functions: BTreeMap<String, UserFunction>,
+}
+
+/// A function that the script creates.
+#[derive(Clone, Debug)]
+pub(crate) struct UserFunction {
+    /// The function.
+    pub udf: Arc<ScalarUDF>,
+    /// Its module: it travels with the job.
+    pub module: Arc<weir_functions::wasm::Module>,
 }
 
 /// What a name in FROM stands for.
@@ -96,6 +107,27 @@ impl Catalog {
                 format!("'{}' is defined twice", name.value),
             )),
         }
+    }
+
+    /// The script's function of that name, in any case.
+    pub(crate) fn function(&self, name: &str) -> Option<&UserFunction> {
+        self.functions.get(&name.to_lowercase())
+    }
+
+    /// The script's functions.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &UserFunction> {
+        self.functions.values()
+    }
+
+    /// The names of the script's functions.
+    pub(crate) fn function_names(&self) -> Vec<String> {
+        self.functions.values().map(|f| f.udf.name().to_owned()).collect()
+    }
+
+    /// Adds a function.
+    pub(crate) fn add_function(&mut self, function: UserFunction) {
+        self.functions
+            .insert(function.udf.name().to_lowercase(), function);
     }
 
     /// Adds a table.

@@ -6,12 +6,15 @@ use std::{
 };
 
 use arrow_schema::{Field, Schema};
-use datafusion_common::DFSchema;
+use datafusion_common::{
+    DFSchema,
+    tree_node::{TreeNode, TreeNodeRecursion},
+};
 use datafusion_execution::{TaskContext, config::SessionConfig, runtime_env::RuntimeEnv};
 use datafusion_expr::{
-    Expr, execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
+    Expr, ScalarUDF, execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
 };
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr, create_physical_expr};
 use datafusion_proto::{
     physical_plan::{
         DefaultPhysicalExtensionCodec, from_proto::parse_physical_expr, to_proto::serialize_physical_expr,
@@ -20,6 +23,7 @@ use datafusion_proto::{
 };
 use prost::Message;
 use weir_connector::Table;
+use weir_functions::wasm;
 use weir_model::{ErrorCode, Problem};
 use weir_proto::graph;
 
@@ -29,18 +33,20 @@ use crate::{
 };
 
 /// What a worker resolves functions with.
-static TASK: LazyLock<TaskContext> = LazyLock::new(|| {
+static TASK: LazyLock<TaskContext> = LazyLock::new(|| task(functions::registry()));
+
+fn task(functions: HashMap<String, Arc<ScalarUDF>>) -> TaskContext {
     TaskContext::new(
         None,
         "planner".into(),
         SessionConfig::new(),
-        functions::registry(),
+        functions,
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),
         Arc::new(RuntimeEnv::default()),
     )
-});
+}
 
 /// Whether a worker can compute the expression; it may be well-typed and yet have no implementation.
 pub(crate) fn check(expr: &Expr, input: &Schema) -> Result<()> {
@@ -97,8 +103,40 @@ fn encode(expr: &Arc<dyn PhysicalExpr>, input: &Schema) -> Result<Vec<u8>> {
         let detail = "an expression nests too deeply: compute a part of it in a view";
         Problem::new(ErrorCode::SqlUnsupported, detail)
     })?;
-    parse_physical_expr(&node, &TASK, input, &codec).map_err(plan_defect)?;
-    Ok(bytes)
+    let functions = wasm_functions(expr).map_err(plan_defect)?;
+    if functions.is_empty() {
+        parse_physical_expr(&node, &TASK, input, &codec).map_err(plan_defect)?;
+        return Ok(bytes);
+    }
+    let mut known = functions::registry();
+    known.extend(functions.iter().map(|f| (f.name().to_owned(), Arc::clone(f))));
+    parse_physical_expr(&node, &task(known), input, &codec).map_err(plan_defect)?;
+    let appended = graph::ExpressionFunctions {
+        functions: functions.iter().filter_map(|f| definition(f)).collect(),
+    };
+    Ok([bytes, appended.encode_to_vec()].concat())
+}
+
+/// The functions of WebAssembly modules that an expression calls.
+fn wasm_functions(expr: &Arc<dyn PhysicalExpr>) -> datafusion_common::Result<Vec<Arc<ScalarUDF>>> {
+    let mut found: Vec<Arc<ScalarUDF>> = Vec::new();
+    expr.apply(|node| {
+        if let Some(call) = node.downcast_ref::<ScalarFunctionExpr>() {
+            let function = call.fun();
+            if wasm::encode(function).is_some() && found.iter().all(|f| f.name() != function.name()) {
+                found.push(Arc::new(function.clone()));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+fn definition(function: &ScalarUDF) -> Option<graph::WasmFunction> {
+    Some(graph::WasmFunction {
+        name: function.name().to_owned(),
+        definition: wasm::encode(function)?,
+    })
 }
 
 /// A schema.

@@ -197,12 +197,23 @@ fn of_schema(error: SchemaError, at: Location) -> Problem {
 }
 
 fn first_line(text: &str) -> String {
+    let text = coercion_reason(text).unwrap_or(text);
     let line = text.lines().next().unwrap_or_default().trim_end_matches('.');
     // What a function of ours says of its arguments comes wrapped.
     let line = line.split("coercion failed with: ").last().unwrap_or(line);
     let line = line.strip_prefix("Error during planning: ").unwrap_or(line);
     let line = line.split(". No function matches").next().unwrap_or(line);
     lowercase_first(&in_sql_types(line))
+}
+
+/// A function's own reason to refuse its arguments, without what DataFusion writes around it.
+fn coercion_reason(text: &str) -> Option<&str> {
+    let (_, reason) = text.split_once("coercion failed with: Error during planning: ")?;
+    Some(
+        reason
+            .split_once(" No function matches")
+            .map_or(reason, |(reason, _)| reason),
+    )
 }
 
 /// A sentence of DataFusion's with Arrow's simple types as SQL spells them.

@@ -49,6 +49,7 @@ pub(crate) fn build(operators: &Operators, common: Common) -> Result<graph::JobG
         edges,
         max_parallelism: DEFAULT_MAX_PARALLELISM,
         settings: Some(common.settings),
+        wasm_modules: Vec::new(),
     })
 }
 

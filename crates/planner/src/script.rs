@@ -1,6 +1,9 @@
 //! From a script to its job: statements in order, then the graph, then a look at what is read and written.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use tokio::sync::oneshot;
 use weir_connector::{ChangelogMode, SinkFactory, SourceFactory};
@@ -11,7 +14,7 @@ use crate::{
     catalog::{Catalog, Relation, TableDef},
     error::{self, Result},
     explain, graph,
-    logical::Session,
+    logical::{Session, user},
     parse::{self, Insert, Statement, ddl::CreateView},
     physical::{Kind, Operators, Sink, lower::Lower, source},
     settings::{MAX_PARALLELISM, Settings},
@@ -96,9 +99,17 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let mut settings = Settings::default();
     let mut catalog = Catalog::default();
     let mut inserts = Vec::new();
-    for statement in parse::script(sql)? {
+    let statements = parse::script(sql)?;
+    // Settings are the job's, wherever they stand.
+    for statement in &statements {
+        if let Statement::Set { key, value } = statement {
+            settings.set(key, value)?;
+        }
+    }
+    for statement in statements {
         match statement {
-            Statement::Set { key, value } => settings.set(&key, &value)?,
+            Statement::Set { .. } => {}
+            Statement::CreateFunction(function) => user::create(&mut catalog, &function, settings.wasm)?,
             Statement::CreateTable(ddl) => {
                 if catalog.is_free(&ddl.name, ddl.if_not_exists)? {
                     let table = TableDef::new(*ddl, &Session::new(&catalog))?;
@@ -125,7 +136,8 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
         idle_timeout_ms: settings.idle_timeout_ms,
         settings: settings.runtime,
     };
-    let graph = graph::build(&operators, common)?;
+    let mut graph = graph::build(&operators, common)?;
+    graph.wasm_modules = modules(&catalog);
     let text = explain::explain(&graph)?;
     let name = settings.name.unwrap_or_else(|| default_name(&inserts));
     Ok(Draft {
@@ -138,6 +150,15 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
         sources,
         sinks,
     })
+}
+
+/// The modules of the script's functions, each once.
+fn modules(catalog: &Catalog) -> Vec<Vec<u8>> {
+    let by_id: BTreeMap<&str, &[u8]> = catalog
+        .functions()
+        .map(|f| (f.module.id(), f.module.code()))
+        .collect();
+    by_id.into_values().map(<[u8]>::to_vec).collect()
 }
 
 fn create_view(catalog: &mut Catalog, view: &CreateView) -> Result<()> {

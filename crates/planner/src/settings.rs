@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub parallelism: Option<u32>,
     /// `table.exec.source.idle-timeout`, ms; 0 is never.
     pub idle_timeout_ms: u64,
+    /// What functions of WebAssembly modules may use.
+    pub wasm: weir_functions::wasm::Limits,
     /// The rest.
     pub runtime: graph::Settings,
 }
@@ -31,6 +33,7 @@ impl Default for Settings {
             name: None,
             parallelism: None,
             idle_timeout_ms: 0,
+            wasm: weir_functions::wasm::Limits::default(),
             runtime: graph::Settings {
                 auto_watermark_interval_ms: 200,
                 batch_rows: 8192,
@@ -50,6 +53,8 @@ const KNOWN: &[&str] = &[
     "table.exec.source.idle-timeout",
     "execution.exchange.linger",
     "execution.exchange.channel-bytes",
+    "table.exec.wasm.fuel-per-row",
+    "table.exec.wasm.memory",
 ];
 
 /// Settings of Flink's that change how a job runs there but not what it computes: taken, without effect here.
@@ -107,6 +112,8 @@ impl Settings {
             "execution.exchange.channel-bytes" => {
                 self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
             }
+            "table.exec.wasm.fuel-per-row" => self.wasm.fuel_per_row = whole(key, value, 1, 1 << 40)?,
+            "table.exec.wasm.memory" => self.wasm.memory_bytes = size(key, value)?,
             "table.local-time-zone" if value.value == "UTC" => {}
             other if WITHOUT_EFFECT.contains(&other) => {}
             other if UNSUPPORTED.contains(&other) => {
@@ -137,6 +144,26 @@ fn whole(key: &Name, value: &Name, min: u64, max: u64) -> Result<u64> {
         .ok()
         .filter(|number| (min..=max).contains(number));
     number.ok_or_else(|| bad_value(key, value, &format!("a whole number from {min} to {max}")))
+}
+
+/// Bytes of memory as Flink writes them: `64 mb`.
+fn size(key: &Name, value: &Name) -> Result<usize> {
+    let text = value.value.trim().to_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "b" | "bytes" => Some(1_u64),
+        "k" | "kb" | "kibibytes" => Some(1 << 10),
+        "m" | "mb" | "mebibytes" => Some(1 << 20),
+        "g" | "gb" | "gibibytes" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = number.parse::<u64>().ok().zip(factor);
+    bytes
+        .and_then(|(number, factor)| number.checked_mul(factor))
+        .filter(|bytes| (1 << 16..=4 << 30).contains(bytes))
+        .map(|bytes| bytes as usize)
+        .ok_or_else(|| bad_value(key, value, "a size from '64 kb' to '4 gb', such as '64 mb'"))
 }
 
 /// A duration as Flink writes it, in ms.

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::{runtime::Handle, sync::mpsc::UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use weir_connector::Split;
+use weir_functions::wasm::Module;
 use weir_model::Failure;
 use weir_proto::{
     exchange::ChannelId,
@@ -56,6 +57,8 @@ pub struct Deployment {
     pub counters: Vec<Arc<SubtaskCounters>>,
     start: CancellationToken,
     cancel: CancellationToken,
+    /// Kept loaded, so that subtasks find the functions that expressions name.
+    _modules: Vec<Arc<Module>>,
 }
 
 impl Deployment {
@@ -68,11 +71,13 @@ impl Deployment {
         events: &UnboundedSender<SubtaskEvent>,
     ) -> Result<Self, Failure> {
         let tasks = plan::tasks(&order.job.graph)?;
+        let modules = modules(&order.job.graph)?;
         let subtasks = Wiring::new(order, tasks)?.connect(network, events)?;
         let deployment = Self {
             counters: subtasks.iter().map(|s| Arc::clone(&s.counters)).collect(),
             start: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            _modules: modules,
         };
         for subtask in subtasks {
             compute.spawn(subtask.run(deployment.start.clone(), deployment.cancel.clone()));
@@ -89,6 +94,14 @@ impl Deployment {
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
+}
+
+/// The modules that came with a job, compiled unless another job has them loaded.
+fn modules(graph: &JobGraph) -> Result<Vec<Arc<Module>>, Failure> {
+    let modules = graph.wasm_modules.iter().map(|code| {
+        Module::load(code).map_err(|e| Failure::internal(format!("a WebAssembly module of the job {e}")))
+    });
+    modules.collect()
 }
 
 impl Drop for Deployment {

@@ -223,6 +223,7 @@ mod tests {
             ],
             max_parallelism: 128,
             settings: None,
+            wasm_modules: Vec::new(),
         }
     }
 

@@ -58,6 +58,11 @@ impl<'a> Context<'a> {
         &self.config
     }
 
+    /// The names of the functions that the script creates.
+    pub(crate) fn user_functions(&self) -> Vec<String> {
+        self.catalog.function_names()
+    }
+
     /// What the planner swallowed: a field that a ROW does not have.
     pub(crate) fn take_problem(&self) -> Option<Problem> {
         self.fields
@@ -104,7 +109,8 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        functions::scalar(name)
+        let user = self.catalog.function(name).map(|f| Arc::clone(&f.udf));
+        user.or_else(|| functions::scalar(name))
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {

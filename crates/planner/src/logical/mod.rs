@@ -2,6 +2,7 @@
 //!
 //! - [`functions`]: the functions that run. Leans on nothing.
 //! - [`aggregates`]: the aggregate functions with Flink's result types. Leans on nothing.
+//! - [`user`]: the functions that a script creates. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
@@ -14,6 +15,7 @@ pub(crate) mod functions;
 mod optimize;
 pub(crate) mod proctime;
 pub(crate) mod simplify;
+pub(crate) mod user;
 pub(crate) mod window;
 
 use std::sync::Arc;
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
         schema: &SchemaRef,
         at: Location,
     ) -> Result<(Expr, FieldRef)> {
-        supported::check_expr(expr, at)?;
+        supported::check_expr(expr, at, &self.context.user_functions())?;
         let mut expr = expr.clone();
         desugar::desugar(&mut expr, at)?;
         let planned = self.plan_expr(&expr, schema);

@@ -5,7 +5,7 @@ use weir_connector::changelog::OP_COLUMN;
 use weir_model::Location;
 
 use super::{
-    Statement, query,
+    Statement, function, query,
     tokens::{Cursor, Name},
     types::{self, SqlType},
 };
@@ -82,6 +82,9 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.skip();
     let at = cursor.at();
     let temporary = cursor.eat(&["TEMPORARY"]);
+    if cursor.eat(&["SYSTEM", "FUNCTION"]) || cursor.eat(&["FUNCTION"]) {
+        return function::create_function(cursor).map(Statement::CreateFunction);
+    }
     if cursor.eat(&["TABLE"]) {
         return Ok(Statement::CreateTable(Box::new(create_table(cursor)?)));
     }
@@ -93,14 +96,12 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         .map(|w| w.value.to_uppercase())
         .unwrap_or_default();
     match what.as_str() {
-        "FUNCTION" | "CATALOG" | "DATABASE" | "SYSTEM" | "MODEL" | "OR" | "MATERIALIZED" => {
-            Err(error::unsupported(
-                at,
-                format!("CREATE {what} is not supported: CREATE TABLE and CREATE VIEW are"),
-            ))
-        }
-        _ if temporary => Err(cursor.expected("TABLE or VIEW")),
-        _ => Err(cursor.expected("TABLE, VIEW or TEMPORARY")),
+        "CATALOG" | "DATABASE" | "SYSTEM" | "MODEL" | "OR" | "MATERIALIZED" => Err(error::unsupported(
+            at,
+            format!("CREATE {what} is not supported: CREATE TABLE, CREATE VIEW and CREATE FUNCTION are"),
+        )),
+        _ if temporary => Err(cursor.expected("TABLE, VIEW or FUNCTION")),
+        _ => Err(cursor.expected("TABLE, VIEW, FUNCTION or TEMPORARY")),
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`tokens`]: lexical rules and a cursor that knows its place.
 //! - [`types`]: data types. Leans on `tokens`.
 //! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
+//! - [`function`]: `CREATE FUNCTION`. Leans on `tokens`.
 //! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens`.
 //! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
 //! - [`calls`]: calls and operators with a syntax of their own as plain calls. Leans on nothing.
@@ -11,6 +12,7 @@
 mod calls;
 pub(crate) mod ddl;
 pub(crate) mod desugar;
+pub(crate) mod function;
 pub(crate) mod group_window;
 pub(crate) mod query;
 pub(crate) mod supported;
@@ -25,6 +27,7 @@ use weir_model::Location;
 
 use self::{
     ddl::{CreateTable, CreateView},
+    function::CreateFunction,
     tokens::{Cursor, Name},
 };
 use crate::error::{self, Result};
@@ -46,6 +49,8 @@ pub(crate) enum Statement {
     CreateTable(Box<CreateTable>),
     /// `CREATE VIEW`
     CreateView(CreateView),
+    /// `CREATE FUNCTION`
+    CreateFunction(CreateFunction),
     /// `INSERT INTO`
     Insert(Insert),
 }
@@ -72,13 +77,14 @@ pub(crate) fn script(sql: &str) -> Result<Vec<Statement>> {
         ));
     }
     let tokens = tokens::tokenize(sql)?;
+    let functions = function::names(&tokens);
     let mut statements = Vec::new();
     let mut open_set: Option<Location> = None;
     for part in tokens
         .split(|t| t.token == Token::SemiColon)
         .filter(|part| !part.is_empty())
     {
-        let mut cursor = Cursor::new(part);
+        let mut cursor = Cursor::new(part).with_functions(&functions);
         let at = cursor.at();
         if cursor.eat(&["EXECUTE", "STATEMENT", "SET", "BEGIN"]) || cursor.eat(&["BEGIN", "STATEMENT", "SET"])
         {

@@ -7,6 +7,8 @@ use sqlparser::{
     tokenizer::{Token, TokenWithSpan, Word},
 };
 
+use weir_model::Location;
+
 use super::{
     group_window::{self, PARTITION},
     supported,
@@ -30,6 +32,19 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
             format!("a query has at most {MAX_OPERATORS} operators"),
         ));
     }
+    let pattern = tokens
+        .windows(2)
+        .find(|pair| word_in(&pair[0].token, &["MATCH_RECOGNIZE"]) && pair[1].token == Token::LParen);
+    if let Some([word, _]) = pattern {
+        let at = Location {
+            line: word.span.start.line,
+            column: word.span.start.column,
+        };
+        return Err(error::unsupported(
+            at,
+            "MATCH_RECOGNIZE is not supported yet: aggregate the rows of a key by windows, or find patterns behind the sink",
+        ));
+    }
     let mut inner = Cursor::new(&tokens);
     let mut query = inner.parse(Parser::parse_query)?;
     if !inner.is_done() {
@@ -39,7 +54,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
         cursor.skip();
     }
     group_window::rewrite(&mut query, at)?;
-    supported::check_query(&query, at)?;
+    supported::check_query(&query, at, cursor.functions())?;
     Ok(query)
 }
 

@@ -18,10 +18,11 @@ use crate::{
 };
 
 /// Checks a whole query; `at` is where it begins.
-pub(crate) fn check_query(query: &Query, at: Location) -> Result<()> {
+pub(crate) fn check_query(query: &Query, at: Location, functions: &[String]) -> Result<()> {
     let mut check = Check {
         at,
         allowed: Vec::new(),
+        functions,
         tables: true,
     };
     match query.visit(&mut check) {
@@ -31,10 +32,11 @@ pub(crate) fn check_query(query: &Query, at: Location) -> Result<()> {
 }
 
 /// Checks an expression outside a query; `at` is where it begins.
-pub(crate) fn check_expr(expr: &Expr, at: Location) -> Result<()> {
+pub(crate) fn check_expr(expr: &Expr, at: Location, functions: &[String]) -> Result<()> {
     let mut check = Check {
         at,
         allowed: Vec::new(),
+        functions,
         tables: false,
     };
     match expr.visit(&mut check) {
@@ -43,17 +45,19 @@ pub(crate) fn check_expr(expr: &Expr, at: Location) -> Result<()> {
     }
 }
 
-struct Check {
+struct Check<'a> {
     at: Location,
     /// Function calls and subqueries that are right because of where they stand: in a window function.
     allowed: Vec<Span>,
     /// Whether tables and aggregates may be named at all.
     tables: bool,
+    /// The functions that the script creates.
+    functions: &'a [String],
 }
 
 type Flow = ControlFlow<Problem>;
 
-impl Visitor for Check {
+impl Visitor for Check<'_> {
     type Break = Problem;
 
     fn pre_visit_query(&mut self, query: &Query) -> Flow {
@@ -85,7 +89,7 @@ impl Visitor for Check {
     }
 }
 
-impl Check {
+impl Check<'_> {
     fn query(&self, query: &Query) -> Option<Problem> {
         let refuse = |span: Span, what: &str| Some(unsupported(place(span, self.at), what));
         if let Some(with) = query.with.as_ref().filter(|w| w.recursive) {
@@ -305,7 +309,7 @@ impl Check {
         if function.filter.is_some() || !function.within_group.is_empty() {
             return Some(error::invalid(at, format!("{name} is not an aggregate function")));
         }
-        if functions::is_scalar(&name) {
+        if functions::is_scalar(&name) || self.functions.iter().any(|f| f.eq_ignore_ascii_case(&name)) {
             return None;
         }
         let known: Vec<String> = functions::names();
@@ -314,7 +318,7 @@ impl Check {
             at,
             "function",
             &upper,
-            known.iter().map(String::as_str),
+            known.iter().chain(self.functions).map(String::as_str),
         ))
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Cursor<'a> {
     next: usize,
     /// The first half of a `>>` was taken.
     half: bool,
+    /// The functions that the script creates.
+    functions: &'a [String],
 }
 
 impl<'a> Cursor<'a> {
@@ -77,7 +79,18 @@ impl<'a> Cursor<'a> {
             tokens,
             next: 0,
             half: false,
+            functions: &[],
         }
+    }
+
+    /// With the names of the functions that the script creates.
+    pub(crate) fn with_functions(self, functions: &'a [String]) -> Self {
+        Self { functions, ..self }
+    }
+
+    /// The names of the functions that the script creates.
+    pub(crate) fn functions(&self) -> &'a [String] {
+        self.functions
     }
 
     pub(crate) fn is_done(&self) -> bool {

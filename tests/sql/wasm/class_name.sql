@@ -1,0 +1,8 @@
+-- A class is no module.
+CREATE FUNCTION f AS 'com.example.F';
+CREATE TABLE items (name STRING, price DOUBLE, `count` INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+WITH ('connector' = 'filesystem', 'path' = 'tests/sql/wasm/items.json', 'format' = 'json');
+CREATE TABLE result (x INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT f(`count`)
+FROM items;
