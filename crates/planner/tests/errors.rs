@@ -264,7 +264,7 @@ async fn what_is_not_supported_yet() {
             "CREATE TABLE t (a INT, PRIMARY KEY (a)) WITH ('connector' = 'print')",
             (1, 39),
         ),
-        ("CREATE FUNCTION f AS 'x'", (1, 8)),
+        ("CREATE FUNCTION f AS 'x'", (1, 22)),
         ("SET 'table.exec.state.ttl' = '1 h'", (1, 5)),
     ];
     for (sql, place) in cases {
@@ -278,7 +278,7 @@ async fn sql_that_means_nothing() {
         ("", (0, 0)),
         ("CREATE TABLE clicks (a INT) WITH ('connector' = 'print')", (1, 14)),
         ("CREATE TABLE t (a INT, a INT) WITH ('connector' = 'print')", (1, 24)),
-        ("CREATE TABLE t (a INT) WITH ('connector' = 'print', 'connector' = 'print')", (1, 57)),
+        ("CREATE TABLE t (a INT) WITH ('connector' = 'print', 'connector' = 'print')", (1, 53)),
         ("CREATE VIEW v AS SELECT page FROM clicks; INSERT INTO v SELECT page FROM clicks", (1, 55)),
         (
             "INSERT INTO pages SELECT page, 1 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '0' SECOND))",
