@@ -275,6 +275,13 @@ oracle_tests! {
     distinct_in_hopping_windows
     distinct_in_sessions_of_all
     group_window_with_filter
+    interval_join
+    interval_left_join
+    interval_full_join
+    interval_exists
+    interval_not_exists
+    window_join
+    window_full_join
 }
 
 /// The comparison itself can tell results apart.

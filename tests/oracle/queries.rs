@@ -274,4 +274,46 @@ pub(crate) const QUERIES: &[Query] = &[
         streaming: "SELECT k, v FROM events WHERE g = 0 EXCEPT SELECT k, v FROM events WHERE g = 1",
         batch: "SELECT k, v FROM events WHERE g = 0 EXCEPT SELECT k, v FROM events WHERE g = 1",
     },
+    Query {
+        name: "interval_join",
+        columns: "a BIGINT, b BIGINT",
+        streaming: "SELECT l.v, r.v FROM events l JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.g < r.g",
+        batch: "SELECT l.v, r.v FROM events l JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.g < r.g",
+    },
+    Query {
+        name: "interval_left_join",
+        columns: "a BIGINT, b BIGINT",
+        streaming: "SELECT l.v, r.v FROM events l LEFT JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.g < r.g",
+        batch: "SELECT l.v, r.v FROM events l LEFT JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.g < r.g",
+    },
+    Query {
+        name: "interval_full_join",
+        columns: "a BIGINT, b BIGINT",
+        streaming: "SELECT l.v, r.v FROM events l FULL JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.v < r.v",
+        batch: "SELECT l.v, r.v FROM events l FULL JOIN events r ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND l.v < r.v",
+    },
+    Query {
+        name: "interval_exists",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events l WHERE EXISTS (SELECT 1 FROM events r WHERE l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND r.v > l.v)",
+        batch: "SELECT k, v FROM events l WHERE EXISTS (SELECT 1 FROM events r WHERE l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND r.v > l.v)",
+    },
+    Query {
+        name: "interval_not_exists",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events l WHERE NOT EXISTS (SELECT 1 FROM events r WHERE l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND r.v > l.v)",
+        batch: "SELECT k, v FROM events l WHERE NOT EXISTS (SELECT 1 FROM events r WHERE l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '20' SECOND AND r.ts + INTERVAL '5' SECOND AND r.v > l.v)",
+    },
+    Query {
+        name: "window_join",
+        columns: "a BIGINT, b BIGINT",
+        streaming: "SELECT l.v, r.v FROM (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) l JOIN (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) r ON l.window_start = r.window_start AND l.window_end = r.window_end AND l.v = r.v AND l.d < r.d",
+        batch: "SELECT l.v, r.v FROM events l JOIN events r ON CAST(l.ts AS BIGINT) / 60000 = CAST(r.ts AS BIGINT) / 60000 AND l.v = r.v AND l.d < r.d",
+    },
+    Query {
+        name: "window_full_join",
+        columns: "a BIGINT, b BIGINT",
+        streaming: "SELECT l.v, r.v FROM (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) l FULL JOIN (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) r ON l.window_start = r.window_start AND l.window_end = r.window_end AND l.v = r.v AND l.d < r.d",
+        batch: "SELECT l.v, r.v FROM events l FULL JOIN events r ON CAST(l.ts AS BIGINT) / 60000 = CAST(r.ts AS BIGINT) / 60000 AND l.v = r.v AND l.d < r.d",
+    },
 ];

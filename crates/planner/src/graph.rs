@@ -211,7 +211,16 @@ impl Builder<'_> {
     fn join(&self, join: &Join) -> Result<graph::Join> {
         let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
         let condition = join.condition.as_ref();
+        let time = join.time.map(|time| graph::JoinTime {
+            left_column: time.columns[0] as u32,
+            right_column: time.columns[1] as u32,
+            left_wait_ms: time.waits_ms[0],
+            right_wait_ms: time.waits_ms[1],
+            delay_ms: time.delay_ms,
+            drops_late: time.by_window,
+        });
         Ok(graph::Join {
+            time,
             r#type: join.kind.into(),
             left_keys: numbers(&join.keys[0]),
             right_keys: numbers(&join.keys[1]),

@@ -35,7 +35,7 @@ use weir_proto::{
 
 use calc::Calc;
 use group::{GroupAggregate, LocalGroupAggregate};
-use join::Join;
+use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
 use union::Union;
 use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
@@ -69,7 +69,10 @@ pub fn build(
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
         Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),
-        Some(Spec::Join(spec)) => Ok(Box::new(Join::new(spec, &inputs, output)?)),
+        Some(Spec::Join(spec)) => match &spec.time {
+            Some(time) => Ok(Box::new(TimedJoin::new(spec, time, &inputs, output)?)),
+            None => Ok(Box::new(Join::new(spec, &inputs, output)?)),
+        },
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",
@@ -96,6 +99,12 @@ pub trait Operator: Send {
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
         let _ = (watermark, context);
         Ok(())
+    }
+
+    /// The event time that the next operators may reach when this one has reached `watermark`: an operator that emits rows
+    /// with earlier times later on holds it back.
+    fn output_watermark(&self, watermark: EventTime) -> EventTime {
+        watermark
     }
 
     /// The input is idle: nothing more to do until the next call. A stateless pre-aggregation hands on what it holds.

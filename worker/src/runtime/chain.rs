@@ -253,12 +253,14 @@ fn on_control(
     };
     if let Some(watermark) = merged.watermark {
         node.counters.set_watermark(watermark);
+        let mut reached = watermark;
         if let Some(operator) = &mut node.operator {
             operator.on_watermark(watermark, context)?;
+            reached = operator.output_watermark(watermark);
         }
         take_emitted(node, context, said);
         if !tells_time {
-            said.push(Message::Watermark(watermark));
+            said.push(Message::Watermark(reached));
         }
     }
     if merged.idle {

@@ -63,7 +63,11 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
             )
         }
         Kind::Join(join) => (
-            format!("{} join", join_name(join.kind)),
+            match &join.time {
+                None => format!("{} join", join_name(join.kind)),
+                Some(time) if time.by_window => format!("{} window join", join_name(join.kind)),
+                Some(_) => format!("{} interval join", join_name(join.kind)),
+            },
             join_text(operators, join),
         ),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),

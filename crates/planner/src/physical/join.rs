@@ -1,4 +1,8 @@
-//! Joins of two inputs that may grow and change for ever.
+//! Joins of two inputs that may grow and change for ever, or whose rows meet within a time.
+//!
+//! - `time`: what conditions say of time. Leans on nothing.
+
+mod time;
 
 use std::collections::HashSet;
 
@@ -14,16 +18,32 @@ use datafusion_expr::{
 use weir_connector::changelog::op_field;
 use weir_proto::graph::join::Type;
 
+use self::time::{Meeting, Sides};
 use super::{
     Join, Kind, NodeId, Updates,
     expr::{column, unique_name},
     lower::{Lower, Rel, RelColumn, Role},
     schema_of, type_of,
+    window::{Assigned, RelWindow},
 };
 use crate::{
+    catalog::TIMESTAMP_MS,
     error::{self, Result, plan_defect},
-    logical::expr_place,
+    logical::{cast_to, expr_place},
 };
+
+/// How long rows wait for partners.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timed {
+    /// The time columns of each input.
+    pub columns: [usize; 2],
+    /// How long rows of each input wait, ms after their time.
+    pub waits_ms: [i64; 2],
+    /// How far what is emitted may lie behind the watermark, ms.
+    pub delay_ms: i64,
+    /// Whether rows meet in windows.
+    pub by_window: bool,
+}
 
 /// One input of a join: its operator, and where the plan's columns and the keys are in its rows.
 struct Input {
@@ -31,6 +51,10 @@ struct Input {
     columns: Vec<usize>,
     keys: Vec<usize>,
     updates: Option<Updates>,
+    /// Where the time is, if rows meet within one.
+    time: Option<usize>,
+    roles: Vec<Role>,
+    window: Option<RelWindow>,
 }
 
 impl Lower<'_> {
@@ -53,8 +77,13 @@ impl Lower<'_> {
         let right = self.plan(&join.right)?;
         let mut taken = HashSet::new();
         let (lefts, rights, rest) = keys(join)?;
-        let left = self.join_input(left, join.left.schema(), &lefts, &mut taken)?;
-        let right = self.join_input(right, join.right.schema(), &rights, &mut taken)?;
+        let sides = Sides {
+            rels: [&left, &right],
+            schemas: [join.left.schema(), join.right.schema()],
+        };
+        let meeting = sides.meeting(&lefts, &rights, rest.as_ref());
+        let left = self.join_input(left, join.left.schema(), &lefts, &mut taken, meeting)?;
+        let right = self.join_input(right, join.right.schema(), &rights, &mut taken, meeting)?;
         let is_changelog = left.updates.is_some() || right.updates.is_some();
         let updates = left
             .updates
@@ -62,13 +91,17 @@ impl Lower<'_> {
             .or_else(|| right.updates.clone())
             .or_else(|| {
                 let changes = matches!(kind, Type::Left | Type::Right | Type::Full | Type::Anti);
-                changes.then(|| Updates {
+                (changes && meeting.is_none()).then(|| Updates {
                     by: format!("{} join", kind.as_str_name()),
                     at,
                 })
             });
         debug_assert!(!is_changelog || updates.is_some(), "changes make changes");
-        self.join_node(join, kind, [left, right], rest, updates)
+        let mut rel = self.join_node(join, kind, [&left, &right], rest, updates)?;
+        if let Some(meeting) = meeting {
+            self.meet(&mut rel, kind, meeting, [left, right]);
+        }
+        Ok(rel)
     }
 
     /// A calc of a side's columns and keys, by names that the other side does not have.
@@ -78,6 +111,7 @@ impl Lower<'_> {
         from: &DFSchema,
         keys: &[Expr],
         taken: &mut HashSet<String>,
+        meeting: Option<Meeting>,
     ) -> Result<Input> {
         let mut columns: Vec<(String, Expr)> = Vec::new();
         for column in &rel.columns {
@@ -101,6 +135,23 @@ impl Lower<'_> {
                 columns.len() - 1
             }));
         }
+        let is_time = |role: Role| match meeting {
+            None => false,
+            Some(Meeting::Window) => role == Role::Window(1),
+            Some(Meeting::Interval(..)) => role.is_event_time(),
+        };
+        let mut time = None;
+        if let Some(moment) = rel.columns.iter().find(|c| is_time(c.role)) {
+            let data_type = type_of(&moment.expr, &self.schema(&rel))?;
+            let expr = cast_to(moment.expr.clone(), &data_type, &TIMESTAMP_MS);
+            let known = columns.iter().position(|(_, known)| *known == expr);
+            time = Some(known.unwrap_or_else(|| {
+                columns.push((unique_name("$time".into(), taken), expr));
+                columns.len() - 1
+            }));
+        }
+        let roles = rel.columns.iter().map(|c| c.role).collect();
+        let window = rel.window.clone();
         if columns.is_empty() {
             // Rows are counted by a column.
             columns.push((unique_name("$row".into(), taken), lit(0_i8)));
@@ -112,6 +163,9 @@ impl Lower<'_> {
             columns: (0..count).collect(),
             keys: positions,
             updates,
+            time,
+            roles,
+            window,
         })
     }
 
@@ -119,7 +173,7 @@ impl Lower<'_> {
         &mut self,
         join: &JoinPlan,
         kind: Type,
-        [left, right]: [Input; 2],
+        [left, right]: [&Input; 2],
         condition: Option<Expr>,
         updates: Option<Updates>,
     ) -> Result<Rel> {
@@ -132,7 +186,7 @@ impl Lower<'_> {
         let right_offset = left_rows.len();
         let both: Vec<Field> = left_rows.into_iter().chain(right_rows).collect();
         let condition = condition
-            .map(|condition| on_both(condition, join, &left, &right, right_offset, &both))
+            .map(|condition| on_both(condition, join, left, right, right_offset, &both))
             .transpose()?;
         let mut output = left.columns.clone();
         if !matches!(kind, Type::Semi | Type::Anti) {
@@ -167,11 +221,12 @@ impl Lower<'_> {
         let kind = Kind::Join(Join {
             inputs: [left.node, right.node],
             kind,
-            keys: [left.keys, right.keys],
+            keys: [left.keys.clone(), right.keys.clone()],
             condition,
             both: schema_of(both)?,
             output,
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
+            time: None,
         });
         Ok(Rel {
             node: self.operators.push(uid, kind, schema),
@@ -180,6 +235,63 @@ impl Lower<'_> {
             window: None,
             updates,
         })
+    }
+
+    /// Makes rows of a join wait for their partners no longer than these can come.
+    fn meet(&mut self, rel: &mut Rel, kind: Type, meeting: Meeting, inputs: [Input; 2]) {
+        let [Some(left), Some(right)] = [inputs[0].time, inputs[1].time] else {
+            return;
+        };
+        let (waits_ms, delay_ms) = match meeting {
+            // The time is the window's end, and the window is over 1 ms before.
+            Meeting::Window => ([-1, -1], 0),
+            Meeting::Interval(least, most) => {
+                let waits = [least.saturating_neg(), most];
+                (waits, waits[0].max(waits[1]).max(0))
+            }
+        };
+        if let Kind::Join(join) = &mut self.operators.get_mut(rel.node).kind {
+            join.time = Some(Timed {
+                columns: [left, right],
+                waits_ms,
+                delay_ms,
+                by_window: meeting == Meeting::Window,
+            });
+        }
+        let padded = [
+            matches!(kind, Type::Right | Type::Full),
+            matches!(kind, Type::Left | Type::Full),
+        ];
+        // The windows of one side are those of the result.
+        let of_window = usize::from(kind == Type::Right);
+        let roles = inputs.iter().enumerate().flat_map(|(side, input)| {
+            let role = move |role: &Role| match role {
+                _ if padded[side] => Role::Plain,
+                role if meeting == Meeting::Window && side == of_window => *role,
+                role if role.is_event_time() => Role::EventTime,
+                _ => Role::Plain,
+            };
+            input.roles.iter().map(role)
+        });
+        for (column, role) in rel.columns.iter_mut().zip(roles) {
+            column.role = role;
+        }
+        let [left, right] = inputs;
+        let window = if of_window == 0 { left.window } else { right.window };
+        let end = rel.columns.iter().find(|c| c.role == Role::Window(1));
+        rel.window = end.zip(window).map(|(end, window)| RelWindow {
+            time: end.expr.clone(),
+            assigned: Assigned::Attached,
+            partition: None,
+            ..window
+        });
+        if rel.window.is_none() {
+            for column in &mut rel.columns {
+                if let Role::Window(part) = column.role {
+                    column.role = if part == 2 { Role::EventTime } else { Role::Plain };
+                }
+            }
+        }
     }
 
     fn join_place(&self, join: &JoinPlan) -> weir_model::Location {

@@ -192,6 +192,8 @@ pub(crate) struct Join {
     pub output: Vec<usize>,
     /// Whether null is a key like others.
     pub null_equals_null: bool,
+    /// Of rows that meet within a time.
+    pub time: Option<join::Timed>,
 }
 
 /// An aggregate function of a column.
@@ -368,7 +370,10 @@ impl Kind {
 
     /// Whether what it does depends on watermarks.
     pub(crate) fn needs_watermarks(&self) -> bool {
-        matches!(self, Self::LocalWindow(_) | Self::Window(_))
+        match self {
+            Self::Join(join) => join.time.is_some(),
+            _ => matches!(self, Self::LocalWindow(_) | Self::Window(_)),
+        }
     }
 }
 

@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// Rows of an emitted batch, about; and pairs that are looked at at once.
-const EMIT_ROWS: usize = 8192;
+pub(super) const EMIT_ROWS: usize = 8192;
 
 /// Joins by equal keys and a condition.
 #[derive(Debug)]
 pub(in crate::operator) struct Join {
-    kind: Type,
+    pub(super) kind: Type,
     /// By port.
-    keys: [Vec<usize>; 2],
+    pub(super) keys: [Vec<usize>; 2],
     /// Columns of the left side.
     left: usize,
     /// Over all columns of left, then right.
@@ -34,17 +34,17 @@ pub(in crate::operator) struct Join {
     /// Columns of the result among those of left, then right.
     columns: Vec<usize>,
     null_equals_null: bool,
-    state: State,
+    pub(super) state: State,
     output: SchemaRef,
 }
 
 /// Rows that have come, with their keys found.
-struct Arrived {
-    port: usize,
-    batch: RecordBatch,
-    groups: Vec<u32>,
+pub(super) struct Arrived {
+    pub(super) port: usize,
+    pub(super) batch: RecordBatch,
+    pub(super) groups: Vec<u32>,
     /// What each row does; none: all are added.
-    ops: Option<Vec<i8>>,
+    pub(super) ops: Option<Vec<i8>>,
 }
 
 impl Arrived {
@@ -105,7 +105,7 @@ impl Join {
     }
 
     /// Whether rows of a port without a match are in the result by themselves.
-    fn keeps_unmatched(&self, port: usize) -> bool {
+    pub(super) fn keeps_unmatched(&self, port: usize) -> bool {
         match self.kind {
             Type::Full => true,
             Type::Left | Type::Anti => port == 0,
@@ -147,7 +147,12 @@ impl Join {
         filter_record_batch(&arrived, &valid).map_err(|e| broken(&e))
     }
 
-    fn emit(&mut self, arrived: &Arrived, pairs: &mut Pairs, context: &mut Context) -> Result<(), Failure> {
+    pub(super) fn emit(
+        &mut self,
+        arrived: &Arrived,
+        pairs: &mut Pairs,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
         if pairs.len() == 0 {
             return Ok(());
         }
@@ -184,6 +189,22 @@ impl Join {
         Ok(matches)
     }
 
+    /// Drops the candidates that do not pass the condition.
+    pub(super) fn keep_passing(
+        &mut self,
+        arrived: &Arrived,
+        come: &mut Vec<u32>,
+        kept: &mut Vec<u32>,
+    ) -> Result<(), Failure> {
+        if let Some(passes) = self.passes(arrived, come, kept)? {
+            let mut keep = passes.values().iter();
+            come.retain(|_| keep.next().unwrap_or(false));
+            let mut keep = passes.values().iter();
+            kept.retain(|_| keep.next().unwrap_or(false));
+        }
+        Ok(())
+    }
+
     /// Looks at candidates: those that pass the condition become pairs.
     fn look(
         &mut self,
@@ -196,12 +217,7 @@ impl Join {
         if come.is_empty() {
             return Ok(());
         }
-        if let Some(passes) = self.passes(arrived, come, kept)? {
-            let mut keep = passes.values().iter();
-            come.retain(|_| keep.next().unwrap_or(false));
-            let mut keep = passes.values().iter();
-            kept.retain(|_| keep.next().unwrap_or(false));
-        }
+        self.keep_passing(arrived, come, kept)?;
         for &row in come.iter() {
             matches[row as usize] += 1;
         }
@@ -376,6 +392,6 @@ fn split(batch: &RecordBatch) -> (RecordBatch, Option<Vec<i8>>) {
     (batch, Some(ops))
 }
 
-fn broken(error: &arrow_schema::ArrowError) -> Failure {
+pub(super) fn broken(error: &arrow_schema::ArrowError) -> Failure {
     Failure::internal(format!("rows of a join cannot be picked: {error}"))
 }

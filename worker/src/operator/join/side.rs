@@ -170,7 +170,7 @@ impl Side {
         for (hash, &group) in hashes.into_iter().zip(groups) {
             self.unlink(hash, group);
         }
-        if self.dead >= DEAD_ROWS && self.dead * 2 >= self.groups.len() {
+        if self.is_sparse() {
             self.compact()?;
         }
         Ok(())
@@ -197,8 +197,43 @@ impl Side {
         }
     }
 
-    /// Gives back the memory of rows that were taken back.
-    fn compact(&mut self) -> Result<(), Failure> {
+    /// Whether a row is there.
+    #[inline]
+    pub(super) fn is_kept(&self, row: u32) -> bool {
+        self.groups[row as usize] != NONE
+    }
+
+    /// Lets a row go, which hangs with those of its key until the side is compacted.
+    pub(super) fn forget(&mut self, row: u32) {
+        let group = std::mem::replace(&mut self.groups[row as usize], NONE);
+        self.dead += usize::from(group != NONE);
+    }
+
+    /// Whether so many rows are gone that their memory is worth having back.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.dead >= DEAD_ROWS && self.dead * 2 >= self.groups.len()
+    }
+
+    /// Marks the groups that rows are of.
+    pub(super) fn mark_groups(&self, live: &mut [bool]) {
+        for &group in self.groups.iter().filter(|group| **group != NONE) {
+            live[group as usize] = true;
+        }
+    }
+
+    /// Gives groups other numbers, of which there are so many.
+    pub(super) fn rename_groups(&mut self, names: &[u32], total: usize) {
+        self.heads = vec![NONE; total];
+        for (row, (group, next)) in (0_u32..).zip(self.groups.iter_mut().zip(&mut self.next)) {
+            if *group != NONE {
+                *group = names[*group as usize];
+                *next = std::mem::replace(&mut self.heads[*group as usize], row);
+            }
+        }
+    }
+
+    /// Gives back the memory of rows that were taken back; returns the old numbers of those that are left, in their order.
+    pub(super) fn compact(&mut self) -> Result<Vec<u32>, Failure> {
         let live: Vec<u32> = (0_u32..)
             .zip(&self.groups)
             .filter(|(_, group)| **group != NONE)
@@ -228,7 +263,8 @@ impl Side {
             back.hashes.clear();
         }
         self.dead = 0;
-        self.insert(batch, &groups, &matches)
+        self.insert(batch, &groups, &matches)?;
+        Ok(live)
     }
 
     /// A column of some rows; null for [`NONE`].

@@ -1,7 +1,8 @@
 //! The state of a join: both sides over one table of keys. Nothing outside this file and `side` holds any.
 
-use arrow_array::ArrayRef;
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_schema::{ArrowError, DataType};
+use arrow_select::filter::filter;
 use weir_model::Failure;
 
 use super::side::Side;
@@ -10,6 +11,7 @@ use crate::operator::keys::GroupTable;
 /// The rows of both inputs by key.
 #[derive(Debug)]
 pub(super) struct State {
+    key_types: Vec<DataType>,
     keys: GroupTable,
     /// By port: left, right.
     sides: [Side; 2],
@@ -19,6 +21,7 @@ impl State {
     pub(super) fn new(keys: &[DataType], sides: [Side; 2]) -> Result<Self, Failure> {
         Ok(Self {
             keys: GroupTable::new(keys)?,
+            key_types: keys.to_vec(),
             sides,
         })
     }
@@ -37,4 +40,58 @@ impl State {
         let [left, right] = &mut self.sides;
         if port == 0 { (left, right) } else { (right, left) }
     }
+
+    /// Gives back the memory of rows that are gone, and of keys that no row has, once that is worth it.
+    ///
+    /// Renumbers the rows of the sides for which it returns the old numbers, in the order of the new ones.
+    pub(super) fn compact(&mut self) -> Result<[Option<Vec<u32>>; 2], Failure> {
+        let mut kept = [None, None];
+        for (side, kept) in self.sides.iter_mut().zip(&mut kept) {
+            if side.is_sparse() {
+                *kept = Some(side.compact()?);
+            }
+        }
+        if kept.iter().any(Option::is_some) {
+            self.forget_keys()?;
+        }
+        Ok(kept)
+    }
+
+    /// Numbers the keys anew that rows have, if they are fewer than the others.
+    fn forget_keys(&mut self) -> Result<(), Failure> {
+        let mut live = vec![false; self.keys.len()];
+        self.sides.iter().for_each(|side| side.mark_groups(&mut live));
+        let count = live.iter().filter(|live| **live).count();
+        if self.key_types.is_empty() || count * 2 > live.len() {
+            return Ok(());
+        }
+        let mut keys = GroupTable::new(&self.key_types)?;
+        for from in (0..live.len()).step_by(PART) {
+            let part = from..live.len().min(from + PART);
+            let is_live = BooleanArray::from(live[part.clone()].to_vec());
+            let columns = self.keys.keys(part)?;
+            let columns = columns.iter().map(|column| filter(column, &is_live));
+            let columns = columns.collect::<Result<Vec<_>, _>>().map_err(|e| lost(&e))?;
+            keys.intern(&columns, columns.first().map_or(0, Array::len))?;
+        }
+        let mut next = 0;
+        let name = |live: &bool| {
+            let name = next;
+            next += u32::from(*live);
+            name
+        };
+        let names: Vec<u32> = live.iter().map(name).collect();
+        for side in &mut self.sides {
+            side.rename_groups(&names, count);
+        }
+        self.keys = keys;
+        Ok(())
+    }
+}
+
+/// Keys that are read back at once.
+const PART: usize = 8192;
+
+fn lost(error: &ArrowError) -> Failure {
+    Failure::internal(format!("the keys of a join cannot be read back: {error}"))
 }

@@ -1,0 +1,10 @@
+-- A row without partners comes once none can come any more, and is never taken back.
+CREATE TABLE orders (id BIGINT, price INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/interval_join/orders.json', 'format' = 'json'
+);
+CREATE TABLE ships (order_id BIGINT, place STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/interval_join/ships.json', 'format' = 'json'
+);
+CREATE TABLE result (id BIGINT, price INT, place STRING) WITH ('connector' = 'filesystem', 'path' = '{out}/result', 'format' = 'json');
+INSERT INTO result
+SELECT o.id, o.price, s.place FROM orders o LEFT JOIN ships s ON o.id = s.order_id AND s.ts BETWEEN o.ts AND o.ts + INTERVAL '1' MINUTE;

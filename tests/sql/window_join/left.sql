@@ -1,0 +1,10 @@
+-- A row without partners comes when its window is over.
+CREATE TABLE orders (id BIGINT, price INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/interval_join/orders.json', 'format' = 'json'
+);
+CREATE TABLE ships (order_id BIGINT, place STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '2' MINUTE) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/interval_join/ships.json', 'format' = 'json'
+);
+CREATE TABLE result (window_start TIMESTAMP(3), price INT, place STRING) WITH ('connector' = 'filesystem', 'path' = '{out}/result', 'format' = 'json');
+INSERT INTO result
+SELECT o.window_start, o.price, s.place FROM (SELECT * FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) o LEFT JOIN (SELECT * FROM TABLE(TUMBLE(TABLE ships, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) s ON o.window_start = s.window_start AND o.window_end = s.window_end AND o.id = s.order_id;
