@@ -112,7 +112,7 @@ impl Settings {
             "execution.exchange.channel-bytes" => {
                 self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
             }
-            "table.exec.wasm.fuel-per-row" => self.wasm.fuel_per_row = whole(key, value, 1, 1 << 40)?,
+            "table.exec.wasm.fuel-per-row" => self.wasm.fuel_per_row = whole(key, value, 1, 1_000_000_000)?,
             "table.exec.wasm.memory" => self.wasm.memory_bytes = size(key, value)?,
             "table.local-time-zone" if value.value == "UTC" => {}
             other if WITHOUT_EFFECT.contains(&other) => {}

@@ -1,0 +1,2 @@
+-- No size.
+SET 'table.exec.wasm.memory' = '64 pages';
