@@ -265,6 +265,14 @@ oracle_tests! {
     semi_join
     anti_join
     except
+    top_n_with_rank
+    top_n_by_several_columns
+    top_n_of_a_top_n
+    keep_last_row
+    keep_first_row
+    window_top_n
+    window_top_n_of_rows
+    first_rows_of_all
     hopping_window
     hopping_window_of_texts
     cumulating_window

@@ -316,4 +316,85 @@ pub(crate) const QUERIES: &[Query] = &[
         streaming: "SELECT l.v, r.v FROM (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) l FULL JOIN (SELECT * FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) r ON l.window_start = r.window_start AND l.window_end = r.window_end AND l.v = r.v AND l.d < r.d",
         batch: "SELECT l.v, r.v FROM events l FULL JOIN events r ON CAST(l.ts AS BIGINT) / 60000 = CAST(r.ts AS BIGINT) / 60000 AND l.v = r.v AND l.d < r.d",
     },
+    Query {
+        name: "top_n_with_rank",
+        columns: "g INT, v BIGINT, n BIGINT",
+        streaming: "SELECT g, v, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC) AS n FROM events) WHERE n <= 5",
+        batch: "SELECT g, v, CAST(n AS BIGINT) FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC NULLS LAST) AS n FROM events) WHERE n <= 5",
+    },
+    Query {
+        name: "top_n_by_several_columns",
+        columns: "k STRING, v BIGINT, d DOUBLE",
+        streaming: "SELECT k, v, d FROM (
+                        SELECT *, ROW_NUMBER() OVER (PARTITION BY k, g ORDER BY v, d DESC NULLS FIRST, k) AS n FROM events
+                    ) WHERE n > 1 AND n <= 4",
+        batch: "SELECT k, v, d FROM (
+                    SELECT *, ROW_NUMBER() OVER (PARTITION BY k, g ORDER BY v NULLS FIRST, d DESC NULLS FIRST, k) AS n FROM events
+                ) WHERE n > 1 AND n <= 4",
+    },
+    Query {
+        name: "top_n_of_a_top_n",
+        columns: "g INT, k STRING, v BIGINT, m BIGINT",
+        streaming: "SELECT g, k, v, m FROM (
+                        SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, k) AS m FROM (
+                            SELECT g, k, v FROM (
+                                SELECT g, k, v, ROW_NUMBER() OVER (PARTITION BY g, k ORDER BY v) AS n FROM events
+                            ) WHERE n <= 2
+                        )
+                    ) WHERE m BETWEEN 2 AND 4",
+        batch: "SELECT g, k, v, CAST(m AS BIGINT) FROM (
+                    SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC NULLS LAST, k NULLS FIRST) AS m FROM (
+                        SELECT g, k, v FROM (
+                            SELECT g, k, v, ROW_NUMBER() OVER (PARTITION BY g, k ORDER BY v NULLS FIRST) AS n FROM events
+                        ) WHERE n <= 2
+                    )
+                ) WHERE m BETWEEN 2 AND 4",
+    },
+    Query {
+        name: "keep_last_row",
+        columns: "k STRING, g INT, ts TIMESTAMP(3)",
+        streaming: "SELECT k, g, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k, g ORDER BY ts DESC) AS n FROM events) WHERE n = 1",
+        batch: "SELECT k, g, MAX(CAST(ts AS BIGINT)) FROM events GROUP BY k, g",
+    },
+    Query {
+        name: "keep_first_row",
+        columns: "k STRING, ts TIMESTAMP(3)",
+        streaming: "SELECT k, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS n FROM events WHERE g < 2) WHERE n = 1",
+        batch: "SELECT k, MIN(CAST(ts AS BIGINT)) FROM events WHERE g < 2 GROUP BY k",
+    },
+    Query {
+        name: "window_top_n",
+        columns: "w TIMESTAMP(3), k STRING, s BIGINT, n BIGINT",
+        streaming: "SELECT window_start, k, s, n FROM (
+                        SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY s DESC, k) AS n FROM (
+                            SELECT window_start, window_end, k, SUM(v) AS s
+                            FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                            GROUP BY window_start, window_end, k
+                        )
+                    ) WHERE n <= 3",
+        batch: "SELECT w, k, s, CAST(n AS BIGINT) FROM (
+                    SELECT *, ROW_NUMBER() OVER (PARTITION BY w ORDER BY s DESC NULLS LAST, k NULLS FIRST) AS n FROM (
+                        SELECT CAST(ts AS BIGINT) / 60000 * 60000 AS w, k, SUM(v) AS s FROM events GROUP BY w, k
+                    )
+                ) WHERE n <= 3",
+    },
+    Query {
+        name: "window_top_n_of_rows",
+        columns: "w TIMESTAMP(3), g INT, ts TIMESTAMP(3), v BIGINT",
+        streaming: "SELECT window_end, g, ts, v FROM (
+                        SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, g ORDER BY ts DESC, v DESC) AS n
+                        FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '2' MINUTE))
+                    ) WHERE n <= 2",
+        batch: "SELECT w, g, t, v FROM (
+                    SELECT *, CAST(ts AS BIGINT) AS t, (CAST(ts AS BIGINT) / 120000 + 1) * 120000 AS w,
+                           ROW_NUMBER() OVER (PARTITION BY CAST(ts AS BIGINT) / 120000, g ORDER BY ts DESC, v DESC NULLS LAST) AS n
+                    FROM events
+                ) WHERE n <= 2",
+    },
+    Query {
+        name: "first_rows_of_all",
+        columns: "v BIGINT, d DOUBLE",
+        streaming: "SELECT v, d FROM events WHERE v IS NOT NULL ORDER BY v DESC, d LIMIT 7 OFFSET 2",
+        batch: "SELECT v, d FROM events WHERE v IS NOT NULL ORDER BY v DESC, d NULLS FIRST LIMIT 7 OFFSET 2",
+    },
 ];

@@ -63,6 +63,10 @@ pub enum OperatorKind {
     Join,
     /// Passes on the rows of several inputs.
     Union,
+    /// Keeps the first rows of each key: Top-N, deduplication, LIMIT.
+    Rank,
+    /// Puts rows in the order of their event time.
+    Sort,
     /// Writes a table.
     Sink,
 }

@@ -13,7 +13,9 @@ use crate::{
     error::{self, Result},
     logical::window::{Cumulate, Hop, Session, Tumble, Windows},
     physical::{
-        self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate, source::SourceRead,
+        self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate,
+        rank::{Rank, SortColumn},
+        source::SourceRead,
     },
 };
 
@@ -196,6 +198,13 @@ impl Builder<'_> {
             ),
             Kind::Join(join) => (Spec::Join(self.join(join)?), logical),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
+            Kind::Rank(rank) => (Spec::Rank(ranked(rank)), logical),
+            Kind::Sort(sort) => (
+                Spec::Sort(graph::Sort {
+                    order: sort_columns(&sort.order),
+                }),
+                logical,
+            ),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
                     table: Some(encode::table(&sink.table.table)?),
@@ -302,6 +311,28 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
         attached,
         kind: Some(kind),
     }
+}
+
+fn ranked(rank: &Rank) -> graph::Rank {
+    graph::Rank {
+        keys: rank.keys.iter().map(|key| *key as u32).collect(),
+        order: sort_columns(&rank.order),
+        offset: rank.range.offset,
+        limit: rank.range.limit,
+        with_rank: rank.numbered,
+        prefers_later: rank.prefers_later,
+        updates_in_place: rank.updates_in_place,
+        window_end: rank.window_end.map(|column| column as u32),
+    }
+}
+
+fn sort_columns(order: &[SortColumn]) -> Vec<graph::SortColumn> {
+    let columns = order.iter().map(|by| graph::SortColumn {
+        column: by.column as u32,
+        descending: by.descending,
+        nulls_first: by.nulls_first,
+    });
+    columns.collect()
 }
 
 fn aggregates(calls: &[AggregateCall]) -> Result<Vec<graph::Aggregate>> {

@@ -16,7 +16,7 @@ use crate::{
     explain, graph,
     logical::{Session, user},
     parse::{self, Insert, Statement, ddl::CreateView},
-    physical::{Kind, Operators, Sink, lower::Lower, source},
+    physical::{Kind, Operators, Sink, lower::Lower, narrow, source},
     settings::{MAX_PARALLELISM, Settings},
 };
 
@@ -128,6 +128,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     }
     let mut operators = Operators::default();
     lower_inserts(&inserts, &catalog, &mut operators)?;
+    narrow::narrow(&mut operators)?;
     source::prune(&mut operators)?;
     let (sources, sinks) = connectors(&operators)?;
     let parallelism = options.parallelism.or(settings.parallelism).unwrap_or(1);

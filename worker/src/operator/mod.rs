@@ -8,6 +8,8 @@
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
 //! - `processing_time`: stamps rows with the time at which they pass. Leans on nothing.
+//! - `rank`: the first rows of each key: Top-N, deduplication, LIMIT. Leans on `keys`.
+//! - `sort`: rows in the order of their event time. Leans on nothing.
 //! - `union`: the rows of several inputs as one. Leans on nothing.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
@@ -21,6 +23,8 @@ mod group;
 mod join;
 mod keys;
 mod processing_time;
+mod rank;
+mod sort;
 pub mod source;
 mod union;
 mod window;
@@ -37,6 +41,7 @@ use calc::Calc;
 use group::{GroupAggregate, LocalGroupAggregate};
 use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
+use sort::Sort;
 use union::Union;
 use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
 
@@ -74,6 +79,8 @@ pub fn build(
             None => Ok(Box::new(Join::new(spec, &inputs, output)?)),
         },
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
+        Some(Spec::Sort(spec)) => Ok(Box::new(Sort::new(spec, input)?)),
+        Some(Spec::Rank(spec)) => rank::build(spec, input, output),
         Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads or writes and is not built here",
             operator.id

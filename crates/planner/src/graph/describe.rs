@@ -8,6 +8,7 @@ use weir_proto::graph::join::Type;
 use crate::physical::{
     Calc, GroupAggregate, Join, Kind, Node, Operators, WindowAggregate,
     format::{duration, format_expr},
+    rank::{Rank, SortColumn},
     source::SourceRead,
 };
 
@@ -71,6 +72,17 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
             join_text(operators, join),
         ),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
+        Kind::Rank(rank) => (
+            rank_name(rank).into(),
+            ranked(rank, &column_names(operators, rank.input)),
+        ),
+        Kind::Sort(sort) => {
+            let order = order_by(&sort.order, &column_names(operators, sort.input));
+            (
+                "Sort".into(),
+                format!("ORDER BY {order}, as the watermark passes"),
+            )
+        }
         Kind::Sink(sink) => {
             let table = &sink.table;
             let columns: Vec<_> = table
@@ -138,6 +150,48 @@ fn join_text(operators: &Operators, join: &Join) -> String {
     } else {
         format!("ON {}", parts.join(" AND "))
     }
+}
+
+fn rank_name(rank: &Rank) -> &'static str {
+    match (
+        rank.updates_in_place || rank.range.limit == 1,
+        rank.order.is_empty(),
+    ) {
+        (true, false) => "Deduplicate",
+        (_, true) => "Limit",
+        _ => "Top-N",
+    }
+}
+
+fn ranked(rank: &Rank, columns: &[String]) -> String {
+    let mut parts = vec![match rank.range.offset {
+        0 => format!("THE FIRST {}", rank.range.limit),
+        offset => format!("ROWS {} TO {}", offset + 1, rank.range.limit),
+    }];
+    if !rank.order.is_empty() {
+        parts.push(format!("ORDER BY {}", order_by(&rank.order, columns)));
+    }
+    if !rank.keys.is_empty() {
+        let keys: Vec<_> = rank.keys.iter().map(|key| columns[*key].as_str()).collect();
+        parts.push(format!("PER {}", keys.join(", ")));
+    }
+    if rank.numbered {
+        parts.push("WITH THE RANK".into());
+    }
+    parts.join(" ")
+}
+
+fn order_by(order: &[SortColumn], columns: &[String]) -> String {
+    let items = order.iter().map(|by| {
+        let direction = if by.descending { " DESC" } else { "" };
+        let nulls = match (by.descending, by.nulls_first) {
+            (true, true) => " NULLS FIRST",
+            (false, false) => " NULLS LAST",
+            _ => "",
+        };
+        format!("{}{direction}{nulls}", columns[by.column])
+    });
+    items.collect::<Vec<_>>().join(", ")
 }
 
 fn column_names(operators: &Operators, id: usize) -> Vec<String> {

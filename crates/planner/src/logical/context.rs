@@ -20,7 +20,7 @@ use datafusion_functions::{
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use weir_model::{ErrorCode, Location, Problem};
 
-use super::{aggregates, functions, window::WindowFunctions};
+use super::{aggregates, functions, ranking, window::WindowFunctions};
 use crate::{
     catalog::{Catalog, Relation, TableDef},
     error,
@@ -121,8 +121,8 @@ impl ContextProvider for Context<'_> {
         aggregates::aggregate(name)
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        ranking::window_function(name)
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {

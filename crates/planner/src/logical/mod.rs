@@ -4,6 +4,7 @@
 //! - [`aggregates`]: the aggregate functions with Flink's result types. Leans on nothing.
 //! - [`user`]: the functions that a script creates. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
+//! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
@@ -14,6 +15,7 @@ pub(crate) mod context;
 pub(crate) mod functions;
 mod optimize;
 pub(crate) mod proctime;
+pub(crate) mod ranking;
 pub(crate) mod simplify;
 pub(crate) mod user;
 pub(crate) mod window;
@@ -27,7 +29,7 @@ use datafusion_common::{
 };
 use datafusion_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion_optimizer::analyzer::{AnalyzerRule, type_coercion::TypeCoercion};
-use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{self, SelectItem, SetExpr, Spanned};
 use weir_model::{Location, Problem};
 
@@ -175,6 +177,8 @@ impl<'a> Session<'a> {
             .with_parse_float_as_decimal(true)
             .with_enable_ident_normalization(false)
             .with_map_string_types_to_utf8view(false)
+            // Flink's nulls are less than everything.
+            .with_default_null_ordering(NullOrdering::NullsMin)
             .with_collect_spans(true);
         SqlToRel::new_with_options(&self.context, options)
     }

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem, Value, VisitMut,
-    VisitorMut, helpers::attached_token::AttachedToken, visit_expressions_mut,
+    FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, Value,
+    VisitMut, VisitorMut, helpers::attached_token::AttachedToken, visit_expressions_mut,
 };
 use weir_model::{Location, Problem};
 
@@ -18,6 +18,11 @@ pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
     impl VisitorMut for Selects {
         type Break = ();
 
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            fetch_as_limit(query);
+            ControlFlow::Continue(())
+        }
+
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
             name_columns(&mut select.projection);
             keep_positions(&mut select.group_by);
@@ -27,6 +32,23 @@ pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
     desugar(query, at)?;
     let _ = query.visit(&mut Selects);
     Ok(())
+}
+
+/// `FETCH FIRST n ROWS ONLY` as `LIMIT n`.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(fetch) = query.fetch.take() else { return };
+    let one = || Expr::value(Value::Number("1".into(), false));
+    let quantity = fetch.quantity.unwrap_or_else(one);
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(quantity),
+        _ => {
+            query.limit_clause = Some(LimitClause::LimitOffset {
+                limit: Some(quantity),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+    }
 }
 
 /// Names columns as Flink does: expressions `EXPR$0`, later ones of the same name `page0`.

@@ -14,7 +14,7 @@ use weir_model::{Location, Problem};
 use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS};
 use crate::{
     error::{self, Result, place, unsupported},
-    logical::{functions, window},
+    logical::{functions, ranking, window},
 };
 
 /// Checks a whole query; `at` is where it begins.
@@ -95,17 +95,11 @@ impl Check<'_> {
         if let Some(with) = query.with.as_ref().filter(|w| w.recursive) {
             return refuse(with.span(), "WITH RECURSIVE is not supported");
         }
-        if let Some(order) = &query.order_by {
+        if let Some(fetch) = query.fetch.as_ref().filter(|f| f.percent || f.with_ties) {
             return refuse(
-                order.span(),
-                "ORDER BY is not supported: an unbounded result has no last row to sort",
+                fetch.span(),
+                "FETCH takes a number of rows: FETCH FIRST 10 ROWS ONLY",
             );
-        }
-        if let Some(limit) = &query.limit_clause {
-            return refuse(limit.span(), "LIMIT is not supported yet");
-        }
-        if let Some(fetch) = &query.fetch {
-            return refuse(fetch.span(), "FETCH is not supported yet");
         }
         match query.body.as_ref() {
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
@@ -289,9 +283,8 @@ impl Check<'_> {
     fn function(&self, function: &Function) -> Option<Problem> {
         let at = place(function.span(), self.at);
         let name = function.name.to_string();
-        if let Some(over) = &function.over {
-            let _ = over;
-            return Some(unsupported(at, "OVER windows are not supported yet"));
+        if function.over.is_some() {
+            return over_function(function, &name, at);
         }
         if let Some(hint) = functions::refusal(&name) {
             return Some(unsupported(at, hint));
@@ -321,6 +314,25 @@ impl Check<'_> {
             known.iter().chain(self.functions).map(String::as_str),
         ))
     }
+}
+
+/// A function with OVER.
+fn over_function(function: &Function, name: &str, at: Location) -> Option<Problem> {
+    if functions::is_aggregate(name) {
+        return aggregate(function, at);
+    }
+    if name.eq_ignore_ascii_case(ranking::ROW_NUMBER) {
+        return None;
+    }
+    let upper = name.to_uppercase();
+    let hint = match upper.as_str() {
+        "RANK" | "DENSE_RANK" => "number rows by ROW_NUMBER()",
+        _ => "ROW_NUMBER, COUNT, SUM, MIN, MAX and AVG are",
+    };
+    Some(unsupported(
+        at,
+        format!("{upper} is not supported OVER a window: {hint}"),
+    ))
 }
 
 fn aggregate(function: &Function, at: Location) -> Option<Problem> {

@@ -271,7 +271,7 @@ impl Lower<'_> {
     }
 
     /// Texts in the one representation that state and exchange know.
-    pub(super) fn canonical(&self, expr: Expr, input: &Rel) -> Result<Expr> {
+    pub(crate) fn canonical(&self, expr: Expr, input: &Rel) -> Result<Expr> {
         let data_type = type_of(&expr, &self.schema(input))?;
         Ok(match data_type {
             DataType::Utf8View | DataType::LargeUtf8 => cast_to(expr, &data_type, &DataType::Utf8),

@@ -14,6 +14,7 @@ use weir_model::Location;
 use super::{
     Kind, NodeId, Operators, Updates,
     expr::{self, all_of, column, is_cheap},
+    rank::RankRange,
     window::{RelWindow, schema_with_windows},
 };
 use crate::{
@@ -92,6 +93,10 @@ pub(crate) struct Lower<'a> {
     pub scope: String,
     /// Where errors without a place of their own are.
     pub at: Location,
+    /// The ranks that the filter above keeps, until the ROW_NUMBER is met.
+    pub pending_rank: Option<RankRange>,
+    /// The rows that the LIMIT above keeps, until the ORDER BY is met.
+    pub pending_limit: Option<RankRange>,
     counts: HashMap<&'static str, usize>,
 }
 
@@ -101,6 +106,8 @@ impl<'a> Lower<'a> {
             operators,
             scope,
             at,
+            pending_rank: None,
+            pending_limit: None,
             counts: HashMap::new(),
         }
     }
@@ -117,6 +124,9 @@ impl<'a> Lower<'a> {
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
             LogicalPlan::Distinct(distinct) => self.distinct(distinct),
             LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Window(window) => self.window_functions(window),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Sort(sort) => self.ordered(sort),
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
                 Some(window) => self.window(window),
@@ -207,17 +217,24 @@ impl<'a> Lower<'a> {
     }
 
     fn filter(&mut self, filter: &Filter) -> Result<Rel> {
-        let mut input = self.plan(&filter.input)?;
-        let from = filter.input.schema();
+        if let Some(ranked) = self.ranked_filter(filter)? {
+            return Ok(ranked);
+        }
+        let input = self.plan(&filter.input)?;
+        self.filtered(input, &filter.predicate, filter.input.schema())
+    }
+
+    /// The rows for which a condition over a plan's columns holds.
+    pub(crate) fn filtered(&mut self, mut input: Rel, predicate: &Expr, from: &DFSchema) -> Result<Rel> {
         let schema = self.schema(&input);
-        let computed = columns_of(&filter.predicate, from)?;
+        let computed = columns_of(predicate, from)?;
         if computed
             .iter()
             .any(|i| !is_cheap(&input.columns[*i].expr, &schema))
         {
             input = self.materialize(input)?;
         }
-        let predicate = self.substitute(&filter.predicate, &input, from)?;
+        let predicate = self.substitute(predicate, &input, from)?;
         input.filters.push(predicate);
         Ok(input)
     }

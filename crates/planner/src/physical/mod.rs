@@ -13,6 +13,9 @@
 //! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
+//! - [`rank`]: the first rows of each key. Leans on `lower`.
+//! - [`sort`]: rows in the order of their time. Leans on `rank`.
+//! - [`narrow`]: ranks that keep only what is read. Leans on `rank`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 
@@ -22,7 +25,11 @@ pub(crate) mod format;
 mod group;
 mod join;
 pub(crate) mod lower;
+pub(crate) mod narrow;
+mod over;
+pub(crate) mod rank;
 pub(crate) mod sink;
+pub(crate) mod sort;
 pub(crate) mod source;
 mod union;
 mod values;
@@ -89,6 +96,10 @@ pub(crate) enum Kind {
     Join(Join),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
+    /// The first rows of each key.
+    Rank(rank::Rank),
+    /// Rows in the order of their time.
+    Sort(sort::Sort),
     /// Writes a table.
     Sink(Sink),
     /// Was folded into another operator.
@@ -322,6 +333,8 @@ impl Kind {
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Join(join) => &join.inputs,
             Self::Union(inputs) => inputs,
+            Self::Rank(rank) => slice::from_ref(&rank.input),
+            Self::Sort(sort) => slice::from_ref(&sort.input),
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
     }
@@ -336,6 +349,8 @@ impl Kind {
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Join(join) => &mut join.inputs,
             Self::Union(inputs) => inputs,
+            Self::Rank(rank) => slice::from_mut(&mut rank.input),
+            Self::Sort(sort) => slice::from_mut(&mut sort.input),
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
     }
@@ -364,6 +379,8 @@ impl Kind {
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
+            Self::Rank(rank) => Partitioning::Hash(rank.keys.clone()),
+            Self::Sort(_) => Partitioning::Hash(Vec::new()),
             _ => Partitioning::Forward,
         }
     }
@@ -372,7 +389,9 @@ impl Kind {
     pub(crate) fn needs_watermarks(&self) -> bool {
         match self {
             Self::Join(join) => join.time.is_some(),
-            _ => matches!(self, Self::LocalWindow(_) | Self::Window(_)),
+            Self::LocalWindow(_) | Self::Window(_) | Self::Sort(_) => true,
+            Self::Rank(rank) => rank.window_end.is_some(),
+            _ => false,
         }
     }
 }

@@ -1,0 +1,10 @@
+-- late rows: 1
+-- parallelism: 1
+SET 'pipeline.batch-rows' = '1';
+SET 'pipeline.auto-watermark-interval' = '0';
+CREATE TABLE bids (id INT, auction INT, price BIGINT, bidder STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/top_n/bids.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, ts TIMESTAMP(3)) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT id, ts FROM bids ORDER BY ts;

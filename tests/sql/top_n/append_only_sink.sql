@@ -1,0 +1,10 @@
+SET 'pipeline.batch-rows' = '1';
+SET 'pipeline.auto-watermark-interval' = '0';
+CREATE TABLE bids (id INT, auction INT, price BIGINT, bidder STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/top_n/bids.json', 'format' = 'json'
+);
+CREATE TABLE result (auction INT, price BIGINT, id INT) WITH ('connector' = 'filesystem', 'path' = '{out}/result', 'format' = 'json');
+INSERT INTO result
+SELECT auction, price, id
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS n FROM bids)
+WHERE n <= 2;

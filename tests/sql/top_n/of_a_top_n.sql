@@ -1,0 +1,12 @@
+-- A rank over rows that change.
+CREATE TABLE bids (id INT, auction INT, price BIGINT, bidder STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/top_n/bids.json', 'format' = 'json'
+);
+CREATE TABLE result (auction INT, price BIGINT, id INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT auction, price, id FROM (
+  SELECT *, ROW_NUMBER() OVER (ORDER BY price, id) AS m FROM (
+    SELECT auction, price, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS n FROM bids)
+    WHERE n <= 2
+  )
+) WHERE m <= 3;

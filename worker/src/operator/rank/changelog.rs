@@ -1,0 +1,159 @@
+//! The operator that emits, per batch, how the first rows of its keys change.
+
+use std::{fmt::Debug, hash::BuildHasher};
+
+use arrow_array::{ArrayRef, Int8Array, RecordBatch};
+use arrow_row::{RowConverter, SortField};
+use foldhash::fast::FixedState;
+use weir_connector::changelog;
+use weir_model::Failure;
+
+use super::{
+    Shape,
+    changes::Changes,
+    order::{Keys, Order},
+    rows::{FRESH, RowStore},
+};
+use crate::operator::{
+    Context, Operator,
+    keys::{GroupTable, Groups},
+};
+
+/// The rows of each group that a rank needs.
+pub(super) trait Content<C: Keys>: Debug + Send {
+    /// Takes the rows of a batch.
+    fn update(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        ops: Option<&Int8Array>,
+        fresh: &mut Fresh<'_>,
+        rows: &mut RowStore,
+    ) -> Result<(), Failure>;
+
+    /// The slots of the first rows of each group that the batch changed, before and after.
+    fn changes(&mut self, visit: &mut dyn FnMut(&[u32], &[u32]));
+
+    /// Keeps what must be kept of the batch, and forgets what left.
+    fn settle(&mut self, fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure>;
+}
+
+/// The batch at hand, and the slots that its rows get.
+#[derive(Debug)]
+pub(super) struct Fresh<'a> {
+    columns: &'a [ArrayRef],
+    batch_rows: usize,
+    kept: Vec<u32>,
+    /// Slots of all rows of the batch; only those of kept rows mean something.
+    slots: Vec<u32>,
+}
+
+impl<'a> Fresh<'a> {
+    pub(super) fn new(columns: &'a [ArrayRef], batch_rows: usize) -> Self {
+        Self {
+            columns,
+            batch_rows,
+            kept: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// Marks those of the slots that are rows of this batch.
+    pub(super) fn keep(&mut self, slots: impl Iterator<Item = u32>) {
+        self.kept
+            .extend(slots.filter(|s| s & FRESH != 0).map(|s| s & !FRESH));
+    }
+
+    /// Marks rows of this batch.
+    pub(super) fn keep_rows(&mut self, rows: impl Iterator<Item = u32>) {
+        self.kept.extend(rows);
+    }
+
+    /// Gives slots to the marked rows.
+    pub(super) fn store(&mut self, rows: &mut RowStore) -> Result<(), Failure> {
+        self.kept.sort_unstable();
+        let mut slots = Vec::with_capacity(self.kept.len());
+        rows.add(self.columns, self.batch_rows, &self.kept, &mut slots)?;
+        self.slots.resize(self.batch_rows, 0);
+        for (row, slot) in self.kept.iter().zip(slots) {
+            self.slots[*row as usize] = slot;
+        }
+        Ok(())
+    }
+
+    /// The slot of a stored row.
+    pub(super) fn slot_of_row(&self, row: usize) -> u32 {
+        self.slots[row]
+    }
+
+    /// The slot that stands for this one: its own unless it is a row of this batch.
+    pub(super) fn slot(&self, slot: u32) -> u32 {
+        if slot & FRESH == 0 {
+            slot
+        } else {
+            self.slots[(slot & !FRESH) as usize]
+        }
+    }
+
+    /// A hash of each whole row; rows that differ have different ones but for a chance of one in 2^128.
+    pub(super) fn hashes(&self) -> Result<Vec<u128>, Failure> {
+        let fields = self.columns.iter().map(|c| SortField::new(c.data_type().clone()));
+        let broken = |e| Failure::user(format!("rows of such columns cannot be compared: {e}"));
+        let converter = RowConverter::new(fields.collect()).map_err(broken)?;
+        let rows = converter.convert_columns(self.columns).map_err(broken)?;
+        let (low, high) = (FixedState::with_seed(1), FixedState::with_seed(2));
+        let hash = |row: arrow_row::Row<'_>| {
+            u128::from(low.hash_one(row.data())) | u128::from(high.hash_one(row.data())) << 64
+        };
+        Ok(rows.iter().map(hash).collect())
+    }
+}
+
+/// Emits changes of the first rows of each key.
+#[derive(Debug)]
+pub(super) struct ChangelogRank<O, L> {
+    shape: Shape,
+    order: O,
+    groups: GroupTable,
+    content: L,
+    rows: RowStore,
+    changes: Changes,
+}
+
+impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
+    pub(super) fn new(shape: Shape, order: O, groups: GroupTable, content: L) -> Self {
+        Self {
+            shape,
+            order,
+            groups,
+            content,
+            rows: RowStore::default(),
+            changes: Changes::default(),
+        }
+    }
+}
+
+impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
+    fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        let key_columns: Vec<ArrayRef> = self
+            .shape
+            .keys
+            .iter()
+            .map(|k| ArrayRef::clone(batch.column(*k)))
+            .collect();
+        let keys = self.order.keys(&batch)?;
+        let columns = &batch.columns()[..self.shape.columns];
+        let mut fresh = Fresh::new(columns, batch.num_rows());
+        let groups = self.groups.intern(&key_columns, batch.num_rows())?;
+        self.content
+            .update(groups, &keys, changelog::ops(&batch), &mut fresh, &mut self.rows)?;
+        let (shape, changes) = (&self.shape, &mut self.changes);
+        self.content
+            .changes(&mut |before, after| changes.add(shape, before, after));
+        if let Some(emitted) = self.changes.take(shape, &self.rows, columns)? {
+            context.emit(emitted);
+        }
+        self.content.settle(&mut fresh, &mut self.rows)?;
+        self.rows.tidy()
+    }
+}

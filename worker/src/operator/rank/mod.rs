@@ -1,0 +1,122 @@
+//! The first rows of each key in an order: Top-N, deduplication, LIMIT.
+//!
+//! A batch is folded: each key that it touches gives the difference between its first rows before and after the batch.
+//!
+//! - `order`: sort keys that compare as the ORDER BY says. Leans on nothing.
+//! - `rows`: the state's rows, as columns. Leans on nothing.
+//! - `top`: the first rows of each key when rows are only appended. Leans on `order` and `rows`.
+//! - `sorted`: all rows of each key, for when rows are taken back. Leans on `order` and `rows`.
+//! - `changes`: what a batch changed in the first rows, as rows. Leans on `rows`.
+//! - `changelog`: the operator that emits changes at once. Leans on all of the above.
+//! - `window`: the operator that emits the first rows of each window once it is complete. Leans on `order`, `rows` and `top`.
+
+mod changelog;
+mod changes;
+mod order;
+mod rows;
+mod sorted;
+mod top;
+mod window;
+
+use arrow_schema::{DataType, SchemaRef};
+use weir_connector::changelog::is_changelog;
+use weir_model::Failure;
+use weir_proto::graph;
+
+use self::{
+    changelog::ChangelogRank,
+    order::{Order, RowOrder, WordOrder},
+    sorted::Sorted,
+    top::Tops,
+    window::WindowRank,
+};
+use super::{Operator, keys::GroupTable};
+
+/// Which of a key's rows are emitted, and as what.
+#[derive(Clone, Debug)]
+struct Shape {
+    /// The partition's columns.
+    keys: Vec<usize>,
+    /// How many columns the rows have, without what each one does.
+    columns: usize,
+    /// Ranks up to this one are left out.
+    offset: usize,
+    /// The last rank.
+    limit: usize,
+    /// Whether the rank is the last column.
+    with_rank: bool,
+    /// Of rows that order alike, the later one comes first.
+    prefers_later: bool,
+    /// A row that takes the place of another one is its new version.
+    updates_in_place: bool,
+    output: SchemaRef,
+}
+
+impl Shape {
+    fn new(spec: &graph::Rank, input: &SchemaRef, output: SchemaRef) -> Result<Self, Failure> {
+        let columns = input.fields().len() - usize::from(is_changelog(input));
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let shape = Self {
+            keys: spec.keys.iter().map(|k| *k as usize).collect(),
+            columns,
+            offset: count(spec.offset),
+            limit: count(spec.limit),
+            with_rank: spec.with_rank,
+            prefers_later: spec.prefers_later,
+            updates_in_place: spec.updates_in_place,
+            output,
+        };
+        let emitted = columns + usize::from(spec.with_rank) + usize::from(is_changelog(&shape.output));
+        if emitted != shape.output.fields().len() || shape.keys.iter().any(|k| *k >= columns) {
+            return Err(Failure::internal(format!(
+                "a rank of {columns} columns that emits {}",
+                shape.output.fields().len()
+            )));
+        }
+        Ok(shape)
+    }
+
+    fn groups(&self, input: &SchemaRef) -> Result<GroupTable, Failure> {
+        let types: Vec<DataType> = self
+            .keys
+            .iter()
+            .map(|k| input.field(*k).data_type().clone())
+            .collect();
+        GroupTable::new(&types)
+    }
+}
+
+/// The operator of the job graph, over rows of this schema.
+pub(super) fn build(
+    spec: &graph::Rank,
+    input: &SchemaRef,
+    output: SchemaRef,
+) -> Result<Box<dyn Operator>, Failure> {
+    match WordOrder::new(&spec.order, input)? {
+        Some(order) => of_order(spec, input, output, order),
+        None => of_order(spec, input, output, RowOrder::new(&spec.order, input)?),
+    }
+}
+
+fn of_order<O: Order + 'static>(
+    spec: &graph::Rank,
+    input: &SchemaRef,
+    output: SchemaRef,
+    order: O,
+) -> Result<Box<dyn Operator>, Failure> {
+    let shape = Shape::new(spec, input, output)?;
+    if let Some(window) = spec.window_end {
+        return Ok(Box::new(WindowRank::new(shape, window as usize, order, input)?));
+    }
+    let groups = shape.groups(input)?;
+    if is_changelog(input) {
+        let content = Sorted::new(shape.limit);
+        Ok(Box::new(ChangelogRank::new(shape, order, groups, content)))
+    } else {
+        let content = Tops::new(shape.limit, shape.prefers_later);
+        Ok(Box::new(ChangelogRank::new(shape, order, groups, content)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! All rows of each key in their order, for when rows are taken back: what follows the first ones may move up.
+
+use std::collections::BTreeMap;
+
+use arrow_array::Int8Array;
+use weir_connector::changelog::adds;
+use weir_model::Failure;
+
+use super::{
+    changelog::{Content, Fresh},
+    order::Keys,
+    rows::RowStore,
+};
+use crate::operator::keys::Groups;
+
+/// The rows of each group by sort key and arrival.
+#[derive(Debug)]
+pub(super) struct Sorted<K> {
+    limit: usize,
+    groups: Vec<BTreeMap<(K, u64), Kept>>,
+    arrivals: u64,
+    /// The batch that last changed each group.
+    changed_in: Vec<u32>,
+    batch: u32,
+    /// The groups that the batch at hand changed, and where their former slots end.
+    changed: Vec<(u32, usize)>,
+    before: Vec<u32>,
+    after: Vec<u32>,
+    /// Slots of rows taken back by the batch at hand.
+    gone: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    slot: u32,
+    /// A hash of the whole row, wide enough to tell rows apart.
+    row: u128,
+}
+
+impl<K> Sorted<K> {
+    /// Shows the first so many rows of each group.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            groups: Vec::new(),
+            arrivals: 0,
+            changed_in: Vec::new(),
+            batch: 0,
+            changed: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+}
+
+impl<C: Keys> Content<C> for Sorted<C::Key> {
+    fn update(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        ops: Option<&Int8Array>,
+        fresh: &mut Fresh<'_>,
+        rows: &mut RowStore,
+    ) -> Result<(), Failure> {
+        self.batch = self.batch.wrapping_add(1);
+        self.groups.resize_with(groups.total, BTreeMap::new);
+        self.changed_in.resize(groups.total, self.batch.wrapping_sub(1));
+        let is_added = |row: usize| ops.is_none_or(|ops| adds(ops.value(row)));
+        let hashes = fresh.hashes()?;
+        fresh.keep_rows((0..groups.rows as u32).filter(|row| is_added(*row as usize)));
+        fresh.store(rows)?;
+        for (row, &hash) in hashes.iter().enumerate() {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            let sorted = &mut self.groups[group];
+            if self.changed_in[group] != self.batch {
+                self.changed_in[group] = self.batch;
+                self.before
+                    .extend(sorted.values().take(self.limit).map(|kept| kept.slot));
+                self.changed.push((group as u32, self.before.len()));
+            }
+            let key = keys.key(row);
+            if is_added(row) {
+                let kept = Kept {
+                    slot: fresh.slot_of_row(row),
+                    row: hash,
+                };
+                sorted.insert((key, self.arrivals), kept);
+                self.arrivals += 1;
+                continue;
+            }
+            let alike = sorted.range((key.clone(), 0)..=(key, u64::MAX));
+            let found = alike
+                .rev()
+                .find(|(_, kept)| kept.row == hash)
+                .map(|(place, _)| place.clone());
+            let removed = found.and_then(|place| sorted.remove(&place));
+            match removed {
+                Some(kept) => self.gone.push(kept.slot),
+                None => return Err(Failure::internal("a row is taken back that was never added")),
+            }
+        }
+        Ok(())
+    }
+
+    fn changes(&mut self, visit: &mut dyn FnMut(&[u32], &[u32])) {
+        let mut start = 0;
+        for (group, before) in &self.changed {
+            self.after.clear();
+            let sorted = &self.groups[*group as usize];
+            self.after
+                .extend(sorted.values().take(self.limit).map(|kept| kept.slot));
+            visit(&self.before[start..*before], &self.after);
+            start = *before;
+        }
+    }
+
+    fn settle(&mut self, _fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure> {
+        self.gone.drain(..).for_each(|slot| rows.remove(slot));
+        self.changed.clear();
+        self.before.clear();
+        Ok(())
+    }
+}

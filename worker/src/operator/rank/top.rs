@@ -1,0 +1,195 @@
+//! The first rows of each key, when rows are only appended: no other rows are kept.
+
+use std::{cmp::Ordering, slice};
+
+use arrow_array::Int8Array;
+use weir_model::Failure;
+
+use super::{
+    changelog::{Content, Fresh},
+    order::Keys,
+    rows::{FRESH, RowStore},
+};
+use crate::operator::keys::Groups;
+
+/// The first rows of each group, and what they were before the batch at hand.
+#[derive(Debug)]
+pub(super) struct Tops<K> {
+    limit: usize,
+    prefers_later: bool,
+    lists: Vec<List<K>>,
+    /// The batch that last changed each group.
+    changed_in: Vec<u32>,
+    batch: u32,
+    changed: Vec<Changed>,
+    /// The slots that changed groups had before the batch.
+    before: Vec<u32>,
+    after: Vec<u32>,
+}
+
+/// A group that the batch at hand changed, and where its former slots end.
+#[derive(Debug)]
+struct Changed {
+    group: u32,
+    before: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<K> {
+    key: K,
+    slot: u32,
+}
+
+/// Entries in their order; one alone needs no memory elsewhere.
+#[derive(Clone, Debug, Default)]
+enum List<K> {
+    #[default]
+    Empty,
+    One(Entry<K>),
+    Many(Vec<Entry<K>>),
+}
+
+impl<K> List<K> {
+    fn entries(&self) -> &[Entry<K>] {
+        match self {
+            Self::Empty => &[],
+            Self::One(entry) => slice::from_ref(entry),
+            Self::Many(entries) => entries,
+        }
+    }
+
+    fn entries_mut(&mut self) -> &mut [Entry<K>] {
+        match self {
+            Self::Empty => &mut [],
+            Self::One(entry) => slice::from_mut(entry),
+            Self::Many(entries) => entries,
+        }
+    }
+
+    /// Puts an entry at a place; the last one makes room if the list is full.
+    fn insert(&mut self, place: usize, entry: Entry<K>, limit: usize) {
+        match self {
+            Self::Many(entries) => {
+                if entries.len() == limit {
+                    entries.pop();
+                }
+                entries.insert(place, entry);
+            }
+            Self::One(_) if limit > 1 => {
+                if let Self::One(old) = std::mem::take(self) {
+                    let both = if place == 0 {
+                        vec![entry, old]
+                    } else {
+                        vec![old, entry]
+                    };
+                    *self = Self::Many(both);
+                }
+            }
+            Self::Empty | Self::One(_) => *self = Self::One(entry),
+        }
+    }
+}
+
+impl<K: Clone> Tops<K> {
+    /// The first so many rows of each group; `prefers_later`: of rows that order alike, the later one comes first.
+    pub(super) fn new(limit: usize, prefers_later: bool) -> Self {
+        Self {
+            limit,
+            prefers_later,
+            lists: Vec::new(),
+            changed_in: Vec::new(),
+            batch: 0,
+            changed: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+        }
+    }
+
+    /// The slots of each group in their order.
+    pub(super) fn lists(&self) -> impl Iterator<Item = impl Iterator<Item = u32>> {
+        self.lists
+            .iter()
+            .map(|list| list.entries().iter().map(|e| e.slot))
+    }
+
+    fn remember(&mut self, group: usize) {
+        if self.changed_in[group] != self.batch {
+            self.changed_in[group] = self.batch;
+            self.before
+                .extend(self.lists[group].entries().iter().map(|e| e.slot));
+            self.changed.push(Changed {
+                group: group as u32,
+                before: self.before.len(),
+            });
+        }
+    }
+}
+
+impl<C: Keys> Content<C> for Tops<C::Key> {
+    fn update(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        _ops: Option<&Int8Array>,
+        _fresh: &mut Fresh<'_>,
+        _rows: &mut RowStore,
+    ) -> Result<(), Failure> {
+        self.batch = self.batch.wrapping_add(1);
+        self.lists.resize_with(groups.total, List::default);
+        // No batch has the number before this one's any more when numbers have come round.
+        self.changed_in.resize(groups.total, self.batch.wrapping_sub(1));
+        for row in 0..groups.rows {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            let entries = self.lists[group].entries();
+            let comes_before = |key: &C::Key| match keys.compare(row, key) {
+                Ordering::Less => true,
+                Ordering::Equal => self.prefers_later,
+                Ordering::Greater => false,
+            };
+            if entries.len() == self.limit && entries.last().is_none_or(|e| !comes_before(&e.key)) {
+                continue;
+            }
+            let place = entries.partition_point(|e| !comes_before(&e.key));
+            self.remember(group);
+            let entry = Entry {
+                key: keys.key(row),
+                slot: FRESH | row as u32,
+            };
+            self.lists[group].insert(place, entry, self.limit);
+        }
+        Ok(())
+    }
+
+    fn changes(&mut self, visit: &mut dyn FnMut(&[u32], &[u32])) {
+        let mut start = 0;
+        for Changed { group, before } in &self.changed {
+            self.after.clear();
+            let entries = self.lists[*group as usize].entries();
+            self.after.extend(entries.iter().map(|e| e.slot));
+            visit(&self.before[start..*before], &self.after);
+            start = *before;
+        }
+    }
+
+    fn settle(&mut self, fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure> {
+        let mut start = 0;
+        for Changed { group, before } in &self.changed {
+            let entries = self.lists[*group as usize].entries();
+            for slot in &self.before[start..*before] {
+                if !entries.iter().any(|e| e.slot == *slot) {
+                    rows.remove(*slot);
+                }
+            }
+            start = *before;
+            fresh.keep(entries.iter().map(|e| e.slot));
+        }
+        fresh.store(rows)?;
+        for Changed { group, .. } in self.changed.drain(..) {
+            for entry in self.lists[group as usize].entries_mut() {
+                entry.slot = fresh.slot(entry.slot);
+            }
+        }
+        self.before.clear();
+        Ok(())
+    }
+}
