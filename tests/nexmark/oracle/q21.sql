@@ -4,8 +4,8 @@ SELECT auction, bidder, price, channel,
            WHEN LOWER(channel) = 'google' THEN '1'
            WHEN LOWER(channel) = 'facebook' THEN '2'
            WHEN LOWER(channel) = 'baidu' THEN '3'
-           ELSE regexp_match(url, '(&|^)channel_id=([^&]*)')[2]
+           ELSE CASE WHEN regexp_like(url, '(&|^)channel_id=') THEN regexp_replace(url, '^.*?(&|^)channel_id=([^&]*).*$', '\2') END
        END AS channel_id
 FROM bid
-WHERE regexp_match(url, '(&|^)channel_id=([^&]*)')[2] IS NOT NULL
+WHERE CASE WHEN regexp_like(url, '(&|^)channel_id=') THEN regexp_replace(url, '^.*?(&|^)channel_id=([^&]*).*$', '\2') END IS NOT NULL
    OR LOWER(channel) IN ('apple', 'google', 'facebook', 'baidu')
