@@ -8,6 +8,7 @@ use std::{
 use weir_tests::repository::{direct_dependencies, linked_crates, rust_sources};
 
 mod documents;
+mod functions;
 mod licences;
 
 /// The crates of the workspace that each may name. `ARCHITECTURE.md` draws the same picture.

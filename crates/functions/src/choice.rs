@@ -40,7 +40,7 @@ fn scalar_text(types: &[DataType]) -> Result<DataType> {
 }
 
 /// `CAST(value AS STRING)`, as Flink prints values.
-fn to_text(call: &Call<'_>) -> Result<ArrayRef> {
+pub(crate) fn to_text(call: &Call<'_>) -> Result<ArrayRef> {
     match call.args[0].data_type() {
         DataType::Utf8 => call.column(0),
         DataType::Boolean => {

@@ -10,13 +10,15 @@
 //! - `encoding`: base64, hexadecimal, URLs, character sets, hashes. Leans on `define`.
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
-//! - `choice`: tests and conversions of single values. Leans on `define`.
+//! - `choice`: conversions of single values to text. Leans on `define`.
+//! - `decimal`: arithmetic of decimals. Leans on `define`.
 //! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
 
 mod call;
 pub mod catalogue;
 mod choice;
+mod decimal;
 mod define;
 mod encoding;
 mod json;
@@ -42,6 +44,7 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         time::FUNCTIONS,
         json::FUNCTIONS,
         choice::FUNCTIONS,
+        decimal::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
@@ -77,7 +80,26 @@ pub fn function(name: &str) -> Option<&'static Arc<ScalarUDF>> {
     ALL.iter().find(|function| function.name() == name)
 }
 
-/// The pattern of Java's `regex` in the dialect that runs here, or why it cannot be.
+/// Whether some arguments of a function make a job fail, so that it should be computed after filters.
+pub fn may_fail(name: &str) -> bool {
+    matches!(
+        name,
+        "$DECIMAL_DIVIDE"
+            | "$DECIMAL_MODULO"
+            | "$JSON_EXISTS"
+            | "$JSON_QUERY"
+            | "$JSON_VALUE"
+            | "CONVERT_TZ"
+            | "DECODE"
+            | "ELEMENT"
+            | "ENCODE"
+            | "FROM_BASE64"
+            | "REPEAT"
+            | "TO_TIMESTAMP_LTZ"
+    )
+}
+
+/// Whether Java's `regex` is one that runs here, or why not.
 pub fn check_regex(pattern: &str) -> Result<(), String> {
     regexp::compile(pattern).map(drop)
 }

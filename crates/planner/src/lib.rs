@@ -25,3 +25,8 @@ mod settings;
 
 pub use physical::format::format_expr;
 pub use script::{PlanOptions, Planned, plan};
+
+/// The names of all functions that scripts may call, in uppercase.
+pub fn function_names() -> Vec<String> {
+    logical::functions::names()
+}

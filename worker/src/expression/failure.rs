@@ -61,7 +61,7 @@ pub(super) fn of_error(error: &DataFusionError, expression: Option<&Arc<dyn Phys
     let (reason, internal) = reason(error.find_root());
     let message = match expression {
         Some(e) => {
-            let sql = truncate(Sql(e.as_ref()).to_string(), EXPRESSION_CHARS);
+            let sql = truncate(without_marks(&Sql(e.as_ref()).to_string()), EXPRESSION_CHARS);
             format!("cannot compute {sql}: {reason}")
         }
         None => format!("cannot compute an expression: {reason}"),
@@ -80,6 +80,18 @@ impl fmt::Display for Sql<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_sql(f)
     }
+}
+
+/// The text without the `$` that begins the names of functions that only a planner calls.
+fn without_marks(sql: &str) -> String {
+    let mut letters = sql.chars().peekable();
+    let mut text = String::with_capacity(sql.len());
+    while let Some(letter) = letters.next() {
+        if letter != '$' || !letters.peek().is_some_and(char::is_ascii_uppercase) {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 /// What went wrong in lower case, and whether it is our fault rather than the data's.

@@ -20,7 +20,7 @@ use datafusion_functions::{
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use weir_model::{ErrorCode, Location, Problem};
 
-use super::{aggregates, functions, ranking, window::WindowFunctions};
+use super::{aggregates, functions, operators::FlinkOperators, ranking, window::WindowFunctions};
 use crate::{
     catalog::{Catalog, Relation, TableDef},
     error,
@@ -44,6 +44,7 @@ impl<'a> Context<'a> {
             config: ConfigOptions::default(),
             expr_planners: vec![
                 Arc::clone(&fields) as _,
+                Arc::new(FlinkOperators),
                 Arc::new(CoreFunctionPlanner::default()),
                 Arc::new(DatetimeFunctionPlanner),
                 Arc::new(UnicodeFunctionPlanner),

@@ -53,7 +53,15 @@ const SCALAR: &[(&str, &str)] = &[
 const ALIASES: &[(&str, &str)] = &[("SUBSTR", "SUBSTRING"), ("TRIM", "BTRIM"), ("RLIKE", "REGEXP")];
 
 /// Functions that are rewritten to operators and other functions before planning.
-const REWRITTEN: &[&str] = &["mod", "if", "timestampadd", "timestampdiff"];
+const REWRITTEN: &[&str] = &[
+    "mod",
+    "if",
+    "timestampadd",
+    "timestampdiff",
+    "json_value",
+    "json_query",
+    "json_exists",
+];
 
 /// What windows need.
 const INTERNAL: &[&str] = &["date_bin"];
@@ -146,9 +154,6 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "RAND_INTEGER"
         | "UUID"
         | "HASH_CODE"
-        | "JSON_VALUE"
-        | "JSON_QUERY"
-        | "JSON_EXISTS"
         | "TYPEOF"
         | "CARDINALITY"
         | "ELEMENT" => Some(format!("the function {upper} is not supported yet")),

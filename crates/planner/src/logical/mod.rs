@@ -3,6 +3,7 @@
 //! - [`functions`]: the functions that run. Leans on nothing.
 //! - [`aggregates`]: the aggregate functions with Flink's result types. Leans on nothing.
 //! - [`user`]: the functions that a script creates. Leans on nothing.
+//! - [`operators`]: operators that Flink computes otherwise than DataFusion. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
@@ -13,6 +14,7 @@
 pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
+pub(crate) mod operators;
 mod optimize;
 pub(crate) mod proctime;
 pub(crate) mod ranking;

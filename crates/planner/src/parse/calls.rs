@@ -10,6 +10,7 @@ use super::desugar::{
     all_arguments, arguments, binary, case, cast, is_int, literal_text, named_call, nested, null, text,
     uncast,
 };
+use super::json_calls;
 use crate::error::{self, Result, place};
 
 /// The expression in its plain form; none if it is plain already.
@@ -308,6 +309,9 @@ fn call(function: &mut Function, at: Location) -> Result<Option<Expr>> {
                 at,
                 "UNIX_TIMESTAMP of no argument is the current time, which is not supported yet: give it a text",
             ));
+        }
+        "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => {
+            return json_calls::rewrite(function, &name, at).map(Some);
         }
         "TO_TIMESTAMP_LTZ" => check_precision(function, at)?,
         _ => {}

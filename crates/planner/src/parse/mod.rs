@@ -6,7 +6,8 @@
 //! - [`function`]: `CREATE FUNCTION`. Leans on `tokens`.
 //! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens`.
 //! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
-//! - [`calls`]: calls and operators with a syntax of their own as plain calls. Leans on nothing.
+//! - [`calls`], [`json_calls`]: calls and operators with a syntax of their own as plain calls. Lean on nothing.
+//! - [`json_clauses`]: the clauses of JSON functions as plain arguments. Leans on nothing.
 //! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
 
 mod calls;
@@ -14,6 +15,8 @@ pub(crate) mod ddl;
 pub(crate) mod desugar;
 pub(crate) mod function;
 pub(crate) mod group_window;
+mod json_calls;
+mod json_clauses;
 pub(crate) mod query;
 pub(crate) mod supported;
 pub(crate) mod tokens;
@@ -76,7 +79,7 @@ pub(crate) fn script(sql: &str) -> Result<Vec<Statement>> {
             format!("the script is longer than {MAX_SCRIPT_BYTES} bytes"),
         ));
     }
-    let tokens = tokens::tokenize(sql)?;
+    let tokens = json_clauses::as_arguments(tokens::tokenize(sql)?);
     let functions = function::names(&tokens);
     let mut statements = Vec::new();
     let mut open_set: Option<Location> = None;

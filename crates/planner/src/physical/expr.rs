@@ -133,6 +133,7 @@ fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
                 matches!(binary.op, Operator::Divide | Operator::Modulo)
                     && !matches!(binary.right.as_ref(), Expr::Literal(value, _) if !is_zero(value))
             }
+            Expr::ScalarFunction(call) => weir_functions::may_fail(call.func.name()),
             _ => false,
         })
     })

@@ -4,8 +4,13 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, Operator};
 use weir_proto::convert::sql_type;
 
+use crate::logical::operators::as_operator;
+
 /// An expression as SQL writes it, near enough for a person to recognise.
 pub fn format_expr(expr: &Expr) -> String {
+    if let Some((symbol, left, right)) = as_operator(expr) {
+        return format!("{} {symbol} {}", nested(left), nested(right));
+    }
     match expr {
         Expr::Alias(alias) => format_expr(&alias.expr),
         Expr::Column(column) => column.name.clone(),
@@ -118,6 +123,7 @@ fn operand(expr: &Expr, outer: Operator) -> String {
 fn nested(expr: &Expr) -> String {
     match expr {
         Expr::BinaryExpr(_) | Expr::Not(_) => format!("({})", format_expr(expr)),
+        expr if as_operator(expr).is_some() => format!("({})", format_expr(expr)),
         _ => format_expr(expr),
     }
 }
