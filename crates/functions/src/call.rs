@@ -59,15 +59,17 @@ impl<'a> Call<'a> {
             ColumnarValue::Scalar(value) if value.is_null() => Ok(Values::One(None)),
             ColumnarValue::Scalar(value) => {
                 let array = value.to_array()?;
-                match array.as_primitive_opt::<T>() {
-                    Some(array) => Ok(Values::One(Some(array.value(0)))),
-                    None => internal_err!("{} takes {}, not {}", self.name, T::DATA_TYPE, value.data_type()),
-                }
+                let Some(array) = array.as_primitive_opt::<T>() else {
+                    return internal_err!("{} takes {}, not {}", self.name, T::DATA_TYPE, value.data_type());
+                };
+                Ok(Values::One(Some(array.value(0))))
             }
-            ColumnarValue::Array(array) => match array.as_primitive_opt::<T>() {
-                Some(array) => Ok(Values::Many(array)),
-                None => internal_err!("{} takes {}, not {}", self.name, T::DATA_TYPE, array.data_type()),
-            },
+            ColumnarValue::Array(array) => {
+                let Some(array) = array.as_primitive_opt::<T>() else {
+                    return internal_err!("{} takes {}, not {}", self.name, T::DATA_TYPE, array.data_type());
+                };
+                Ok(Values::Many(array))
+            }
         }
     }
 
@@ -91,11 +93,6 @@ impl<'a> Call<'a> {
     /// Whether the argument is the same for all rows.
     pub(crate) fn is_constant(&self, index: usize) -> bool {
         matches!(self.args[index], ColumnarValue::Scalar(_))
-    }
-
-    /// Whether an argument is NULL for all rows.
-    pub(crate) fn is_null(&self, index: usize) -> bool {
-        matches!(&self.args[index], ColumnarValue::Scalar(value) if value.is_null())
     }
 
     /// A text per row; `write` appends a row's to what it is given, or says that it is null.

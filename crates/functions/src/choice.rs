@@ -52,12 +52,18 @@ pub(crate) fn to_text(call: &Call<'_>) -> Result<ArrayRef> {
         }
         DataType::Float64 => {
             let values = call.values::<Float64Type>(0)?;
-            call.texts(|row, out| Some(push_double(values.get(row)?, out)))
+            call.texts(|row, out| {
+                push_double(values.get(row)?, out);
+                Some(())
+            })
         }
         DataType::Float32 => {
             let column = call.column(0)?;
             let values = Values::Many(column.as_primitive::<Float32Type>());
-            call.texts(|row, out| Some(push_float(values.get(row)?, out)))
+            call.texts(|row, out| {
+                push_float(values.get(row)?, out);
+                Some(())
+            })
         }
         DataType::Date32 | DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_) => {
             time::time_text(call)
@@ -181,8 +187,8 @@ mod tests {
         for (value, expected) in [
             (1.0, "1.0"),
             (-0.5, "-0.5"),
-            (1234567.0, "1234567.0"),
-            (12345678.0, "1.2345678E7"),
+            (1_234_567.0, "1234567.0"),
+            (12_345_678.0, "1.2345678E7"),
             (0.001, "0.001"),
             (0.0001, "1.0E-4"),
             (3.75, "3.75"),

@@ -18,10 +18,6 @@ pub(crate) enum Takes {
     Bytes,
     /// A whole number, given to the function as BIGINT.
     Int,
-    /// Any number, as DOUBLE.
-    Double,
-    /// BOOLEAN.
-    Bool,
     /// DATE, TIMESTAMP or TIMESTAMP_LTZ, as it is.
     Time,
     /// A text or anything else, as it is; the function's own rule for its result refuses the rest.
@@ -44,7 +40,6 @@ pub(crate) enum Fixed {
     Bytes,
     Int,
     Long,
-    Double,
     Bool,
     Date,
     Timestamp,
@@ -56,7 +51,6 @@ pub(crate) const TEXT: Gives = Gives::Type(D::Text);
 pub(crate) const BYTES: Gives = Gives::Type(D::Bytes);
 pub(crate) const INT: Gives = Gives::Type(D::Int);
 pub(crate) const LONG: Gives = Gives::Type(D::Long);
-pub(crate) const DOUBLE: Gives = Gives::Type(D::Double);
 pub(crate) const BOOL: Gives = Gives::Type(D::Bool);
 pub(crate) const DATE: Gives = Gives::Type(D::Date);
 pub(crate) const TIMESTAMP: Gives = Gives::Type(D::Timestamp);
@@ -69,7 +63,6 @@ impl Fixed {
             Self::Bytes => DataType::Binary,
             Self::Int => DataType::Int32,
             Self::Long => DataType::Int64,
-            Self::Double => DataType::Float64,
             Self::Bool => DataType::Boolean,
             Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, None),
@@ -169,8 +162,6 @@ impl Takes {
             Self::Text => "a STRING",
             Self::Bytes => "BYTES",
             Self::Int => "a whole number",
-            Self::Double => "a number",
-            Self::Bool => "a BOOLEAN",
             Self::Time => "a DATE or a TIMESTAMP",
             Self::Any => "a value",
         }
@@ -183,8 +174,6 @@ impl Takes {
             (Self::Text, T::Utf8 | T::Utf8View | T::LargeUtf8 | T::Null) => Some(T::Utf8),
             (Self::Bytes, T::Binary | T::BinaryView | T::LargeBinary | T::Null) => Some(T::Binary),
             (Self::Int, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Null) => Some(T::Int64),
-            (Self::Double, t) if t.is_numeric() || t.is_null() => Some(T::Float64),
-            (Self::Bool, T::Boolean | T::Null) => Some(T::Boolean),
             (Self::Time, T::Null) => Some(D::Timestamp.arrow()),
             (Self::Time, T::Date32 | T::Timestamp(..)) | (Self::Any, _) => Some(given.clone()),
             _ => None,

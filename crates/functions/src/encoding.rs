@@ -131,7 +131,7 @@ fn url_encode(call: &Call<'_>) -> Result<ArrayRef> {
         for byte in text.get(row)?.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => {
-                    out.push(char::from(byte))
+                    out.push(char::from(byte));
                 }
                 b' ' => out.push('+'),
                 _ => {

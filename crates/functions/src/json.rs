@@ -295,7 +295,6 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
 mod tests {
     use datafusion_common::ScalarValue;
 
-    use super::*;
     use crate::testing::{call, check, int, text as s};
 
     const JSON: &str = r#"{"a":{"b":[1,"two",null]},"t":"x","f":1.5,"o":true}"#;

@@ -11,6 +11,7 @@
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
 //! - `choice`: conversions of single values to text. Leans on `define`.
+//! - `collection`: arrays and maps. Leans on `regexp`.
 //! - `decimal`: arithmetic of decimals. Leans on `define`.
 //! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
@@ -18,6 +19,7 @@
 mod call;
 pub mod catalogue;
 mod choice;
+mod collection;
 mod decimal;
 mod define;
 mod encoding;
@@ -44,6 +46,7 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         time::FUNCTIONS,
         json::FUNCTIONS,
         choice::FUNCTIONS,
+        collection::FUNCTIONS,
         decimal::FUNCTIONS,
     ]
     .into_iter()
@@ -67,6 +70,8 @@ pub fn registry() -> HashMap<String, Arc<ScalarUDF>> {
         }
         by_name.insert(function.name().to_owned(), function);
     }
+    let array = array_constructor();
+    by_name.insert(array.name().to_owned(), array);
     by_name.extend(
         all()
             .iter()
@@ -78,6 +83,11 @@ pub fn registry() -> HashMap<String, Arc<ScalarUDF>> {
 /// The function of that name, in uppercase.
 pub fn function(name: &str) -> Option<&'static Arc<ScalarUDF>> {
     ALL.iter().find(|function| function.name() == name)
+}
+
+/// The function that makes an ARRAY of its arguments.
+pub fn array_constructor() -> Arc<ScalarUDF> {
+    datafusion_functions_nested::make_array::make_array_udf()
 }
 
 /// Whether some arguments of a function make a job fail, so that it should be computed after filters.

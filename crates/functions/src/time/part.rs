@@ -124,10 +124,7 @@ impl Unit {
 
     fn of(call: &Call<'_>, index: usize) -> Result<Self> {
         let name = call.text(index)?.get(0).unwrap_or_default();
-        match Self::parse(name) {
-            Some(unit) => Ok(unit),
-            None => exec_err!("'{name}' is no unit of time"),
-        }
+        Self::parse(name).map_or_else(|| exec_err!("'{name}' is no unit of time"), Ok)
     }
 }
 

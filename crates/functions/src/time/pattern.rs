@@ -277,8 +277,7 @@ impl Piece {
 impl Field {
     fn most_digits(self) -> usize {
         match self {
-            Self::Year => 9,
-            Self::Nano => 9,
+            Self::Year | Self::Nano => 9,
             Self::DayOfYear => 3,
             _ => 2,
         }

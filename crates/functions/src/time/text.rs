@@ -226,19 +226,18 @@ impl Zone {
             Self::Named(zone) => {
                 let naive = chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc();
                 let local = zone.from_local_datetime(&naive);
-                match local.earliest() {
-                    Some(found) => seconds - found.timestamp(),
-                    None => {
-                        let before = naive - chrono::TimeDelta::hours(3);
-                        seconds - 10_800 - zone.from_local_datetime(&before).earliest()?.timestamp()
-                    }
+                if let Some(found) = local.earliest() {
+                    seconds - found.timestamp()
+                } else {
+                    let before = naive - chrono::TimeDelta::hours(3);
+                    seconds - 10_800 - zone.from_local_datetime(&before).earliest()?.timestamp()
                 }
             }
         };
         Some(Reading::of(seconds - shift, 1).with_fraction(at))
     }
 
-    fn from_utc(self, at: Reading) -> Option<Reading> {
+    fn local(self, at: Reading) -> Option<Reading> {
         let seconds = at.days * 86_400 + at.nanos / NANOS;
         let local = match self {
             Self::Fixed(offset) => seconds + offset,
@@ -293,7 +292,7 @@ pub(super) fn convert_tz(call: &Call<'_>) -> Result<ArrayRef> {
         let at = pattern
             .read(text, true)
             .and_then(|at| from.to_utc(at))
-            .and_then(|at| to.from_utc(at));
+            .and_then(|at| to.local(at));
         Ok(at.map(|at| pattern.write(at, out)))
     })
 }

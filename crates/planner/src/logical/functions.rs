@@ -154,9 +154,7 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "RAND_INTEGER"
         | "UUID"
         | "HASH_CODE"
-        | "TYPEOF"
-        | "CARDINALITY"
-        | "ELEMENT" => Some(format!("the function {upper} is not supported yet")),
+        | "TYPEOF" => Some(format!("the function {upper} is not supported yet")),
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 use arrow_schema::DataType;
 use datafusion_common::{DFSchema, Result, plan_err};
 use datafusion_expr::{
-    Expr, ExprSchemable,
-    planner::{ExprPlanner, PlannerResult, RawBinaryExpr},
+    Expr, ExprSchemable, GetFieldAccess,
+    planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr},
 };
 use sqlparser::ast::BinaryOperator;
 use weir_proto::convert::sql_type;
@@ -48,6 +48,35 @@ impl ExprPlanner for FlinkOperators {
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+
+    fn plan_field_access(
+        &self,
+        access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let of = access.expr.clone();
+        let planned = match (&access.field_access, of.get_type(schema)?) {
+            (GetFieldAccess::ListIndex { key }, DataType::List(_) | DataType::Map(..)) => {
+                item(of, key.as_ref().clone())
+            }
+            (GetFieldAccess::NamedStructField { name }, DataType::List(_) | DataType::Map(..)) => {
+                item(of, Expr::Literal(name.clone(), None))
+            }
+            _ => None,
+        };
+        Ok(planned.map_or(PlannerResult::Original(access), PlannerResult::Planned))
+    }
+
+    fn plan_array_literal(&self, elements: Vec<Expr>, _: &DFSchema) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(
+            weir_functions::array_constructor().call(elements),
+        ))
+    }
+}
+
+/// `of[at]`, of an array or a map.
+fn item(of: Expr, at: Expr) -> Option<Expr> {
+    weir_functions::function("$ITEM").map(|function| function.call(vec![of, at]))
 }
 
 /// A DECIMAL with a DECIMAL or a whole number.

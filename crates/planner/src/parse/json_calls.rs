@@ -65,7 +65,10 @@ fn clauses(mut args: impl Iterator<Item = Expr>, name: &str, at: Location) -> Re
         let words = literal_text(&arg).unwrap_or_default().to_owned();
         let refuse = || error::unsupported(at, format!("the clause '{words}' of {name} is not supported"));
         if let Some(data_type) = words.strip_prefix("RETURNING ").filter(|_| name == "JSON_VALUE") {
-            clauses.returning = returned(data_type).ok_or_else(refuse)?;
+            clauses.returning = match data_type {
+                "STRING" | "VARCHAR" => None,
+                other => Some(returned(other).ok_or_else(refuse)?),
+            };
         } else if name == "JSON_QUERY" && words.ends_with("WRAPPER") {
             clauses.wrapper = wrapper(&words).ok_or_else(refuse)?;
         } else if let Some(behaviour) = words.strip_suffix(" ON EMPTY").filter(|_| name != "JSON_EXISTS") {
@@ -105,14 +108,13 @@ fn wrapper(words: &str) -> Option<&'static str> {
     }
 }
 
-/// The type that a value is cast to; none for a text.
-fn returned(words: &str) -> Option<Option<DataType>> {
+/// The type that a value is cast to.
+fn returned(words: &str) -> Option<DataType> {
     Some(match words {
-        "STRING" | "VARCHAR" => None,
-        "BOOLEAN" => Some(DataType::Boolean),
-        "INT" | "INTEGER" => Some(DataType::Int(None)),
-        "BIGINT" => Some(DataType::BigInt(None)),
-        "DOUBLE" => Some(DataType::Double(ExactNumberInfo::None)),
+        "BOOLEAN" => DataType::Boolean,
+        "INT" | "INTEGER" => DataType::Int(None),
+        "BIGINT" => DataType::BigInt(None),
+        "DOUBLE" => DataType::Double(ExactNumberInfo::None),
         _ => return None,
     })
 }
