@@ -18,7 +18,13 @@ pub(crate) fn int(value: i64) -> ScalarValue {
 }
 
 /// Functions that some argument of must be a constant.
-const NEED_CONSTANTS: &[&str] = &["TO_TIMESTAMP_LTZ", "SHA2"];
+const NEED_CONSTANTS: &[&str] = &[
+    "TO_TIMESTAMP_LTZ",
+    "SHA2",
+    "$JSON_VALUE",
+    "$JSON_QUERY",
+    "$JSON_EXISTS",
+];
 
 /// What the function gives, or its error.
 pub(crate) fn call(name: &str, args: &[ScalarValue]) -> Result<ScalarValue, String> {
