@@ -25,7 +25,7 @@ const ELEMENT: Gives = Gives::Of(|types| element(&types[0]).map(|field| field.da
 const SAME: Gives = Gives::Of(|types| element(&types[0]).map(|_| types[0].clone()));
 const TEXTS: Gives = Gives::Of(|_| Ok(list_of(Field::new("item", DataType::Utf8, true))));
 const KEYS: Gives =
-    Gives::Of(|types| entries(&types[0]).map(|(key, _)| list_of(Field::new("item", key, false))));
+    Gives::Of(|types| entries(&types[0]).map(|(key, _)| list_of(Field::new("item", key, true))));
 const VALUES: Gives =
     Gives::Of(|types| entries(&types[0]).map(|(_, value)| list_of(Field::new("item", value, true))));
 const TEXT_MAP: Gives = Gives::Of(|_| Ok(text_map()));
