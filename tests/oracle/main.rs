@@ -290,6 +290,9 @@ oracle_tests! {
     interval_not_exists
     window_join
     window_full_join
+    rollup
+    sets_of_changes
+    distinct_of_every_type
 }
 
 /// The comparison itself can tell results apart.

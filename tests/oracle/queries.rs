@@ -397,4 +397,32 @@ pub(crate) const QUERIES: &[Query] = &[
         streaming: "SELECT v, d FROM events WHERE v IS NOT NULL ORDER BY v DESC, d LIMIT 7 OFFSET 2",
         batch: "SELECT v, d FROM events WHERE v IS NOT NULL ORDER BY v DESC, d NULLS FIRST LIMIT 7 OFFSET 2",
     },
+    Query {
+        name: "rollup",
+        columns: "g INT, k STRING, id BIGINT, c BIGINT, s BIGINT, most DOUBLE",
+        streaming: "SELECT g, k, GROUPING_ID(g, k), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)",
+        batch: "SELECT g, k, CAST(GROUPING(g, k) AS BIGINT), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)",
+    },
+    Query {
+        name: "sets_of_changes",
+        columns: "g INT, many STRING, c BIGINT, s BIGINT",
+        streaming: "SELECT g, many, COUNT(*), SUM(s) FROM
+                        (SELECT g, k, SUM(v) AS s, CASE WHEN COUNT(*) > 1 THEN 'many' ELSE 'one' END AS many
+                         FROM events GROUP BY g, k)
+                    GROUP BY GROUPING SETS ((g, many), (many), ())",
+        batch: "SELECT g, many, COUNT(*), SUM(s) FROM
+                    (SELECT g, k, SUM(v) AS s, CASE WHEN COUNT(*) > 1 THEN 'many' ELSE 'one' END AS many
+                     FROM events GROUP BY g, k)
+                GROUP BY GROUPING SETS ((g, many), (many), ()) HAVING COUNT(*) > 0",
+    },
+    Query {
+        name: "distinct_of_every_type",
+        columns: "g INT, vs BIGINT, ks BIGINT, ds BIGINT, s BIGINT, few BIGINT",
+        streaming: "SELECT g, COUNT(DISTINCT v), COUNT(DISTINCT k), COUNT(DISTINCT d), SUM(DISTINCT v),
+                           COUNT(DISTINCT v) FILTER (WHERE d IS NOT NULL)
+                    FROM events GROUP BY g",
+        batch: "SELECT g, COUNT(DISTINCT v), COUNT(DISTINCT k), COUNT(DISTINCT d), SUM(DISTINCT v),
+                       COUNT(DISTINCT v) FILTER (WHERE d IS NOT NULL)
+                FROM events GROUP BY g",
+    },
 ];

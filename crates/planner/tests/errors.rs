@@ -229,8 +229,8 @@ async fn what_is_not_supported_yet() {
             (1, 63),
         ),
         (
-            "INSERT INTO pages SELECT page, COUNT(*) FROM clicks GROUP BY CUBE (page)",
-            (1, 68),
+            "INSERT INTO pages SELECT page, COUNT(*) FROM clicks GROUP BY GROUPING SETS ((page), (page))",
+            (1, 78),
         ),
         (
             "INSERT INTO pages SELECT page, amount FROM clicks EXCEPT ALL SELECT page, amount FROM clicks",

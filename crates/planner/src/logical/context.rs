@@ -17,7 +17,7 @@ use datafusion_functions::{
     core::planner::CoreFunctionPlanner, datetime::planner::DatetimeFunctionPlanner,
     unicode::planner::UnicodeFunctionPlanner,
 };
-use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
+use datafusion_functions_aggregate::{grouping::grouping_udaf, planner::AggregateFunctionPlanner};
 use weir_model::{ErrorCode, Location, Problem};
 
 use super::{aggregates, functions, operators::FlinkOperators, ranking, window::WindowFunctions};
@@ -119,6 +119,9 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        if name == "grouping" {
+            return Some(grouping_udaf());
+        }
         aggregates::aggregate(name)
     }
 

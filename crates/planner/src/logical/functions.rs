@@ -67,7 +67,10 @@ const REWRITTEN: &[&str] = &[
 const INTERNAL: &[&str] = &["date_bin"];
 
 /// The aggregate functions.
-pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg"];
+pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg", "grouping", "grouping_id"];
+
+/// Which keys a row of grouping sets leaves out: planned away.
+pub(crate) const GROUPING: &[&str] = &["grouping", "grouping_id"];
 
 static BY_NAME: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(weir_functions::registry);
 

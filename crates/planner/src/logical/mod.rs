@@ -30,7 +30,9 @@ use datafusion_common::{
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
-use datafusion_optimizer::analyzer::{AnalyzerRule, type_coercion::TypeCoercion};
+use datafusion_optimizer::analyzer::{
+    AnalyzerRule, resolve_grouping_function::ResolveGroupingFunction, type_coercion::TypeCoercion,
+};
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{self, SelectItem, SetExpr, Spanned};
 use weir_model::{Location, Problem};
@@ -103,6 +105,7 @@ impl<'a> Session<'a> {
     fn plan(&self, query: &ast::Query) -> std::result::Result<LogicalPlan, DataFusionError> {
         let statement = ast::Statement::Query(Box::new(query.clone()));
         let plan = self.planner().sql_statement_to_plan(statement)?;
+        let plan = ResolveGroupingFunction::new().analyze(plan, self.context.config())?;
         optimize::optimize(TypeCoercion::new().analyze(plan, self.context.config())?)
     }
 

@@ -279,6 +279,10 @@ fn check_argument(
 fn call(function: &mut Function, at: Location) -> Result<Option<Expr>> {
     let name = function.name.to_string().to_uppercase();
     match name.as_str() {
+        "GROUPING" | "GROUPING_ID" => {
+            let args = all_arguments(function, at)?;
+            return Ok(Some(cast(named_call("grouping", args), DataType::BigInt(None))));
+        }
         "MOD" => {
             let [left, right] = arguments(function, &name, at)?;
             let modulo = binary(nested(left), BinaryOperator::Modulo, nested(right));

@@ -151,9 +151,10 @@ impl Check<'_> {
         }
         match &select.group_by {
             GroupByExpr::All(_) => refuse(here, "GROUP BY ALL is not supported"),
-            GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => {
-                refuse(here, "GROUPING SETS, CUBE and ROLLUP are not supported yet")
-            }
+            GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => refuse(
+                here,
+                "WITH ROLLUP and the like are not Flink's SQL: write GROUP BY ROLLUP (a, b)",
+            ),
             GroupByExpr::Expressions(..) => None,
         }
     }
@@ -257,10 +258,6 @@ impl Check<'_> {
                 at,
                 "ANY and ALL of a subquery are not supported yet: compare with its MIN or MAX",
             )),
-            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Some(unsupported(
-                at,
-                "GROUPING SETS, CUBE and ROLLUP are not supported yet",
-            )),
             Expr::Cast {
                 kind: ast::CastKind::DoubleColon,
                 ..
@@ -351,6 +348,10 @@ fn aggregate(function: &Function, at: Location) -> Option<Problem> {
             at,
             format!("only COUNT takes *: name the column in {}", function.name),
         ));
+    }
+    if functions::GROUPING.iter().any(|name| is_named(function, name)) {
+        return (list.args.is_empty() || function.filter.is_some() || list.duplicate_treatment.is_some())
+            .then(|| error::type_error(at, format!("{} takes columns of GROUP BY", function.name)));
     }
     (list.args.len() != 1).then(|| {
         error::type_error(

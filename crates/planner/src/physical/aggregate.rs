@@ -327,7 +327,7 @@ fn when(condition: Expr, value: Expr) -> datafusion_common::Result<Expr> {
     when_expr(condition, value).end()
 }
 
-fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
+pub(super) fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
     let data_type = type_of(expr, schema)?;
     if data_type.is_nested() {
         return Err(error::unsupported(

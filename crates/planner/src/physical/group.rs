@@ -4,6 +4,7 @@ use arrow_schema::{DataType, Field};
 use datafusion_common::DFSchemaRef;
 use datafusion_expr::{Aggregate, Distinct, Expr};
 use weir_connector::changelog::op_field;
+use weir_model::Location;
 
 use super::{
     AggregateCall, GroupAggregate, Kind, NodeId, Updates,
@@ -23,40 +24,26 @@ enum Output {
 impl Lower<'_> {
     /// An aggregate by keys that are no window.
     pub(crate) fn group(&mut self, aggregate: &Aggregate, input: Rel) -> Result<Rel> {
+        if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+            return self.grouping_sets(aggregate, sets, input);
+        }
         let from = aggregate.input.schema();
         let mut raw = Raw::default();
         let (mut outputs, mut keys, mut calls) = (Vec::new(), Vec::new(), Vec::new());
         for group in &aggregate.group_expr {
-            if matches!(group, Expr::GroupingSet(_)) {
-                return Err(error::unsupported(
-                    self.place(aggregate),
-                    "GROUPING SETS, CUBE and ROLLUP are not supported yet: write a query each, with UNION ALL",
-                ));
-            }
             outputs.push(Output::Key(self.key(group, &input, from, &mut raw, &mut keys)?));
         }
         for expr in &aggregate.aggr_expr {
             outputs.push(Output::Aggregate(calls.len()));
             calls.push(self.call(expr, &input, from, &mut raw)?);
         }
-        let at = self.place(aggregate);
         let names = aggregate
             .schema
             .fields()
             .iter()
             .map(|f| f.name().clone())
             .collect();
-        let by = if calls.is_empty() {
-            "DISTINCT"
-        } else {
-            "an aggregation without a window"
-        };
-        let updates = input.updates.clone().or_else(|| {
-            (!calls.is_empty()).then(|| Updates {
-                by: by.to_owned(),
-                at,
-            })
-        });
+        let updates = updates_of(&input, &calls, self.place(aggregate));
         let group = GroupAggregate {
             input: 0,
             keys,
@@ -93,7 +80,7 @@ impl Lower<'_> {
     }
 
     /// The operators, and how many keys their rows begin with.
-    fn group_phases(
+    pub(super) fn group_phases(
         &mut self,
         input: Rel,
         raw: Raw,
@@ -161,4 +148,15 @@ impl Lower<'_> {
             updates,
         }
     }
+}
+
+/// What makes the result of these aggregates change; of distinct rows that are only appended, nothing.
+pub(super) fn updates_of(input: &Rel, calls: &[AggregateCall], at: Location) -> Option<Updates> {
+    let own = || {
+        (!calls.is_empty()).then(|| Updates {
+            by: "an aggregation without a window".to_owned(),
+            at,
+        })
+    };
+    input.updates.clone().or_else(own)
 }

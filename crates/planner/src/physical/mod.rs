@@ -9,6 +9,7 @@
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
+//! - [`grouping_sets`]: aggregates by several sets of keys. Leans on `group`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
@@ -23,6 +24,7 @@ pub(crate) mod aggregate;
 pub(crate) mod expr;
 pub(crate) mod format;
 mod group;
+mod grouping_sets;
 mod join;
 pub(crate) mod lower;
 pub(crate) mod narrow;

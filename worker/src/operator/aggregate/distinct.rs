@@ -3,60 +3,89 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow::compute::nullif;
-use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, UInt32Array, cast::AsArray, types::UInt32Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, UInt32Array, cast::AsArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field};
-use arrow_select::{filter::filter, take::take};
+use arrow_select::take::take;
 use weir_model::Failure;
 
 use super::Accumulator;
-use crate::operator::keys::{GroupTable, Groups};
+use crate::operator::keys::{Groups, NO_PAIR, PairTable};
 
 /// Hands on to another accumulator the first of equal values of a group, and takes back the last.
 #[derive(Debug)]
 pub(super) struct Distinct {
     inner: Box<dyn Accumulator>,
-    value: DataType,
-    /// Pairs of a group and a value of it.
-    pairs: GroupTable,
+    /// Whether the other one counts: then the rows that turn are all that it must see.
+    counts_rows: bool,
+    pairs: PairTable,
     /// How often each pair is there.
     counts: Vec<i64>,
+    /// Rows whose pair comes or goes.
+    turning: Vec<u32>,
 }
 
 impl Distinct {
     /// Of values of this type.
-    pub(super) fn new(inner: Box<dyn Accumulator>, value: DataType) -> Result<Self, Failure> {
+    pub(super) fn new(
+        inner: Box<dyn Accumulator>,
+        value: DataType,
+        counts_rows: bool,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             inner,
-            pairs: GroupTable::new(&[DataType::UInt32, value.clone()])?,
-            value,
+            counts_rows,
+            pairs: PairTable::new(value)?,
             counts: Vec::new(),
+            turning: Vec::new(),
         })
     }
 
-    /// Counts the rows, and nulls the values of those that make no pair come (or go).
-    fn turning(&mut self, groups: Groups<'_>, values: &ArrayRef, by: i64) -> Result<ArrayRef, Failure> {
-        let rows = values.len();
-        let ids = match groups.ids {
-            Some(ids) => UInt32Array::from(ids.to_vec()),
-            None => UInt32Array::from(vec![0; rows]),
-        };
-        let nulls = values.logical_nulls().filter(|n| n.null_count() > 0);
-        let pairs = self.pairs.intern(&[Arc::new(ids), Arc::clone(values)], rows)?;
-        self.counts.resize(pairs.total, 0);
+    /// Counts the rows, and finds those that make a pair come (or go).
+    fn turn(&mut self, groups: Groups<'_>, values: &ArrayRef, by: i64) -> Result<(), Failure> {
+        self.turning.clear();
+        self.pairs.intern(groups.ids, values)?;
+        self.counts.resize(self.pairs.len(), 0);
         // Taken back is what was there once, come is what was not.
         let turning = i64::from(by < 0);
-        let mut others = vec![true; rows];
-        for (row, &pair) in pairs.ids.unwrap_or_default().iter().enumerate() {
-            if nulls.as_ref().is_some_and(|n| n.is_null(row)) {
+        for (row, &pair) in (0_u32..).zip(self.pairs.numbers()) {
+            if pair == NO_PAIR {
                 continue;
             }
             let count = &mut self.counts[pair as usize];
-            others[row] = *count != turning;
+            if *count == turning {
+                self.turning.push(row);
+            }
             *count += by;
         }
-        nullif(values, &BooleanArray::from(others))
-            .map_err(|e| Failure::internal(format!("cannot leave values out: {e}")))
+        Ok(())
+    }
+
+    fn hand_on(
+        &mut self,
+        groups: Groups<'_>,
+        values: &ArrayRef,
+        take: impl Fn(&mut dyn Accumulator, Groups<'_>, Option<&ArrayRef>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if self.counts_rows {
+            let ids: Option<Vec<u32>> = groups
+                .ids
+                .map(|ids| self.turning.iter().map(|&row| ids[row as usize]).collect());
+            let turning = Groups {
+                ids: ids.as_deref(),
+                rows: self.turning.len(),
+                total: groups.total,
+            };
+            return take(self.inner.as_mut(), turning, None);
+        }
+        // Groups of which nothing turns must be seen, too: what they have none of is null.
+        let mut others = vec![true; values.len()];
+        for &row in &self.turning {
+            others[row as usize] = false;
+        }
+        let values = nullif(values, &BooleanArray::from(others))
+            .map_err(|e| Failure::internal(format!("cannot leave values out: {e}")))?;
+        take(self.inner.as_mut(), groups, Some(&values))
     }
 
     fn argument(column: Option<&ArrayRef>) -> Result<&ArrayRef, Failure> {
@@ -93,13 +122,19 @@ fn lists(values: &ArrayRef, sizes: Vec<usize>, taken: UInt32Array) -> Result<Arr
 
 impl Accumulator for Distinct {
     fn update(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
-        let values = self.turning(groups, Self::argument(column)?, 1)?;
-        self.inner.update(groups, Some(&values))
+        let values = Self::argument(column)?;
+        self.turn(groups, values, 1)?;
+        self.hand_on(groups, values, |inner, groups, column| {
+            inner.update(groups, column)
+        })
     }
 
     fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
-        let values = self.turning(groups, Self::argument(column)?, -1)?;
-        self.inner.retract(groups, Some(&values))
+        let values = Self::argument(column)?;
+        self.turn(groups, values, -1)?;
+        self.hand_on(groups, values, |inner, groups, column| {
+            inner.retract(groups, column)
+        })
     }
 
     fn merge(&mut self, groups: Groups<'_>, partial: &[ArrayRef]) -> Result<(), Failure> {
@@ -129,8 +164,7 @@ impl Accumulator for Distinct {
     }
 
     fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        let columns = self.pairs.keys(0..self.pairs.len())?;
-        let pairs = columns[0].as_primitive::<UInt32Type>().values();
+        let (pairs, values) = self.pairs.columns()?;
         let wanted = |pair: &usize| groups.contains(&(pairs[*pair] as usize)) && self.counts[*pair] > 0;
         let mut sizes = vec![0; groups.len()];
         for pair in (0..pairs.len()).filter(wanted) {
@@ -149,7 +183,7 @@ impl Accumulator for Distinct {
             order[*place] = pair as u32;
             *place += 1;
         }
-        Ok(vec![lists(&columns[1], sizes, UInt32Array::from(order))?])
+        Ok(vec![lists(&values, sizes, UInt32Array::from(order))?])
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
@@ -161,29 +195,14 @@ impl Accumulator for Distinct {
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        let mut numbers = std::collections::HashMap::with_capacity(groups.len());
-        numbers.extend(groups.iter().zip(0_u32..).map(|(&old, new)| (old, new)));
-        let columns = self.pairs.keys(0..self.pairs.len())?;
-        let old = columns[0].as_primitive::<UInt32Type>();
-        let kept: BooleanArray = (0..old.len())
-            .map(|pair| Some(self.counts[pair] != 0 && numbers.contains_key(&old.value(pair))))
-            .collect();
-        let ids: UInt32Array = kept
-            .values()
-            .set_indices()
-            .map(|pair| numbers[&old.value(pair)])
-            .collect();
-        let values =
-            filter(&columns[1], &kept).map_err(|e| Failure::internal(format!("cannot keep values: {e}")))?;
-        let counts = kept
-            .values()
-            .set_indices()
-            .map(|pair| self.counts[pair])
-            .collect();
-        self.pairs = GroupTable::new(&[DataType::UInt32, self.value.clone()])?;
-        let rows = values.len();
-        self.pairs.intern(&[Arc::new(ids), values], rows)?;
-        self.counts = counts;
+        let last = groups.iter().max().map_or(0, |&last| last as usize + 1);
+        let mut renumbered = vec![NO_PAIR; last];
+        for (new, &old) in (0_u32..).zip(groups) {
+            renumbered[old as usize] = new;
+        }
+        let counts = &self.counts;
+        let kept = self.pairs.keep(|pair| counts[pair as usize] != 0, &renumbered)?;
+        self.counts = kept.iter().map(|&pair| counts[pair as usize]).collect();
         self.inner.keep(groups)
     }
 

@@ -158,7 +158,8 @@ impl Shape {
             _ => self.plain(),
         }?;
         if self.distinct {
-            return Ok(Box::new(Distinct::new(inner, self.argument.clone())?));
+            let counts = self.function == AggregateFunction::Count;
+            return Ok(Box::new(Distinct::new(inner, self.argument.clone(), counts)?));
         }
         Ok(inner)
     }

@@ -3,8 +3,10 @@
 //! - `slots`: the open-addressing table under all of them. Leans on nothing.
 //! - `word`: one fixed-width key of at most 8 bytes. Leans on `slots`.
 //! - `bytes`: byte strings: one string key, or compound keys as `arrow-row` bytes. Leans on `slots`.
+//! - `pairs`: a group and one of its values. Leans on all of the above.
 
 mod bytes;
+mod pairs;
 mod slots;
 mod word;
 
@@ -19,6 +21,7 @@ use arrow_schema::DataType;
 use weir_model::Failure;
 
 use bytes::{RowTable, StringTable};
+pub(super) use pairs::{NO_PAIR, PairTable};
 use word::WordTable;
 
 /// The groups of a batch's rows.

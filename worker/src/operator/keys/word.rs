@@ -93,7 +93,7 @@ impl WordTable {
                 groups.start + i != null
             }))
         });
-        self.column(&self.words[groups], nulls)
+        column(&self.data_type, &self.words[groups], nulls)
     }
 
     pub(super) fn keys_of(&self, groups: &[u32]) -> ArrayRef {
@@ -102,23 +102,24 @@ impl WordTable {
             .null_group
             .filter(|null| groups.contains(null))
             .map(|null| NullBuffer::new(BooleanBuffer::collect_bool(groups.len(), |i| groups[i] != null)));
-        self.column(&words, nulls)
-    }
-
-    fn column(&self, words: &[u64], nulls: Option<NullBuffer>) -> ArrayRef {
-        match self.data_type.primitive_width() {
-            Some(1) => columns::column(&self.data_type, narrow::<u8>(words), nulls),
-            Some(2) => columns::column(&self.data_type, narrow::<u16>(words), nulls),
-            Some(4) => columns::column(&self.data_type, narrow::<u32>(words), nulls),
-            Some(8) => columns::column(&self.data_type, words.to_vec(), nulls),
-            width => unreachable!("keys of {width:?} bytes are for another table"),
-        }
+        column(&self.data_type, &words, nulls)
     }
 
     pub(super) fn clear(&mut self) {
         self.slots.clear();
         self.words.clear();
         self.null_group = None;
+    }
+}
+
+/// Words as a column of the type that they were widened from.
+pub(super) fn column(data_type: &DataType, words: &[u64], nulls: Option<NullBuffer>) -> ArrayRef {
+    match data_type.primitive_width() {
+        Some(1) => columns::column(data_type, narrow::<u8>(words), nulls),
+        Some(2) => columns::column(data_type, narrow::<u16>(words), nulls),
+        Some(4) => columns::column(data_type, narrow::<u32>(words), nulls),
+        Some(8) => columns::column(data_type, words.to_vec(), nulls),
+        width => unreachable!("keys of {width:?} bytes are for another table"),
     }
 }
 
