@@ -92,6 +92,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::LocalWindowAggregate(_)) => OperatorKind::LocalWindowAggregate,
         Some(graph::operator::Spec::WindowAggregate(_)) => OperatorKind::WindowAggregate,
         Some(graph::operator::Spec::SessionAggregate(_)) => OperatorKind::SessionAggregate,
+        Some(graph::operator::Spec::SessionTable(_)) => OperatorKind::SessionTable,
         Some(graph::operator::Spec::ProcessingTime(_)) => OperatorKind::ProcessingTime,
         Some(graph::operator::Spec::WindowTable(_)) => OperatorKind::WindowTable,
         Some(graph::operator::Spec::LocalGroupAggregate(_)) => OperatorKind::LocalGroupAggregate,

@@ -280,6 +280,7 @@ oracle_tests! {
     windows_of_windows
     most_per_hopping_window
     sessions_per_key
+    rows_of_sessions
     distinct_in_hopping_windows
     distinct_in_sessions_of_all
     group_window_with_filter

@@ -425,4 +425,17 @@ pub(crate) const QUERIES: &[Query] = &[
                        COUNT(DISTINCT v) FILTER (WHERE d IS NOT NULL)
                 FROM events GROUP BY g",
     },
+    Query {
+        name: "rows_of_sessions",
+        columns: "k STRING, v BIGINT, w TIMESTAMP(3), e TIMESTAMP(3)",
+        streaming: "SELECT k, v, window_start, window_end
+                    FROM TABLE(SESSION(TABLE events PARTITION BY (k, g), DESCRIPTOR(ts), INTERVAL '20' SECOND))",
+        batch: "SELECT k, v, MIN(t) OVER (PARTITION BY k, g, nth) AS w, MAX(t) OVER (PARTITION BY k, g, nth) + 20000 AS e
+                FROM (
+                    SELECT *, SUM(CASE WHEN before IS NULL OR t - before > 20000 THEN 1 ELSE 0 END)
+                              OVER (PARTITION BY k, g ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS nth
+                    FROM (SELECT *, CAST(ts AS BIGINT) AS t,
+                                 LAG(CAST(ts AS BIGINT)) OVER (PARTITION BY k, g ORDER BY ts) AS before FROM events)
+                )",
+    },
 ];

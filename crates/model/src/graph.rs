@@ -51,6 +51,8 @@ pub enum OperatorKind {
     WindowAggregate,
     /// Aggregates within sessions, keyed.
     SessionAggregate,
+    /// Gives rows the sessions that they belong to, keyed.
+    SessionTable,
     /// Stamps rows with the time at which they pass.
     ProcessingTime,
     /// Gives rows the windows that they belong to.

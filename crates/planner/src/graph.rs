@@ -16,6 +16,7 @@ use crate::{
         self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate,
         rank::{Rank, SortColumn},
         source::SourceRead,
+        window::WindowTable,
     },
 };
 
@@ -175,6 +176,9 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
+            Kind::WindowTable(table) if table.is_session() => {
+                (Spec::SessionTable(session_table(table)?), logical)
+            }
             Kind::WindowTable(table) => (
                 Spec::WindowTable(graph::WindowTable {
                     window: Some(window(table.windows, table.time, false)),
@@ -352,6 +356,17 @@ fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {
         window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
         keys: aggregate.keys.iter().map(|key| *key as u32).collect(),
         aggregates: aggregates(&aggregate.aggregates)?,
+    })
+}
+
+fn session_table(table: &WindowTable) -> Result<graph::SessionTable> {
+    let Windows::Session(Session { gap_ms }) = table.windows else {
+        return Err(error::internal("sessions without a gap"));
+    };
+    Ok(graph::SessionTable {
+        time_column: table.time as u32,
+        gap_ms,
+        keys: table.keys.iter().map(|key| *key as u32).collect(),
     })
 }
 

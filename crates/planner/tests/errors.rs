@@ -249,10 +249,6 @@ async fn what_is_not_supported_yet() {
             (1, 36),
         ),
         (
-            "INSERT INTO pages SELECT page, 1 FROM TABLE(SESSION(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))",
-            (1, 78),
-        ),
-        (
             "CREATE TABLE t (a INT METADATA) WITH ('connector' = 'print')",
             (1, 23),
         ),

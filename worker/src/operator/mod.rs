@@ -43,7 +43,7 @@ use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
 use sort::Sort;
 use union::Union;
-use window::{LocalWindowAggregate, SessionAggregate, WindowAggregate, WindowTable};
+use window::{LocalWindowAggregate, SessionAggregate, SessionTable, WindowAggregate, WindowTable};
 
 /// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
 ///
@@ -70,6 +70,7 @@ pub fn build(
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
         Some(Spec::SessionAggregate(spec)) => Ok(Box::new(SessionAggregate::new(spec, input, output)?)),
+        Some(Spec::SessionTable(spec)) => Ok(Box::new(SessionTable::new(spec, input, output)?)),
         Some(Spec::ProcessingTime(spec)) => Ok(Box::new(ProcessingTime::new(spec, input, output)?)),
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),

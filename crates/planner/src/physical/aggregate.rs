@@ -52,7 +52,11 @@ impl Raw {
 impl Lower<'_> {
     /// An aggregate: by window if the window's start and end are grouped by.
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Rel> {
-        let mut input = self.plan(&aggregate.input)?;
+        let input = self.plan(&aggregate.input)?;
+        self.aggregate_of(aggregate, input)
+    }
+
+    fn aggregate_of(&mut self, aggregate: &Aggregate, mut input: Rel) -> Result<Rel> {
         let from = aggregate.input.schema();
         if input.is_pending() && reads_windows(aggregate, &input)? {
             input = self.materialize(input)?;
@@ -90,8 +94,10 @@ impl Lower<'_> {
             let start = self.substitute(start, &input, from)?;
             keys.push(raw.add(WINDOW_COLUMNS[0].into(), start));
         }
-        if is_session && window.assigned == Assigned::Pending {
-            check_partition(&window, &keys, &raw)?;
+        if is_session && window.assigned == Assigned::Pending && !is_partition(&window, &keys, &raw) {
+            // Sessions first, then groups of their rows.
+            let input = self.materialize(input)?;
+            return self.aggregate_of(aggregate, input);
         }
         // Of rows that have yet to be multiplied, the panes are enough.
         input.window = None;
@@ -287,21 +293,14 @@ impl Lower<'_> {
     }
 }
 
-/// Refuses sessions that are apart by other columns than the rows are grouped by.
-fn check_partition(window: &RelWindow, keys: &[usize], raw: &Raw) -> Result<()> {
+/// Whether sessions are apart by just what their rows are grouped by.
+fn is_partition(window: &RelWindow, keys: &[usize], raw: &Raw) -> bool {
     let Some(partition) = &window.partition else {
-        return Ok(());
+        return true;
     };
     let grouped: Vec<&Expr> = keys.iter().map(|key| &raw.columns[*key].1).collect();
-    let same = partition.iter().all(|expr| grouped.contains(&expr))
-        && grouped.iter().all(|expr| partition.contains(expr));
-    if same {
-        return Ok(());
-    }
-    Err(error::unsupported(
-        window.at,
-        "SESSION windows must be PARTITION BY just the columns of GROUP BY besides window_start and window_end",
-    ))
+    partition.iter().all(|expr| grouped.contains(&expr))
+        && grouped.iter().all(|expr| partition.contains(expr))
 }
 
 /// Whether something else than the grouping by window reads the window of a row.

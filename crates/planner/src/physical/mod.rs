@@ -378,6 +378,7 @@ impl Kind {
     pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
         match self {
             Self::Window(aggregate) if aggregate.is_session() => Partitioning::Hash(aggregate.keys.clone()),
+            Self::WindowTable(table) if table.is_session() => Partitioning::Hash(table.keys.clone()),
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
@@ -391,7 +392,7 @@ impl Kind {
     pub(crate) fn needs_watermarks(&self) -> bool {
         match self {
             Self::Join(join) => join.time.is_some(),
-            Self::LocalWindow(_) | Self::Window(_) | Self::Sort(_) => true,
+            Self::LocalWindow(_) | Self::Window(_) | Self::WindowTable(_) | Self::Sort(_) => true,
             Self::Rank(rank) => rank.window_end.is_some(),
             _ => false,
         }

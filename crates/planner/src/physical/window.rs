@@ -70,6 +70,15 @@ pub(crate) struct WindowTable {
     pub windows: Windows,
     /// The time column.
     pub time: usize,
+    /// Of sessions: the columns that they are apart by.
+    pub keys: Vec<usize>,
+}
+
+impl WindowTable {
+    /// Whether it finds sessions: keyed, when they have ended.
+    pub(crate) fn is_session(&self) -> bool {
+        matches!(self.windows, Windows::Session(_))
+    }
 }
 
 /// Stamps rows with the time at which they pass, and makes that the time that watermarks speak of.
@@ -197,11 +206,11 @@ impl Lower<'_> {
         let Some(window) = rel.window.take() else {
             return Ok(rel);
         };
-        if matches!(window.windows, Windows::Session(_)) {
+        if matches!(window.windows, Windows::Session(_)) && window.partition.is_none() {
             return Err(error::unsupported(
                 window.at,
-                "rows of SESSION windows without an aggregation by the same keys are not supported yet: GROUP BY window_start, \
-                 window_end and just what PARTITION BY names",
+                "what is aggregated by SESSION in GROUP BY cannot depend on the session: write FROM TABLE(SESSION(TABLE t PARTITION BY \
+                 k, DESCRIPTOR(ts), gap))",
             ));
         }
         let (later, filters): (Vec<_>, Vec<_>) = rel.filters.into_iter().partition(reads_placeholder);
@@ -211,6 +220,14 @@ impl Lower<'_> {
             if !PLACEHOLDERS.contains(&name.as_str()) {
                 below.push((name.clone(), column(name)));
             }
+        }
+        let mut keys = Vec::new();
+        for key in window.partition.iter().flatten() {
+            let known = below.iter().position(|(_, expr)| expr == key);
+            keys.push(known.unwrap_or_else(|| {
+                below.push((format!("$key{}", below.len()), key.clone()));
+                below.len() - 1
+            }));
         }
         if !window.is_processing {
             below.push(("$time".into(), window.time.clone()));
@@ -232,6 +249,7 @@ impl Lower<'_> {
             input,
             windows: window.windows,
             time,
+            keys,
         };
         let uid = self.uid("window");
         Ok(Rel {

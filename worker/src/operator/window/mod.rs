@@ -11,6 +11,7 @@
 //! - `slots`: accumulators of groups that come and go one by one. Leans on `keys` and `aggregate`.
 //! - `sessions`: the sessions of keys. Leans on `slots`.
 //! - `session`: aggregation by sessions. Leans on both.
+//! - `session_table`: rows with their sessions, not aggregated. Leans on `sessions`.
 //! - `table`: rows with their windows, not aggregated. Leans on `windows`.
 
 mod cumulate;
@@ -22,6 +23,7 @@ pub(super) mod local;
 pub(super) mod pane;
 pub(super) mod partial;
 mod session;
+mod session_table;
 mod sessions;
 mod slots;
 mod table;
@@ -30,6 +32,7 @@ mod windows;
 pub(super) use global::WindowAggregate;
 pub(super) use local::LocalWindowAggregate;
 pub(super) use session::SessionAggregate;
+pub(super) use session_table::SessionTable;
 pub(super) use table::WindowTable;
 
 /// Rows of an emitted batch at most.
