@@ -260,6 +260,8 @@ pub const FAMILIES: &[Family] = &[
             ("LAG", ""),
             ("LAST_VALUE", ""),
             ("LEAD", ""),
+            ("GROUPING", ""),
+            ("GROUPING_ID", "also with several arguments, as GROUPING"),
             ("LISTAGG", ""),
             ("MAX", ""),
             ("MIN", ""),

@@ -200,7 +200,7 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
-            Kind::Join(join) => (Spec::Join(self.join(join)?), logical),
+            Kind::Join(join) => (Spec::Join(join_spec(join)?), logical),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Rank(rank) => (Spec::Rank(ranked(rank)), logical),
             Kind::Sort(sort) => (
@@ -218,30 +218,6 @@ impl Builder<'_> {
             Kind::Source(_, None) | Kind::Gone => {
                 return Err(error::internal("an operator was left unplanned"));
             }
-        })
-    }
-
-    fn join(&self, join: &Join) -> Result<graph::Join> {
-        let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
-        let condition = join.condition.as_ref();
-        let time = join.time.map(|time| graph::JoinTime {
-            left_column: time.columns[0] as u32,
-            right_column: time.columns[1] as u32,
-            left_wait_ms: time.waits_ms[0],
-            right_wait_ms: time.waits_ms[1],
-            delay_ms: time.delay_ms,
-            drops_late: time.by_window,
-        });
-        Ok(graph::Join {
-            time,
-            r#type: join.kind.into(),
-            left_keys: numbers(&join.keys[0]),
-            right_keys: numbers(&join.keys[1]),
-            filter: condition
-                .map(|condition| encode::expr(condition, join.both.as_arrow()))
-                .transpose()?,
-            output: numbers(&join.output),
-            null_equals_null: join.null_equals_null,
         })
     }
 
@@ -337,6 +313,30 @@ fn sort_columns(order: &[SortColumn]) -> Vec<graph::SortColumn> {
         nulls_first: by.nulls_first,
     });
     columns.collect()
+}
+
+fn join_spec(join: &Join) -> Result<graph::Join> {
+    let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
+    let condition = join.condition.as_ref();
+    let time = join.time.map(|time| graph::JoinTime {
+        left_column: time.columns[0] as u32,
+        right_column: time.columns[1] as u32,
+        left_wait_ms: time.waits_ms[0],
+        right_wait_ms: time.waits_ms[1],
+        delay_ms: time.delay_ms,
+        drops_late: time.by_window,
+    });
+    Ok(graph::Join {
+        time,
+        r#type: join.kind.into(),
+        left_keys: numbers(&join.keys[0]),
+        right_keys: numbers(&join.keys[1]),
+        filter: condition
+            .map(|condition| encode::expr(condition, join.both.as_arrow()))
+            .transpose()?,
+        output: numbers(&join.output),
+        null_equals_null: join.null_equals_null,
+    })
 }
 
 fn aggregates(calls: &[AggregateCall]) -> Result<Vec<graph::Aggregate>> {

@@ -212,9 +212,10 @@ impl Check<'_> {
                     _ => Some(error::syntax(at, "a window function needs its arguments")),
                 }
             }
-            TableFactor::Derived { lateral: false, .. } => None,
-            TableFactor::Derived { .. } => Some(unsupported(at, "LATERAL is not supported yet")),
-            TableFactor::NestedJoin { .. } => None,
+            TableFactor::Derived { lateral: true, .. } => {
+                Some(unsupported(at, "LATERAL is not supported yet"))
+            }
+            TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => None,
             TableFactor::UNNEST { .. } => Some(unsupported(at, "UNNEST is not supported yet")),
             TableFactor::MatchRecognize { .. } => {
                 Some(unsupported(at, "MATCH_RECOGNIZE is not supported yet"))
@@ -253,7 +254,6 @@ impl Check<'_> {
         let at = place(expr.span(), self.at);
         match expr {
             Expr::Function(function) if !self.allowed.contains(&function.span()) => self.function(function),
-            Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. } => None,
             Expr::AnyOp { .. } | Expr::AllOp { .. } => Some(unsupported(
                 at,
                 "ANY and ALL of a subquery are not supported yet: compare with its MIN or MAX",

@@ -263,7 +263,7 @@ impl Operator for TimedJoin {
             .map(|&k| batch.column(k).clone())
             .collect();
         let mut groups = self.join.state.groups(&keys, batch.num_rows())?;
-        for nulls in keys.iter().filter_map(|key| key.logical_nulls()) {
+        for nulls in keys.iter().filter_map(Array::logical_nulls) {
             for (group, _) in groups.iter_mut().zip(&nulls).filter(|(_, valid)| !valid) {
                 *group = NONE;
             }

@@ -42,7 +42,7 @@ impl Sides<'_> {
         for part in residual.into_iter().flat_map(split_conjunction) {
             match part {
                 Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                    self.compare(left, *op, right, &mut bounds)
+                    self.compare(left, *op, right, &mut bounds);
                 }
                 Expr::Between(Between {
                     expr,
