@@ -126,7 +126,12 @@ pub trait Operator: Send {
         false
     }
 
-    /// When it wants `on_processing_time`, ms since 1970; none: never.
+    /// Whether it asks for the time: `context.now_ms` is set in its calls, and its timer is looked at.
+    fn is_timed(&self) -> bool {
+        self.tells_time()
+    }
+
+    /// When it wants `on_processing_time`, ms since 1970; none: never. Only of an operator that is timed.
     fn timer_ms(&self) -> Option<i64> {
         None
     }
@@ -149,7 +154,7 @@ pub trait Operator: Send {
 pub struct Context {
     /// Batches emitted, in order; the runtime takes them after the call.
     pub emitted: Vec<RecordBatch>,
-    /// The time, ms since 1970; never goes back. The runtime sets it where an operator [tells time](Operator::tells_time).
+    /// The time, ms since 1970; never goes back. The runtime sets it where an operator [asks for it](Operator::is_timed).
     pub now_ms: i64,
     /// The watermark that an operator that tells time has come to, said behind the rows emitted.
     pub watermark: Option<EventTime>,

@@ -48,6 +48,10 @@ pub struct Node {
 }
 
 impl Node {
+    fn is_timed(&self) -> bool {
+        self.operator.as_ref().is_some_and(|operator| operator.is_timed())
+    }
+
     fn tells_time(&self) -> bool {
         self.operator
             .as_ref()
@@ -106,7 +110,7 @@ pub struct Chain {
     context: Context,
     out: VecDeque<(usize, Message)>,
     running: usize,
-    /// The operators that tell time.
+    /// The operators that ask for the time.
     timed: Vec<usize>,
 }
 
@@ -115,9 +119,7 @@ impl Chain {
     pub fn new(nodes: Vec<Node>, place: Arc<Place>) -> Self {
         Self {
             running: nodes.len(),
-            timed: (0..nodes.len())
-                .filter(|&node| nodes[node].tells_time())
-                .collect(),
+            timed: (0..nodes.len()).filter(|&node| nodes[node].is_timed()).collect(),
             nodes,
             place,
             work: Vec::new(),
