@@ -95,6 +95,8 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::SessionTable(_)) => OperatorKind::SessionTable,
         Some(graph::operator::Spec::ProcessingTime(_)) => OperatorKind::ProcessingTime,
         Some(graph::operator::Spec::WindowTable(_)) => OperatorKind::WindowTable,
+        Some(graph::operator::Spec::CountWindow(_)) => OperatorKind::CountWindow,
+        Some(graph::operator::Spec::CountWindowAggregate(_)) => OperatorKind::CountWindowAggregate,
         Some(graph::operator::Spec::LocalGroupAggregate(_)) => OperatorKind::LocalGroupAggregate,
         Some(graph::operator::Spec::GroupAggregate(_)) => OperatorKind::GroupAggregate,
         Some(graph::operator::Spec::Join(_)) => OperatorKind::Join,

@@ -57,6 +57,10 @@ pub enum OperatorKind {
     ProcessingTime,
     /// Gives rows the windows that they belong to.
     WindowTable,
+    /// Gives rows the windows of so many rows that they belong to, keyed.
+    CountWindow,
+    /// Aggregates within windows of so many rows, keyed.
+    CountWindowAggregate,
     /// Aggregates each batch before the shuffle.
     LocalGroupAggregate,
     /// Aggregates by key, without windows.

@@ -13,6 +13,7 @@ use crate::{
     logical::Session,
     parse::{
         ddl::{ColumnKind, CreateTable, CreateView},
+        hints::Hints,
         tokens::Name,
     },
 };
@@ -23,6 +24,7 @@ pub(crate) struct Catalog {
     relations: BTreeMap<String, Relation>,
     /// Functions of the script's by their names in lowercase.
     functions: BTreeMap<String, UserFunction>,
+    hints: Arc<Hints>,
 }
 
 /// A function that the script creates.
@@ -44,7 +46,7 @@ pub(crate) enum Relation {
 }
 
 /// A table as its DDL defines it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TableDef {
     /// What connectors see.
     pub table: Table,
@@ -79,6 +81,19 @@ pub(crate) struct WatermarkDef {
 }
 
 impl Catalog {
+    /// No tables yet, of a script with these hints.
+    pub(crate) fn new(hints: Hints) -> Self {
+        Self {
+            hints: Arc::new(hints),
+            ..Self::default()
+        }
+    }
+
+    /// The script's hints.
+    pub(crate) fn hints(&self) -> &Arc<Hints> {
+        &self.hints
+    }
+
     /// What the name stands for.
     pub(crate) fn get(&self, name: &str) -> Option<&Relation> {
         self.relations.get(name)
@@ -190,6 +205,23 @@ impl TableDef {
             at: ddl.name.at,
             options: ddl.options,
         })
+    }
+
+    /// The same table with other options, as a hint gives them.
+    pub(crate) fn with_options(&self, options: &[(Name, Name)]) -> Result<Self> {
+        let mut table = self.clone();
+        for (key, value) in options {
+            if key.value == "connector" {
+                return Err(error::invalid(
+                    key.at,
+                    "a hint cannot make another connector of a table: create a table for it",
+                ));
+            }
+            table.table.options.insert(key.value.clone(), value.value.clone());
+            table.options.retain(|(known, _)| known.value != key.value);
+            table.options.push((key.clone(), value.clone()));
+        }
+        Ok(table)
     }
 
     /// The error of a connector about this table, at the place of the option that is wrong.

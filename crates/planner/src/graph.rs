@@ -11,7 +11,7 @@ use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 use crate::{
     encode,
     error::{self, Result},
-    logical::window::{Cumulate, Hop, Session, Tumble, Windows},
+    logical::window::{Count, Cumulate, Hop, Session, Tumble, Windows},
     physical::{
         self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate,
         rank::{Rank, SortColumn},
@@ -179,6 +179,26 @@ impl Builder<'_> {
             Kind::WindowTable(table) if table.is_session() => {
                 (Spec::SessionTable(session_table(table)?), logical)
             }
+            Kind::WindowTable(WindowTable {
+                windows: Windows::Count(count),
+                keys,
+                ..
+            }) => (
+                Spec::CountWindow(count_window(keys, *count, node.state_ttl_ms[0])),
+                logical,
+            ),
+            Kind::CountAggregate(aggregate) => (
+                Spec::CountWindowAggregate(graph::CountWindowAggregate {
+                    window: Some(count_window(
+                        &aggregate.keys,
+                        aggregate.count,
+                        node.state_ttl_ms[0],
+                    )),
+                    aggregates: aggregates(&aggregate.aggregates)?,
+                    filter: aggregate.filter.map(|column| column as u32),
+                }),
+                logical,
+            ),
             Kind::WindowTable(table) => (
                 Spec::WindowTable(graph::WindowTable {
                     window: Some(window(table.windows, table.time, false)),
@@ -197,12 +217,13 @@ impl Builder<'_> {
                     keys: group.input_keys().into_iter().map(|key| key as u32).collect(),
                     aggregates: aggregates(&group.aggregates)?,
                     partial: group.partial,
+                    state_ttl_ms: node.state_ttl_ms[0],
                 }),
                 logical,
             ),
-            Kind::Join(join) => (Spec::Join(join_spec(join)?), logical),
+            Kind::Join(join) => (Spec::Join(join_spec(join, node.state_ttl_ms)?), logical),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
-            Kind::Rank(rank) => (Spec::Rank(ranked(rank)), logical),
+            Kind::Rank(rank) => (Spec::Rank(ranked(rank, node.state_ttl_ms[0])), logical),
             Kind::Sort(sort) => (
                 Spec::Sort(graph::Sort {
                     order: sort_columns(&sort.order),
@@ -285,6 +306,7 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
             offset_ms,
         }),
         Windows::Session(_) => graph::window::Kind::Session(graph::SessionWindow {}),
+        Windows::Count(_) => unreachable!("windows by rows have operators of their own"),
     };
     graph::Window {
         time_column: time as u32,
@@ -293,7 +315,16 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
     }
 }
 
-fn ranked(rank: &Rank) -> graph::Rank {
+fn count_window(keys: &[usize], count: Count, state_ttl_ms: u64) -> graph::CountWindow {
+    graph::CountWindow {
+        keys: keys.iter().map(|key| *key as u32).collect(),
+        size: count.size,
+        slide: count.slide,
+        state_ttl_ms,
+    }
+}
+
+fn ranked(rank: &Rank, state_ttl_ms: u64) -> graph::Rank {
     graph::Rank {
         keys: rank.keys.iter().map(|key| *key as u32).collect(),
         order: sort_columns(&rank.order),
@@ -303,6 +334,12 @@ fn ranked(rank: &Rank) -> graph::Rank {
         prefers_later: rank.prefers_later,
         updates_in_place: rank.updates_in_place,
         window_end: rank.window_end.map(|column| column as u32),
+        // A window's rows go with it.
+        state_ttl_ms: if rank.window_end.is_some() {
+            0
+        } else {
+            state_ttl_ms
+        },
     }
 }
 
@@ -315,7 +352,7 @@ fn sort_columns(order: &[SortColumn]) -> Vec<graph::SortColumn> {
     columns.collect()
 }
 
-fn join_spec(join: &Join) -> Result<graph::Join> {
+fn join_spec(join: &Join, state_ttl_ms: [u64; 2]) -> Result<graph::Join> {
     let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
     let condition = join.condition.as_ref();
     let time = join.time.map(|time| graph::JoinTime {
@@ -326,7 +363,11 @@ fn join_spec(join: &Join) -> Result<graph::Join> {
         delay_ms: time.delay_ms,
         drops_late: time.by_window,
     });
+    // Rows that meet within a time go with it.
+    let [left_ttl_ms, right_ttl_ms] = if time.is_some() { [0; 2] } else { state_ttl_ms };
     Ok(graph::Join {
+        left_ttl_ms,
+        right_ttl_ms,
         time,
         r#type: join.kind.into(),
         left_keys: numbers(&join.keys[0]),

@@ -97,9 +97,9 @@ struct Draft {
 
 fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let mut settings = Settings::default();
-    let mut catalog = Catalog::default();
     let mut inserts = Vec::new();
-    let statements = parse::script(sql)?;
+    let (statements, hints) = parse::script(sql)?;
+    let mut catalog = Catalog::new(hints);
     // Settings are the job's, wherever they stand.
     for statement in &statements {
         if let Statement::Set { key, value } = statement {
@@ -126,8 +126,9 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
             "the script has no INSERT INTO: it defines tables but moves no rows",
         ));
     }
-    let mut operators = Operators::default();
+    let mut operators = Operators::new(settings.state_ttl_ms);
     lower_inserts(&inserts, &catalog, &mut operators)?;
+    catalog.hints().check_used()?;
     narrow::narrow(&mut operators)?;
     source::prune(&mut operators)?;
     let (sources, sinks) = connectors(&operators)?;
@@ -197,7 +198,10 @@ fn lower_inserts(inserts: &[Insert], catalog: &Catalog, operators: &mut Operator
 
 fn sink_table(insert: &Insert, catalog: &Catalog) -> Result<Arc<TableDef>> {
     match catalog.get(&insert.table.value) {
-        Some(Relation::Table(table)) => Ok(Arc::clone(table)),
+        Some(Relation::Table(table)) => match catalog.hints().of_table(insert.table.at) {
+            [] => Ok(Arc::clone(table)),
+            options => table.with_options(options).map(Arc::new),
+        },
         Some(Relation::View(_)) => Err(error::invalid(
             insert.table.at,
             format!("'{}' is a view: insert into a table", insert.table.value),

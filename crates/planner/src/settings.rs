@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub parallelism: Option<u32>,
     /// `table.exec.source.idle-timeout`, ms; 0 is never.
     pub idle_timeout_ms: u64,
+    /// `table.exec.state.ttl`, ms; 0 is never.
+    pub state_ttl_ms: u64,
     /// What functions of WebAssembly modules may use.
     pub wasm: weir_functions::wasm::Limits,
     /// The rest.
@@ -33,6 +35,7 @@ impl Default for Settings {
             name: None,
             parallelism: None,
             idle_timeout_ms: 0,
+            state_ttl_ms: 0,
             wasm: weir_functions::wasm::Limits::default(),
             runtime: graph::Settings {
                 auto_watermark_interval_ms: 200,
@@ -51,6 +54,7 @@ const KNOWN: &[&str] = &[
     "pipeline.auto-watermark-interval",
     "pipeline.batch-rows",
     "table.exec.source.idle-timeout",
+    "table.exec.state.ttl",
     "execution.exchange.linger",
     "execution.exchange.channel-bytes",
     "table.exec.wasm.fuel-per-row",
@@ -85,7 +89,6 @@ const WITHOUT_EFFECT: &[&str] = &[
 
 /// Settings of Flink's that would change results.
 const UNSUPPORTED: &[&str] = &[
-    "table.exec.state.ttl",
     "table.exec.emit.early-fire.enabled",
     "table.exec.emit.late-fire.enabled",
     "table.exec.emit.allow-lateness",
@@ -108,6 +111,7 @@ impl Settings {
             }
             "pipeline.batch-rows" => self.runtime.batch_rows = whole(key, value, 1, 1 << 20)? as u32,
             "table.exec.source.idle-timeout" => self.idle_timeout_ms = duration(key, value)?,
+            "table.exec.state.ttl" => self.state_ttl_ms = duration(key, value)?,
             "execution.exchange.linger" => self.runtime.exchange_linger_ms = duration(key, value)?,
             "execution.exchange.channel-bytes" => {
                 self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
@@ -166,13 +170,13 @@ fn size(key: &Name, value: &Name) -> Result<usize> {
         .ok_or_else(|| bad_value(key, value, "a size from '64 kb' to '4 gb', such as '64 mb'"))
 }
 
-/// A duration as Flink writes it, in ms.
 fn duration(key: &Name, value: &Name) -> Result<u64> {
     parse_duration(&value.value)
         .ok_or_else(|| bad_value(key, value, "a duration such as '200 ms', '5 s' or '1 min'"))
 }
 
-fn parse_duration(text: &str) -> Option<u64> {
+/// A duration as Flink writes it, in ms.
+pub(crate) fn parse_duration(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

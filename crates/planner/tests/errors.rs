@@ -261,7 +261,6 @@ async fn what_is_not_supported_yet() {
             (1, 39),
         ),
         ("CREATE FUNCTION f AS 'x'", (1, 22)),
-        ("SET 'table.exec.state.ttl' = '1 h'", (1, 5)),
     ];
     for (sql, place) in cases {
         check(sql, SqlUnsupported, place, None).await;

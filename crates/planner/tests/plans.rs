@@ -335,3 +335,30 @@ async fn nexmark_q20_joins_by_the_key_and_filters_before() {
 async fn nexmark_q4_joins_tables_with_commas_by_the_key() {
     insta::assert_snapshot!(nexmark("q4").await);
 }
+
+#[tokio::test]
+async fn state_is_kept_as_hints_say_and_else_as_the_setting_does() {
+    let text = check(
+        "SET 'table.exec.state.ttl' = '1 h';
+         INSERT INTO pages SELECT /*+ STATE_TTL('j' = '2 d') */ page, COUNT(*) FROM (
+             SELECT /*+ STATE_TTL('c' = '3 d', 'd' = '0 s', 'e' = '1 min') */ c.page FROM clicks AS c
+             JOIN orders AS d ON c.page = d.name
+             JOIN (SELECT /*+ STATE_TTL('orders' = '5 d') */ name, MAX(id) AS id FROM orders GROUP BY name) AS e
+             ON c.page = e.name
+         ) AS j GROUP BY page",
+    )
+    .await;
+    let kept = text.lines().filter_map(|line| line.split_once("KEPT "));
+    let kept = kept.filter_map(|(_, rest)| rest.split_once(" (#"));
+    let kept: Vec<&str> = kept.map(|(how_long, _)| how_long).collect();
+    assert_eq!(
+        kept,
+        [
+            "FOR 2 d",
+            "FOR 1 h, RIGHT FOR 1 min",
+            "FOR 3 d, RIGHT FOR EVER",
+            "FOR 5 d"
+        ],
+        "{text}"
+    );
+}

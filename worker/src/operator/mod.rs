@@ -7,6 +7,7 @@
 //! - `calc`: filter and projection. Leans on `expression`.
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
+//! - `ttl`: which groups were written when, and which go. Leans on nothing.
 //! - `processing_time`: stamps rows with the time at which they pass. Leans on nothing.
 //! - `rank`: the first rows of each key: Top-N, deduplication, LIMIT. Leans on `keys`.
 //! - `sort`: rows in the order of their event time. Leans on nothing.
@@ -14,11 +15,13 @@
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
 //! - `join`: joins of two inputs. Leans on `keys`.
+//! - `count_window`: windows of so many rows. Leans on `aggregate`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
 mod aggregate;
 mod calc;
 mod columns;
+mod count_window;
 mod group;
 mod join;
 mod keys;
@@ -26,6 +29,7 @@ mod processing_time;
 mod rank;
 mod sort;
 pub mod source;
+mod ttl;
 mod union;
 mod window;
 
@@ -38,6 +42,7 @@ use weir_proto::{
 };
 
 use calc::Calc;
+use count_window::{CountWindow, CountWindowAggregate};
 use group::{GroupAggregate, LocalGroupAggregate};
 use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
@@ -72,6 +77,10 @@ pub fn build(
         Some(Spec::SessionAggregate(spec)) => Ok(Box::new(SessionAggregate::new(spec, input, output)?)),
         Some(Spec::SessionTable(spec)) => Ok(Box::new(SessionTable::new(spec, input, output)?)),
         Some(Spec::ProcessingTime(spec)) => Ok(Box::new(ProcessingTime::new(spec, input, output)?)),
+        Some(Spec::CountWindow(spec)) => Ok(Box::new(CountWindow::new(spec, input, output)?)),
+        Some(Spec::CountWindowAggregate(spec)) => {
+            Ok(Box::new(CountWindowAggregate::new(spec, input, output)?))
+        }
         Some(Spec::WindowTable(spec)) => Ok(Box::new(WindowTable::new(spec, input, output)?)),
         Some(Spec::LocalGroupAggregate(spec)) => Ok(Box::new(LocalGroupAggregate::new(spec, input, output)?)),
         Some(Spec::GroupAggregate(spec)) => Ok(Box::new(GroupAggregate::new(spec, input, output)?)),

@@ -2,11 +2,12 @@
 
 use datafusion_expr::Expr;
 
-use crate::logical::window::Windows;
+use crate::logical::window::{Count, Windows};
 use weir_proto::graph::join::Type;
 
 use crate::physical::{
     Calc, GroupAggregate, Join, Kind, Node, Operators, WindowAggregate,
+    count_window::CountAggregate,
     format::{duration, format_expr},
     rank::{Rank, SortColumn},
     source::SourceRead,
@@ -14,6 +15,31 @@ use crate::physical::{
 
 /// The short name and the description of an operator.
 pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
+    let (name, description) = named(operators, node);
+    (name, description + &kept(node))
+}
+
+/// How long state is kept that nothing touches.
+fn kept(node: &Node) -> String {
+    let [left, right] = node.state_ttl_ms.map(|ms| match ms {
+        0 => "FOR EVER".to_owned(),
+        ms => format!("FOR {}", duration(i64::try_from(ms).unwrap_or(i64::MAX))),
+    });
+    match &node.kind {
+        Kind::Join(join) if join.time.is_some() => String::new(),
+        Kind::Rank(rank) if rank.window_end.is_some() => String::new(),
+        Kind::Join(_) if left != right => format!(", LEFT KEPT {left}, RIGHT {right}"),
+        Kind::WindowTable(table) if !table.is_count() => String::new(),
+        Kind::Join(_) | Kind::Group(_) | Kind::Rank(_) | Kind::WindowTable(_) | Kind::CountAggregate(_)
+            if node.state_ttl_ms[0] > 0 =>
+        {
+            format!(", KEPT {left}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn named(operators: &Operators, node: &Node) -> (String, String) {
     match &node.kind {
         Kind::Source(table, read) => {
             let description = read.as_ref().map(source).unwrap_or_default();
@@ -43,6 +69,17 @@ pub(crate) fn describe(operators: &Operators, node: &Node) -> (String, String) {
         Kind::ProcessingTime(_) => (
             "Processing time".into(),
             "each row with the time at which it passes".into(),
+        ),
+        Kind::WindowTable(table) if table.is_count() => {
+            let keys = per(&table.keys, &column_names(operators, table.input));
+            (
+                window_name(table.windows),
+                format!("each row once per window{keys}"),
+            )
+        }
+        Kind::CountAggregate(aggregate) => (
+            window_name(Windows::Count(aggregate.count)),
+            count_text(aggregate, &column_names(operators, aggregate.input)),
         ),
         Kind::WindowTable(table) => {
             let time = operators.get(table.input).schema.field(table.time).name();
@@ -253,6 +290,24 @@ fn select_list(columns: &[(String, Expr)]) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
+fn count_text(aggregate: &CountAggregate, columns: &[String]) -> String {
+    let calls: Vec<_> = aggregate
+        .aggregates
+        .iter()
+        .map(|call| call.text.as_str())
+        .collect();
+    calls.join(", ") + &per(&aggregate.keys, columns)
+}
+
+/// ` PER a, b`
+fn per(keys: &[usize], columns: &[String]) -> String {
+    if keys.is_empty() {
+        return String::new();
+    }
+    let keys: Vec<_> = keys.iter().map(|key| columns[*key].as_str()).collect();
+    format!(" PER {}", keys.join(", "))
+}
+
 fn window_name(windows: Windows) -> String {
     match windows {
         Windows::Tumble(tumble) => format!("TUMBLE {}", duration(tumble.size_ms)),
@@ -263,6 +318,8 @@ fn window_name(windows: Windows) -> String {
             duration(cumulate.max_size_ms)
         ),
         Windows::Session(session) => format!("SESSION {}", duration(session.gap_ms)),
+        Windows::Count(Count { size, slide }) if size == slide => format!("COUNT_TUMBLE {size}"),
+        Windows::Count(Count { size, slide }) => format!("COUNT_HOP {slide} / {size}"),
     }
 }
 
@@ -271,7 +328,7 @@ fn offset(windows: Windows) -> String {
         Windows::Tumble(tumble) => tumble.offset_ms,
         Windows::Hop(hop) => hop.offset_ms,
         Windows::Cumulate(cumulate) => cumulate.offset_ms,
-        Windows::Session(_) => 0,
+        Windows::Session(_) | Windows::Count(_) => 0,
     };
     match ms {
         0 => String::new(),

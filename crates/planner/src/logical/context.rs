@@ -18,9 +18,13 @@ use datafusion_functions::{
     unicode::planner::UnicodeFunctionPlanner,
 };
 use datafusion_functions_aggregate::{grouping::grouping_udaf, planner::AggregateFunctionPlanner};
+use sqlparser::ast::Query;
 use weir_model::{ErrorCode, Location, Problem};
 
-use super::{aggregates, functions, operators::FlinkOperators, ranking, window::WindowFunctions};
+use super::{
+    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking,
+    window::WindowFunctions,
+};
 use crate::{
     catalog::{Catalog, Relation, TableDef},
     error,
@@ -33,12 +37,14 @@ pub(crate) struct Context<'a> {
     config: ConfigOptions,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
+    hinted: Arc<HintedRelations>,
     fields: Arc<NestedFields>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(catalog: &'a Catalog) -> Self {
         let fields = Arc::new(NestedFields::default());
+        let hinted = Arc::new(HintedRelations::new(Arc::clone(catalog.hints())));
         Self {
             catalog,
             config: ConfigOptions::default(),
@@ -50,13 +56,19 @@ impl<'a> Context<'a> {
                 Arc::new(UnicodeFunctionPlanner),
                 Arc::new(AggregateFunctionPlanner),
             ],
-            relation_planners: vec![Arc::new(WindowFunctions)],
+            relation_planners: vec![Arc::clone(&hinted) as _, Arc::new(WindowFunctions)],
+            hinted,
             fields,
         }
     }
 
     pub(crate) fn config(&self) -> &ConfigOptions {
         &self.config
+    }
+
+    /// Takes the hints of a query that is to be planned.
+    pub(crate) fn read_hints(&self, query: &Query) -> error::Result<()> {
+        self.hinted.read(query)
     }
 
     /// The names of the functions that the script creates.

@@ -6,6 +6,7 @@
 //! - [`operators`]: operators that Flink computes otherwise than DataFusion. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
+//! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
@@ -14,6 +15,7 @@
 pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
+pub(crate) mod hints;
 pub(crate) mod operators;
 mod optimize;
 pub(crate) mod proctime;
@@ -61,6 +63,7 @@ impl<'a> Session<'a> {
     pub(crate) fn query(&self, query: &ast::Query, at: Location) -> Result<LogicalPlan> {
         let mut query = query.clone();
         desugar::query(&mut query, at)?;
+        self.context.read_hints(&query)?;
         self.plan(&query).map_err(|e| {
             if let Some(problem) = self.context.take_problem() {
                 let place = field_place(&query, &problem_field(&problem)).unwrap_or(at);

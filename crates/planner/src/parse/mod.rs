@@ -1,6 +1,7 @@
 //! A script's text as statements: a thin parser of ours on sqlparser's tokens, for what sqlparser does not know of Flink's dialect.
 //!
 //! - [`tokens`]: lexical rules and a cursor that knows its place.
+//! - [`hints`]: `/*+ ... */`, found again by the place of what they belong to. Leans on `tokens`.
 //! - [`types`]: data types. Leans on `tokens`.
 //! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
 //! - [`function`]: `CREATE FUNCTION`. Leans on `tokens`.
@@ -15,6 +16,7 @@ pub(crate) mod ddl;
 pub(crate) mod desugar;
 pub(crate) mod function;
 pub(crate) mod group_window;
+pub(crate) mod hints;
 mod json_calls;
 mod json_clauses;
 pub(crate) mod query;
@@ -31,6 +33,7 @@ use weir_model::Location;
 use self::{
     ddl::{CreateTable, CreateView},
     function::CreateFunction,
+    hints::Hints,
     tokens::{Cursor, Name},
 };
 use crate::error::{self, Result};
@@ -71,15 +74,16 @@ pub(crate) struct Insert {
     pub at: Location,
 }
 
-/// All statements of a script, in order. A statement set is the list of its INSERTs.
-pub(crate) fn script(sql: &str) -> Result<Vec<Statement>> {
+/// All statements of a script, in order, and its hints. A statement set is the list of its INSERTs.
+pub(crate) fn script(sql: &str) -> Result<(Vec<Statement>, Hints)> {
     if sql.len() > MAX_SCRIPT_BYTES {
         return Err(error::invalid(
             Location { line: 1, column: 1 },
             format!("the script is longer than {MAX_SCRIPT_BYTES} bytes"),
         ));
     }
-    let tokens = json_clauses::as_arguments(tokens::tokenize(sql)?);
+    let (tokens, hints) = hints::take(tokens::tokenize(sql)?)?;
+    let tokens = json_clauses::as_arguments(tokens);
     let functions = function::names(&tokens);
     let mut statements = Vec::new();
     let mut open_set: Option<Location> = None;
@@ -123,7 +127,7 @@ pub(crate) fn script(sql: &str) -> Result<Vec<Statement>> {
             at,
             "the statement set is not closed: write END; after its last INSERT",
         )),
-        None => Ok(statements),
+        None => Ok((statements, hints)),
     }
 }
 

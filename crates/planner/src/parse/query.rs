@@ -17,7 +17,14 @@ use super::{
 use crate::error::{self, Result};
 
 /// The window functions that take a table.
-pub(crate) const WINDOW_FUNCTIONS: &[&str] = &["TUMBLE", "HOP", "CUMULATE", "SESSION"];
+pub(crate) const WINDOW_FUNCTIONS: &[&str] = &[
+    "TUMBLE",
+    "HOP",
+    "CUMULATE",
+    "SESSION",
+    "COUNT_TUMBLE",
+    "COUNT_HOP",
+];
 
 /// Operators in one query beyond which its tree would be too deep to walk.
 const MAX_OPERATORS: usize = 2_000;

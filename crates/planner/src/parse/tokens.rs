@@ -43,14 +43,14 @@ impl Dialect for FlinkDialect {
     }
 }
 
-/// The tokens of a text, without white space and comments.
+/// The tokens of a text, without white space and comments that are no hints.
 pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
     let tokens = Tokenizer::new(&FlinkDialect, sql)
         .tokenize_with_location()
         .map_err(|e| error::of_tokenizer(&e))?;
     Ok(tokens
         .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(_)))
+        .filter(|t| !matches!(t.token, Token::Whitespace(_)) || super::hints::is_hint(&t.token))
         .collect())
 }
 

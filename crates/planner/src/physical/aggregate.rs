@@ -58,6 +58,9 @@ impl Lower<'_> {
 
     fn aggregate_of(&mut self, aggregate: &Aggregate, mut input: Rel) -> Result<Rel> {
         let from = aggregate.input.schema();
+        if self.is_by_count(aggregate, &input) {
+            return self.count_aggregate(aggregate, input);
+        }
         if input.is_pending() && reads_windows(aggregate, &input)? {
             input = self.materialize(input)?;
         }

@@ -51,6 +51,7 @@ impl Lower<'_> {
             partial: false,
         };
         let (node, positions) = self.group_phases(input, raw, group, updates.is_some())?;
+        self.operators.keep_as_hinted(node, 0, &aggregate.input);
         Ok(self.grouped(node, positions, &outputs, names, updates))
     }
 
@@ -76,6 +77,7 @@ impl Lower<'_> {
             partial: false,
         };
         let (node, positions) = self.group_phases(input, raw, group, updates.is_some())?;
+        self.operators.keep_as_hinted(node, 0, plan);
         Ok(self.grouped(node, positions, &outputs, names, updates))
     }
 

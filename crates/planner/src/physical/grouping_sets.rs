@@ -69,6 +69,7 @@ impl Lower<'_> {
                 .collect(),
         };
         let (node, _) = self.group_phases(expanded, raw, group, updates.is_some())?;
+        self.operators.keep_as_hinted(node, 0, &aggregate.input);
         let schema = &self.operators.get(node).schema;
         let columns = aggregate.schema.fields().iter().enumerate().map(|(i, field)| {
             let own = schema.field(i);

@@ -98,6 +98,8 @@ impl Lower<'_> {
             });
         debug_assert!(!is_changelog || updates.is_some(), "changes make changes");
         let mut rel = self.join_node(join, kind, [&left, &right], rest, updates)?;
+        self.operators.keep_as_hinted(rel.node, 0, &join.left);
+        self.operators.keep_as_hinted(rel.node, 1, &join.right);
         if let Some(meeting) = meeting {
             self.meet(&mut rel, kind, meeting, [left, right]);
         }

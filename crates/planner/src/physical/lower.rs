@@ -7,7 +7,7 @@ use datafusion_common::{
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::lit;
-use datafusion_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
+use datafusion_expr::{Expr, Filter, LogicalPlan, Projection, TableScan, UserDefinedLogicalNode};
 use weir_connector::{RowKind, changelog::OP_COLUMN};
 use weir_model::Location;
 
@@ -20,7 +20,13 @@ use super::{
 use crate::{
     encode,
     error::{self, Result, plan_defect},
-    logical::{context::TableScanSource, expr_place, proctime, simplify, window::WindowNode},
+    logical::{
+        context::TableScanSource,
+        expr_place,
+        hints::KeptNode,
+        proctime, simplify,
+        window::{WindowNode, Windows},
+    },
 };
 
 /// Rows not yet computed: an operator's, filtered and projected.
@@ -58,6 +64,8 @@ pub(crate) enum Role {
     EventTime,
     /// It is the time at which the row passes.
     ProcessingTime,
+    /// It is the `window_id` of windows by rows.
+    CountWindow,
     /// It is the `window_start`, `window_end` or `window_time` (0, 1, 2) of the rel's window.
     Window(usize),
 }
@@ -128,13 +136,7 @@ impl<'a> Lower<'a> {
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) => self.ordered(sort),
             LogicalPlan::Union(union) => self.union(union),
-            LogicalPlan::Extension(extension) => match extension.node.as_any().downcast_ref::<WindowNode>() {
-                Some(window) => self.window(window),
-                None => Err(error::internal(format!(
-                    "an unknown plan node {}",
-                    extension.node.name()
-                ))),
-            },
+            LogicalPlan::Extension(extension) => self.extension(extension.node.as_ref()),
             other => {
                 let text = other.display().to_string();
                 let what = text.split([':', ' ']).next().unwrap_or_default().to_owned();
@@ -144,6 +146,16 @@ impl<'a> Lower<'a> {
                 ))
             }
         }
+    }
+
+    fn extension(&mut self, node: &dyn UserDefinedLogicalNode) -> Result<Rel> {
+        if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+            return self.window(window);
+        }
+        if let Some(kept) = node.as_any().downcast_ref::<KeptNode>() {
+            return self.plan(&kept.input);
+        }
+        Err(error::internal(format!("an unknown plan node {}", node.name())))
     }
 
     /// A uid of its own within the INSERT: the kind and how many of it there are upstream.
@@ -286,12 +298,13 @@ impl<'a> Lower<'a> {
             .filter(is_value)
             .map(|c| (c.name.clone(), c.expr.clone()))
             .collect();
-        if let Some(window) = &rel.window {
+        let by_time = |window: &&RelWindow| !matches!(window.windows, Windows::Count(_));
+        let window = rel.window.as_ref().filter(by_time).cloned();
+        if let Some(window) = &window {
             columns.push((TIME.into(), window.kept()));
         }
-        let time = columns.len() - usize::from(rel.window.is_some());
+        let time = columns.len() - usize::from(window.is_some());
         let given = rel.columns.clone();
-        let window = rel.window.clone();
         let updates = rel.updates.clone();
         let node = self.calc(rel, columns)?;
         let names = self

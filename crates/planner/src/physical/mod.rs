@@ -10,6 +10,7 @@
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`grouping_sets`]: aggregates by several sets of keys. Leans on `group`.
+//! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
@@ -21,6 +22,7 @@
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 
 pub(crate) mod aggregate;
+pub(crate) mod count_window;
 pub(crate) mod expr;
 pub(crate) mod format;
 mod group;
@@ -41,18 +43,19 @@ use std::{slice, sync::Arc};
 
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef};
-use datafusion_expr::{Expr, ExprSchemable};
+use datafusion_expr::{Expr, ExprSchemable, LogicalPlan};
 use weir_model::Location;
 use weir_proto::graph::{AggregateFunction, join as join_kind};
 
 use self::{
+    count_window::CountAggregate,
     source::SourceRead,
     window::{ProcessingTime, WindowTable},
 };
 use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
-    logical::window::Windows,
+    logical::{hints, window::Windows},
 };
 
 /// An operator's position in [`Operators`].
@@ -62,6 +65,8 @@ pub(crate) type NodeId = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Operators {
     nodes: Vec<Node>,
+    /// How long operators keep state that nothing touches unless they are told otherwise, ms; 0: for ever.
+    state_ttl_ms: u64,
 }
 
 /// An operator.
@@ -73,6 +78,8 @@ pub(crate) struct Node {
     pub kind: Kind,
     /// The rows it emits (a sink: takes): unqualified, unique names.
     pub schema: DFSchemaRef,
+    /// How long it keeps what it has of each input (of a keyed operator: of each key) that nothing touches, ms; 0: for ever.
+    pub state_ttl_ms: [u64; 2],
 }
 
 /// What an operator does.
@@ -90,6 +97,8 @@ pub(crate) enum Kind {
     ProcessingTime(ProcessingTime),
     /// Gives rows the windows that they belong to.
     WindowTable(WindowTable),
+    /// Aggregates by key and window of rows.
+    CountAggregate(CountAggregate),
     /// Aggregates each batch before the shuffle.
     LocalGroup(GroupAggregate),
     /// Aggregates by key, without windows.
@@ -232,10 +241,30 @@ impl WindowAggregate {
 }
 
 impl Operators {
+    /// No operators; those to come keep state that nothing touches for so long, ms; 0: for ever.
+    pub(crate) fn new(state_ttl_ms: u64) -> Self {
+        Self {
+            nodes: Vec::new(),
+            state_ttl_ms,
+        }
+    }
+
     /// Adds an operator behind all others.
     pub(crate) fn push(&mut self, uid: String, kind: Kind, schema: DFSchemaRef) -> NodeId {
-        self.nodes.push(Node { uid, kind, schema });
+        self.nodes.push(Node {
+            uid,
+            kind,
+            schema,
+            state_ttl_ms: [self.state_ttl_ms; 2],
+        });
         self.nodes.len() - 1
+    }
+
+    /// Makes an operator keep what it has of an input for as long as a hint of the plan below says, if one does.
+    pub(crate) fn keep_as_hinted(&mut self, id: NodeId, port: usize, plan: &LogicalPlan) {
+        if let Some(ttl_ms) = hints::ttl_of(plan) {
+            self.nodes[id].state_ttl_ms[port] = ttl_ms;
+        }
     }
 
     /// The operator at a position.
@@ -262,16 +291,24 @@ impl Operators {
 
     /// The source of a table, added when it is not there yet: scans of one table share it.
     pub(crate) fn source(&mut self, table: &Arc<TableDef>) -> Result<NodeId> {
-        let existing = self.nodes.iter().position(|node| match &node.kind {
-            Kind::Source(other, _) => Arc::ptr_eq(other, table),
-            _ => false,
-        });
+        // A hint may give a table other options.
+        let same = |other: &TableDef| {
+            other.table.name == table.table.name && other.table.options == table.table.options
+        };
+        let existing = self
+            .nodes
+            .iter()
+            .position(|node| matches!(&node.kind, Kind::Source(other, _) if same(other)));
         if let Some(id) = existing {
             return Ok(id);
         }
         let schema = DFSchema::try_from(table.schema.as_ref().clone());
         let schema = schema.map_err(|e| error::of_datafusion(e, table.at))?;
-        let uid = format!("source-{}", table.table.name);
+        let of_table = |node: &&Node| matches!(&node.kind, Kind::Source(other, _) if other.table.name == table.table.name);
+        let uid = match self.nodes.iter().filter(of_table).count() {
+            0 => format!("source-{}", table.table.name),
+            others => format!("source-{}-{}", table.table.name, others + 1),
+        };
         Ok(self.push(uid, Kind::Source(Arc::clone(table), None), Arc::new(schema)))
     }
 
@@ -332,6 +369,7 @@ impl Kind {
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
             Self::ProcessingTime(time) => slice::from_ref(&time.input),
             Self::WindowTable(table) => slice::from_ref(&table.input),
+            Self::CountAggregate(aggregate) => slice::from_ref(&aggregate.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Join(join) => &join.inputs,
             Self::Union(inputs) => inputs,
@@ -348,6 +386,7 @@ impl Kind {
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
             Self::ProcessingTime(time) => slice::from_mut(&mut time.input),
             Self::WindowTable(table) => slice::from_mut(&mut table.input),
+            Self::CountAggregate(aggregate) => slice::from_mut(&mut aggregate.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Join(join) => &mut join.inputs,
             Self::Union(inputs) => inputs,
@@ -378,7 +417,10 @@ impl Kind {
     pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
         match self {
             Self::Window(aggregate) if aggregate.is_session() => Partitioning::Hash(aggregate.keys.clone()),
-            Self::WindowTable(table) if table.is_session() => Partitioning::Hash(table.keys.clone()),
+            Self::WindowTable(table) if table.is_session() || table.is_count() => {
+                Partitioning::Hash(table.keys.clone())
+            }
+            Self::CountAggregate(aggregate) => Partitioning::Hash(aggregate.keys.clone()),
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
@@ -392,7 +434,8 @@ impl Kind {
     pub(crate) fn needs_watermarks(&self) -> bool {
         match self {
             Self::Join(join) => join.time.is_some(),
-            Self::LocalWindow(_) | Self::Window(_) | Self::WindowTable(_) | Self::Sort(_) => true,
+            Self::WindowTable(table) => !table.is_count(),
+            Self::LocalWindow(_) | Self::Window(_) | Self::Sort(_) => true,
             Self::Rank(rank) => rank.window_end.is_some(),
             _ => false,
         }

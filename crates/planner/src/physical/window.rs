@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 use datafusion_common::{
     DFSchemaRef, ScalarValue,
     tree_node::{TreeNode, TreeNodeRecursion},
@@ -32,6 +32,8 @@ use crate::{
 
 /// The window columns of rows that have yet to be multiplied, and what the operator that does so calls them.
 const PLACEHOLDERS: [&str; 3] = ["$window_start", "$window_end", "$window_time"];
+/// The same of windows by rows.
+pub(super) const COUNT_PLACEHOLDER: &str = "$window_id";
 
 /// The windows that rows belong to.
 #[derive(Clone, Debug)]
@@ -70,7 +72,7 @@ pub(crate) struct WindowTable {
     pub windows: Windows,
     /// The time column.
     pub time: usize,
-    /// Of sessions: the columns that they are apart by.
+    /// Of sessions and of windows by rows: the columns that they are apart by.
     pub keys: Vec<usize>,
 }
 
@@ -78,6 +80,11 @@ impl WindowTable {
     /// Whether it finds sessions: keyed, when they have ended.
     pub(crate) fn is_session(&self) -> bool {
         matches!(self.windows, Windows::Session(_))
+    }
+
+    /// Whether windows are of so many rows of a key.
+    pub(crate) fn is_count(&self) -> bool {
+        matches!(self.windows, Windows::Count(_))
     }
 }
 
@@ -129,6 +136,9 @@ impl Rel {
 impl Lower<'_> {
     /// The rows of a window function.
     pub(crate) fn window(&mut self, window: &WindowNode) -> Result<Rel> {
+        if matches!(window.windows, Windows::Count(_)) {
+            return self.count_window(window);
+        }
         let mut input = self.plan(&window.input)?;
         input.check_append_only("a window", window.place())?;
         let from = window.input.schema();
@@ -172,7 +182,7 @@ impl Lower<'_> {
         let (exprs, assigned) = match window.windows {
             _ if is_processing => (PLACEHOLDERS.map(column), Assigned::Pending),
             Windows::Tumble(tumble) => (window_columns(tumble, &time)?, Assigned::ByTime),
-            Windows::Hop(_) | Windows::Cumulate(_) | Windows::Session(_) => {
+            Windows::Hop(_) | Windows::Cumulate(_) | Windows::Session(_) | Windows::Count(_) => {
                 (PLACEHOLDERS.map(column), Assigned::Pending)
             }
         };
@@ -213,11 +223,14 @@ impl Lower<'_> {
                  k, DESCRIPTOR(ts), gap))",
             ));
         }
-        let (later, filters): (Vec<_>, Vec<_>) = rel.filters.into_iter().partition(reads_placeholder);
+        let is_count = matches!(window.windows, Windows::Count(_));
+        // A row that is left out before is not counted.
+        let is_later = |filter: &Expr| is_count || reads_placeholder(filter);
+        let (later, filters): (Vec<_>, Vec<_>) = rel.filters.into_iter().partition(is_later);
         let read = columns.iter().map(|(_, expr)| expr).chain(&later);
         let mut below: Vec<(String, Expr)> = Vec::new();
         for name in column_names(read)? {
-            if !PLACEHOLDERS.contains(&name.as_str()) {
+            if !PLACEHOLDERS.contains(&name.as_str()) && name != COUNT_PLACEHOLDER {
                 below.push((name.clone(), column(name)));
             }
         }
@@ -229,7 +242,7 @@ impl Lower<'_> {
                 below.len() - 1
             }));
         }
-        if !window.is_processing {
+        if !window.is_processing && !is_count {
             below.push(("$time".into(), window.time.clone()));
         }
         let rows = Rel {
@@ -244,7 +257,7 @@ impl Lower<'_> {
             input = self.stamp(input, window.windows)?;
         }
         let time = self.operators.get(input).schema.fields().len() - 1;
-        let schema = with_placeholders(&self.operators.get(input).schema)?;
+        let schema = with_placeholders(&self.operators.get(input).schema, window.windows)?;
         let table = WindowTable {
             input,
             windows: window.windows,
@@ -256,7 +269,7 @@ impl Lower<'_> {
             node: self.operators.push(uid, Kind::WindowTable(table), schema),
             filters: later,
             columns: rel.columns,
-            window: Some(window.kept_as(PLACEHOLDERS[1])),
+            window: (!is_count).then(|| window.kept_as(PLACEHOLDERS[1])),
             updates: rel.updates,
         })
     }
@@ -271,6 +284,7 @@ impl Lower<'_> {
             Windows::Cumulate(cumulate) => (cumulate.step_ms, cumulate.offset_ms),
             // Any moment may end a session.
             Windows::Session(session) => ((session.gap_ms / 10).clamp(1, 1000), 0),
+            Windows::Count(_) => return Err(error::internal("a window by rows asks for the time")),
         };
         let fields = self.operators.get(input).schema.fields().iter();
         let stamp = Field::new("$proctime", TIMESTAMP_MS, false);
@@ -294,22 +308,30 @@ pub(crate) fn at_least_one(mut columns: Vec<(String, Expr)>) -> Vec<(String, Exp
 }
 
 /// A schema with the window columns of rows that have yet to be multiplied.
-pub(crate) fn with_placeholders(schema: &DFSchemaRef) -> Result<DFSchemaRef> {
-    let moments = PLACEHOLDERS.map(|name| Field::new(name, TIMESTAMP_MS, false));
+pub(crate) fn with_placeholders(schema: &DFSchemaRef, windows: Windows) -> Result<DFSchemaRef> {
+    let added = match windows {
+        Windows::Count(_) => vec![Field::new(COUNT_PLACEHOLDER, DataType::Int64, false)],
+        _ => PLACEHOLDERS
+            .map(|name| Field::new(name, TIMESTAMP_MS, false))
+            .to_vec(),
+    };
     schema_of(
         schema
             .fields()
             .iter()
             .map(|f| f.as_ref().clone())
-            .chain(moments)
+            .chain(added)
             .collect(),
     )
 }
 
 /// Whether an expression reads the window of rows that have yet to be multiplied.
 pub(crate) fn reads_placeholder(expr: &Expr) -> bool {
-    let placeholder =
-        |e: &Expr| Ok(matches!(e, Expr::Column(column) if PLACEHOLDERS.contains(&column.name.as_str())));
+    let placeholder = |e: &Expr| {
+        Ok(
+            matches!(e, Expr::Column(column) if PLACEHOLDERS.contains(&column.name.as_str()) || column.name == COUNT_PLACEHOLDER),
+        )
+    };
     expr.exists(placeholder).unwrap_or(true)
 }
 
@@ -355,8 +377,8 @@ fn window_columns(tumble: Tumble, time: &Expr) -> Result<[Expr; 3]> {
 
 /// The schema that a rel's expressions are over.
 pub(crate) fn schema_with_windows(schema: &DFSchemaRef, rel: &Rel) -> DFSchemaRef {
-    if rel.is_pending()
-        && let Ok(extended) = with_placeholders(schema)
+    if let Some(window) = rel.window.as_ref().filter(|_| rel.is_pending())
+        && let Ok(extended) = with_placeholders(schema, window.windows)
     {
         return extended;
     }

@@ -61,6 +61,13 @@ impl Count {
         groups.iter().map(|&group| self.counts[group as usize]).collect()
     }
 
+    /// Forgets what was counted of these groups.
+    pub(crate) fn forget(&mut self, groups: &[u32]) {
+        for &group in groups {
+            self.counts[group as usize] = 0;
+        }
+    }
+
     /// Keeps only these groups, in this order.
     pub(crate) fn keep_only(&mut self, groups: &[u32]) {
         self.counts = self.gather(groups);

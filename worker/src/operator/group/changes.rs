@@ -18,6 +18,8 @@ pub(super) struct Changes {
     pub(super) rows_before: Vec<i64>,
     /// Rows now, of all.
     pub(super) rows_after: Vec<i64>,
+    /// Whether a result that is as before is emitted too: so that what comes behind does not forget it.
+    pub(super) repeats: bool,
 }
 
 impl Changes {
@@ -36,7 +38,7 @@ impl Changes {
             let had_rows = i < known && self.rows_before[i] > 0;
             match (had_rows, rows > 0) {
                 (false, true) => picks.push(i, known + i, RowKind::Insert),
-                (true, true) if is_changelog && !same.value(i) => {
+                (true, true) if is_changelog && (self.repeats || !same.value(i)) => {
                     picks.push(i, i, RowKind::UpdateBefore);
                     picks.push(i, known + i, RowKind::UpdateAfter);
                 }

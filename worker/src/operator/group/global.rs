@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
-use arrow_select::filter::filter;
+use arrow_select::filter::{filter, filter_record_batch};
 use weir_connector::changelog;
 use weir_model::Failure;
 use weir_proto::graph::{self, AggregateFunction};
@@ -12,6 +12,7 @@ use weir_proto::graph::{self, AggregateFunction};
 use super::{
     changes::Changes,
     state::{State, Touched},
+    voided::{Voided, voided},
 };
 use crate::operator::{
     Context, Operator,
@@ -27,7 +28,7 @@ pub(in crate::operator) struct GroupAggregate {
     shapes: Shapes,
     /// Where the columns of partial rows are; none: the input is raw rows.
     layout: Option<Layout>,
-    state: State,
+    pub(super) state: State,
     output: SchemaRef,
 }
 
@@ -55,7 +56,7 @@ impl GroupAggregate {
         types.extend(changelog::is_changelog(&output).then_some(DataType::Int8));
         partial::check(&output, &types)?;
         Ok(Self {
-            state: State::new(key_types, &shapes)?,
+            state: State::new(key_types, &shapes, spec.state_ttl_ms)?,
             keys,
             shapes,
             layout,
@@ -86,6 +87,41 @@ impl GroupAggregate {
         let removed: BooleanArray = added.values().iter().map(|added| Some(!added)).collect();
         self.change(all, &arguments, &added, State::update)?;
         self.change(all, &arguments, &removed, State::retract)
+    }
+
+    /// Leaves out of a batch what is void, and gives groups that lost their last row new ones. Returns the groups in their order.
+    fn without_void(
+        &mut self,
+        batch: RecordBatch,
+        touched: &mut Touched,
+        now_ms: i64,
+    ) -> Result<(RecordBatch, Vec<u32>), Failure> {
+        let groups = touched.groups.clone();
+        let Some(ops) = changelog::ops(&batch).filter(|_| self.state.expires()) else {
+            return Ok((batch, groups));
+        };
+        let known = &groups[..touched.known];
+        let rows_of = |group: u32| match known.binary_search(&group) {
+            Ok(_) => self.state.rows(&[group])[0],
+            Err(_) => 0,
+        };
+        let Some(Voided { kept, emptied }) = voided(ops, touched.ids.as_deref(), rows_of) else {
+            return Ok((batch, groups));
+        };
+        let first = touched.total as u32;
+        self.state.renew(&emptied, touched, now_ms)?;
+        let groups = match &mut touched.ids {
+            None => groups,
+            Some(ids) => {
+                let rows = kept.values().set_indices();
+                *ids = rows.map(|row| ids[row]).collect();
+                let renewed = |group| emptied.binary_search(&group).map(|at| first + at as u32);
+                groups.into_iter().map(|g| renewed(g).unwrap_or(g)).collect()
+            }
+        };
+        let batch = filter_record_batch(&batch, &kept);
+        let batch = batch.map_err(|e| Failure::internal(format!("cannot leave changes out: {e}")))?;
+        Ok((batch, groups))
     }
 
     /// Takes some of the rows. Without any, too: new groups must be known to every accumulator.
@@ -125,22 +161,36 @@ impl Operator for GroupAggregate {
             .iter()
             .map(|&k| ArrayRef::clone(batch.column(k)))
             .collect();
-        let touched = self.state.touch(&keys, batch.num_rows())?;
+        let mut touched = self.state.touch(&keys, batch.num_rows(), context.now_ms)?;
         let known = &touched.groups[..touched.known];
         let before = self.state.results(known)?;
         let rows_before = self.state.rows(known);
+        let (batch, groups) = self.without_void(batch, &mut touched, context.now_ms)?;
         self.add(&touched, &batch)?;
         let changes = Changes {
-            keys: self.state.keys(&touched.groups)?,
+            keys: self.state.keys(&groups)?,
             before,
-            after: self.state.results(&touched.groups)?,
+            after: self.state.results(&groups)?,
             rows_before,
-            rows_after: self.state.rows(&touched.groups),
+            rows_after: self.state.rows(&groups),
+            repeats: self.state.expires(),
         };
         context.emit(changes.batch(&self.output)?);
         let died = changes.rows_after.iter().filter(|rows| **rows == 0).count();
         let revived = changes.rows_before.iter().filter(|rows| **rows == 0).count();
         self.state.bury(died, revived)
+    }
+
+    fn is_timed(&self) -> bool {
+        self.state.expires()
+    }
+
+    fn timer_ms(&self) -> Option<i64> {
+        self.state.timer_ms()
+    }
+
+    fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+        self.state.sweep(context.now_ms)
     }
 }
 

@@ -7,9 +7,10 @@ use weir_model::Failure;
 use crate::operator::{
     aggregate::{Accumulator, Count, Shapes},
     keys::{GroupTable, Groups},
+    ttl::Ttl,
 };
 
-/// Groups that have lost all their rows before their memory is given back.
+/// Groups that have lost all their rows before their memory is given back, unless none has any.
 const DEAD_GROUPS: usize = 4096;
 
 /// The groups, how many rows each has, and its accumulators.
@@ -22,6 +23,8 @@ pub(super) struct State {
     /// None: COUNT(*).
     aggregates: Vec<Option<Box<dyn Accumulator>>>,
     dead: usize,
+    /// When groups go that nothing writes; none: never.
+    ttl: Option<Ttl>,
 }
 
 /// The groups that the rows of a batch belong to.
@@ -38,7 +41,8 @@ pub(super) struct Touched {
 }
 
 impl State {
-    pub(super) fn new(key_types: Vec<DataType>, aggregates: &Shapes) -> Result<Self, Failure> {
+    /// No groups; of those to come, each goes so long after it was last written, ms; 0: never.
+    pub(super) fn new(key_types: Vec<DataType>, aggregates: &Shapes, ttl_ms: u64) -> Result<Self, Failure> {
         let accumulators = aggregates
             .iter()
             .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
@@ -48,28 +52,91 @@ impl State {
             rows: Count::default(),
             aggregates: accumulators.collect::<Result<_, _>>()?,
             dead: 0,
+            ttl: Ttl::new(ttl_ms),
         })
     }
 
-    /// Finds the groups of rows with these keys; new keys get new groups.
-    pub(super) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Touched, Failure> {
+    /// Whether groups go with time.
+    pub(super) fn expires(&self) -> bool {
+        self.ttl.is_some()
+    }
+
+    /// When groups go, ms since 1970.
+    pub(super) fn timer_ms(&self) -> Option<i64> {
+        self.ttl.as_ref()?.timer_ms()
+    }
+
+    /// Finds the groups of rows with these keys, and writes them; new keys get new groups, and so do those whose time is over.
+    pub(super) fn touch(&mut self, keys: &[ArrayRef], rows: usize, now_ms: i64) -> Result<Touched, Failure> {
         let before = self.keys.len();
         let groups = self.keys.intern(keys, rows)?;
         let (ids, total) = (groups.ids.map(<[u32]>::to_vec), groups.total);
-        let mut touched: Vec<u32> = match &ids {
+        let mut known: Vec<u32> = match &ids {
             Some(ids) => ids.iter().copied().filter(|&id| (id as usize) < before).collect(),
             None => (0..before as u32).collect(),
         };
-        touched.sort_unstable();
-        touched.dedup();
-        let known = touched.len();
-        touched.extend(before as u32..total as u32);
-        Ok(Touched {
+        known.sort_unstable();
+        known.dedup();
+        let mut touched = Touched {
             ids,
             total,
-            groups: touched,
-            known,
-        })
+            known: known.len(),
+            groups: known,
+        };
+        touched.groups.extend(before as u32..total as u32);
+        if let Some(ttl) = &self.ttl {
+            let known = touched.groups[..touched.known].iter().copied();
+            let is_empty = |group: usize| self.rows.get(group..group + 1) == [0];
+            let gone = |group: &u32| ttl.is_over(*group, now_ms) || is_empty(*group as usize);
+            let gone: Vec<u32> = known.filter(gone).collect();
+            self.renew(&gone, &mut touched, now_ms)?;
+        }
+        self.write(touched.groups.iter().copied(), now_ms);
+        Ok(touched)
+    }
+
+    /// Gives the keys of groups, which are in ascending order, new groups without rows; the old ones are left to be forgotten.
+    pub(super) fn renew(&mut self, gone: &[u32], touched: &mut Touched, now_ms: i64) -> Result<(), Failure> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.dead += self.rows.gather(gone).iter().filter(|rows| **rows != 0).count();
+        self.keys.renew(gone);
+        let Some(ids) = &mut touched.ids else {
+            return self.begin_anew(touched, now_ms);
+        };
+        self.rows.forget(gone);
+        let first = touched.total as u32;
+        for id in ids.iter_mut() {
+            if let Ok(at) = gone.binary_search(id) {
+                *id = first + at as u32;
+            }
+        }
+        let is_gone = |group: &u32| gone.binary_search(group).is_ok();
+        touched.known -= touched.groups[..touched.known]
+            .iter()
+            .filter(|g| is_gone(g))
+            .count();
+        touched.groups.retain(|group| !is_gone(group));
+        touched.total += gone.len();
+        touched.groups.extend(first..touched.total as u32);
+        self.write(first..touched.total as u32, now_ms);
+        Ok(())
+    }
+
+    /// Forgets the one group that there is without keys, and begins another.
+    fn begin_anew(&mut self, touched: &mut Touched, now_ms: i64) -> Result<(), Failure> {
+        self.keep(&[])?;
+        self.keys.intern(&[], 1)?;
+        self.write([0], now_ms);
+        touched.known = 0;
+        Ok(())
+    }
+
+    fn write(&mut self, groups: impl IntoIterator<Item = u32>, now_ms: i64) {
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(groups, now_ms);
+        }
     }
 
     /// Takes raw rows of these groups: per aggregate its argument.
@@ -137,26 +204,49 @@ impl State {
         self.aggregates.iter().map(result).collect()
     }
 
+    /// Lets groups go whose time is over.
+    pub(super) fn sweep(&mut self, now_ms: i64) -> Result<(), Failure> {
+        let due = self.ttl.as_mut().map(|ttl| ttl.due(now_ms)).unwrap_or_default();
+        let died = self.rows.gather(&due).iter().filter(|rows| **rows != 0).count();
+        self.rows.forget(&due);
+        self.bury(died, 0)
+    }
+
     /// Notes that so many groups have no rows now, and so many had none before; forgets them when they are many.
     pub(super) fn bury(&mut self, dead: usize, dead_before: usize) -> Result<(), Failure> {
         self.dead = (self.dead + dead).saturating_sub(dead_before);
-        if self.dead < DEAD_GROUPS || self.dead * 2 < self.keys.len() {
+        let groups = self.keys.len();
+        if self.dead == 0 || self.dead < DEAD_GROUPS.min(groups) || self.dead * 2 < groups {
             return Ok(());
         }
-        let counts = self.rows.get(0..self.keys.len());
+        let counts = self.rows.get(0..groups);
         let live: Vec<u32> = (0_u32..)
             .zip(counts)
             .filter(|(_, rows)| **rows != 0)
             .map(|(group, _)| group)
             .collect();
-        let keys = self.keys.keys_of(&live)?;
+        self.keep(&live)
+    }
+
+    /// Keeps only these groups, which are numbered in this order from now on.
+    fn keep(&mut self, live: &[u32]) -> Result<(), Failure> {
+        let keys = self.keys.keys_of(live)?;
         self.keys = GroupTable::new(&self.key_types)?;
         self.keys.intern(&keys, live.len())?;
-        self.rows.keep_only(&live);
+        self.rows.keep_only(live);
         for accumulator in self.aggregates.iter_mut().flatten() {
-            accumulator.keep(&live)?;
+            accumulator.keep(live)?;
+        }
+        if let Some(ttl) = &mut self.ttl {
+            ttl.keep(live);
         }
         self.dead = 0;
         Ok(())
+    }
+
+    /// How many groups it holds.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
     }
 }

@@ -12,6 +12,8 @@ mod output;
 mod regular;
 mod side;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timed;
 
 pub(super) use regular::Join;

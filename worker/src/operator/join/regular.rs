@@ -83,6 +83,7 @@ impl Join {
                 schemas[port].clone(),
                 counts,
                 changelog::is_changelog(&inputs[port]),
+                [spec.left_ttl_ms, spec.right_ttl_ms][port],
             )
         };
         let fields = schemas.iter().flat_map(|s| s.fields().iter().cloned());
@@ -174,7 +175,7 @@ impl Join {
         let (mut come, mut kept) = (Vec::new(), Vec::new());
         for (row, &group) in (0_u32..).zip(&arrived.groups) {
             let (_, other) = self.state.sides(arrived.port);
-            for match_ in other.rows(group) {
+            for match_ in other.rows(group).filter(|row| other.is_live(*row)) {
                 come.push(row);
                 kept.push(match_);
             }
@@ -248,6 +249,10 @@ impl Join {
                     pairs.push(row, of, arrived.op(row));
                 }
             }
+        }
+        if other.matches_mut().is_some() {
+            // Their counts were written.
+            other.write(kept);
         }
         come.clear();
         kept.clear();
@@ -355,7 +360,21 @@ fn outer(row: u32, kept: u32, count: &mut u32, op: i8, pairs: &mut Pairs) {
 }
 
 impl Operator for Join {
+    fn is_timed(&self) -> bool {
+        self.state.expires()
+    }
+
+    fn timer_ms(&self) -> Option<i64> {
+        self.state.timer_ms()
+    }
+
+    fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+        self.state.set_now(context.now_ms);
+        self.state.sweep()
+    }
+
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        self.state.set_now(context.now_ms);
         let batch = self.without_null_keys(batch, port, context)?;
         if batch.num_rows() == 0 {
             return Ok(());
@@ -370,7 +389,8 @@ impl Operator for Join {
             ops,
         };
         let matches = self.pair(&arrived, context)?;
-        self.keep(&arrived, &matches)
+        self.keep(&arrived, &matches)?;
+        self.state.compact().map(drop)
     }
 }
 

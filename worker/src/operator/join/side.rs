@@ -9,6 +9,8 @@ use arrow_select::{concat::concat_batches, interleave::interleave};
 use foldhash::fast::FixedState;
 use weir_model::Failure;
 
+use crate::operator::ttl::Ttl;
+
 /// No row, or no group.
 pub(super) const NONE: u32 = u32::MAX;
 /// Batches are joined up to this many rows, so that few arrays are looked into.
@@ -33,6 +35,10 @@ pub(super) struct Side {
     matches: Option<Vec<u32>>,
     rows_back: Option<RowsBack>,
     dead: usize,
+    /// When rows go that nothing writes; none: never.
+    ttl: Option<Ttl>,
+    /// The time of the call at hand, ms since 1970, if rows go.
+    now_ms: i64,
 }
 
 /// Finds rows that are taken back, by a hash of all of their columns.
@@ -58,7 +64,13 @@ impl RowsBack {
 
 impl Side {
     /// No rows of these columns. Matches are counted if a row without any matters; rows can be taken back if the input changes.
-    pub(super) fn new(schema: SchemaRef, counts_matches: bool, takes_back: bool) -> Result<Self, Failure> {
+    /// Rows go so long after they were last written, ms; 0: never.
+    pub(super) fn new(
+        schema: SchemaRef,
+        counts_matches: bool,
+        takes_back: bool,
+        ttl_ms: u64,
+    ) -> Result<Self, Failure> {
         let fields = schema
             .fields()
             .iter()
@@ -84,7 +96,44 @@ impl Side {
                 hashes: Vec::new(),
             }),
             dead: 0,
+            ttl: Ttl::new(ttl_ms),
+            now_ms: 0,
         })
+    }
+
+    /// Whether rows go with time.
+    pub(super) fn expires(&self) -> bool {
+        self.ttl.is_some()
+    }
+
+    /// When rows go, ms since 1970.
+    pub(super) fn timer_ms(&self) -> Option<i64> {
+        self.ttl.as_ref()?.timer_ms()
+    }
+
+    /// Tells it the time, ms since 1970.
+    pub(super) fn set_now(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+    }
+
+    /// Begins the time of rows anew.
+    pub(super) fn write(&mut self, rows: &[u32]) {
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(rows.iter().copied(), self.now_ms);
+        }
+    }
+
+    /// Lets rows go whose time is over.
+    pub(super) fn sweep(&mut self) {
+        let due = self.ttl.as_mut().map(|ttl| ttl.due(self.now_ms));
+        due.into_iter().flatten().for_each(|row| self.forget(row));
+    }
+
+    /// Whether a row that hangs with those of its key has neither gone nor its time over.
+    #[inline]
+    pub(super) fn is_live(&self, row: u32) -> bool {
+        let ttl = self.ttl.as_ref();
+        ttl.is_none_or(|ttl| self.is_kept(row) && !ttl.is_over(row, self.now_ms))
     }
 
     /// Makes room for so many groups.
@@ -133,6 +182,9 @@ impl Side {
             self.heads[group as usize] = row;
         }
         self.groups.extend_from_slice(groups);
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(first..self.groups.len() as u32, self.now_ms);
+        }
         if let Some(counts) = &mut self.matches {
             counts.extend_from_slice(matches);
         }
@@ -170,9 +222,6 @@ impl Side {
         for (hash, &group) in hashes.into_iter().zip(groups) {
             self.unlink(hash, group);
         }
-        if self.is_sparse() {
-            self.compact()?;
-        }
         Ok(())
     }
 
@@ -182,7 +231,7 @@ impl Side {
         let mut at = self.heads[group as usize];
         while at != NONE {
             let next = self.next[at as usize];
-            if back.hashes[at as usize] == hash {
+            if back.hashes[at as usize] == hash && self.groups[at as usize] != NONE {
                 if before == NONE {
                     self.heads[group as usize] = next;
                 } else {
@@ -212,6 +261,17 @@ impl Side {
     /// Whether so many rows are gone that their memory is worth having back.
     pub(super) fn is_sparse(&self) -> bool {
         self.dead >= DEAD_ROWS && self.dead * 2 >= self.groups.len()
+    }
+
+    /// How many rows are gone whose memory is not.
+    pub(super) fn dead(&self) -> usize {
+        self.dead
+    }
+
+    /// How many rows it holds memory for.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
     }
 
     /// Marks the groups that rows are of.
@@ -263,7 +323,12 @@ impl Side {
             back.hashes.clear();
         }
         self.dead = 0;
+        let ttl = self.ttl.take();
         self.insert(batch, &groups, &matches)?;
+        self.ttl = ttl;
+        if let Some(ttl) = &mut self.ttl {
+            ttl.keep(&live);
+        }
         Ok(live)
     }
 

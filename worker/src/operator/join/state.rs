@@ -6,7 +6,7 @@ use arrow_select::filter::filter;
 use weir_model::Failure;
 
 use super::side::Side;
-use crate::operator::keys::GroupTable;
+use crate::operator::{keys::GroupTable, ttl::sooner};
 
 /// The rows of both inputs by key.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub(super) struct State {
     keys: GroupTable,
     /// By port: left, right.
     sides: [Side; 2],
+    /// Rows whose memory was given back since keys were last looked through, and how many keys there were then.
+    freed: usize,
+    known_keys: usize,
 }
 
 impl State {
@@ -23,6 +26,8 @@ impl State {
             keys: GroupTable::new(keys)?,
             key_types: keys.to_vec(),
             sides,
+            freed: 0,
+            known_keys: 0,
         })
     }
 
@@ -41,6 +46,27 @@ impl State {
         if port == 0 { (left, right) } else { (right, left) }
     }
 
+    /// Whether rows go with time.
+    pub(super) fn expires(&self) -> bool {
+        self.sides.iter().any(Side::expires)
+    }
+
+    /// When rows go, ms since 1970.
+    pub(super) fn timer_ms(&self) -> Option<i64> {
+        sooner(self.sides[0].timer_ms(), self.sides[1].timer_ms())
+    }
+
+    /// Tells it the time, ms since 1970.
+    pub(super) fn set_now(&mut self, now_ms: i64) {
+        self.sides.iter_mut().for_each(|side| side.set_now(now_ms));
+    }
+
+    /// Lets rows go whose time is over.
+    pub(super) fn sweep(&mut self) -> Result<(), Failure> {
+        self.sides.iter_mut().for_each(Side::sweep);
+        self.compact().map(drop)
+    }
+
     /// Gives back the memory of rows that are gone, and of keys that no row has, once that is worth it.
     ///
     /// Renumbers the rows of the sides for which it returns the old numbers, in the order of the new ones.
@@ -48,13 +74,23 @@ impl State {
         let mut kept = [None, None];
         for (side, kept) in self.sides.iter_mut().zip(&mut kept) {
             if side.is_sparse() {
+                self.freed += side.dead();
                 *kept = Some(side.compact()?);
             }
         }
-        if kept.iter().any(Option::is_some) {
+        // All keys are looked through: so many rows must have gone, or keys come, that this is nothing beside them.
+        let changed = self.freed.max(self.keys.len().saturating_sub(self.known_keys));
+        if changed * 2 >= self.keys.len() && kept.iter().any(Option::is_some) {
             self.forget_keys()?;
+            (self.freed, self.known_keys) = (0, self.keys.len());
         }
         Ok(kept)
+    }
+
+    /// How many rows each side and how many keys there is memory for.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> ([usize; 2], usize) {
+        ([self.sides[0].len(), self.sides[1].len()], self.keys.len())
     }
 
     /// Numbers the keys anew that rows have, if they are fewer than the others.

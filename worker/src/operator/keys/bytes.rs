@@ -56,6 +56,17 @@ impl Interner {
         self.ends.len() as u32 - 1
     }
 
+    /// Gives the string of a group the next group.
+    fn renew(&mut self, group: u32) -> u32 {
+        let range = self.start(group as usize)..self.ends[group as usize];
+        let word = self.hasher.hash_one(&self.bytes[range.clone()]);
+        let new = self.ends.len() as u32;
+        self.slots.redirect(word, group, new);
+        self.bytes.extend_from_within(range);
+        self.ends.push(self.bytes.len());
+        new
+    }
+
     fn get(&self, group: usize) -> &[u8] {
         string((&self.bytes, &self.ends), group)
     }
@@ -135,6 +146,16 @@ impl StringTable {
                     .get_or_insert_with(|| self.interner.push_placeholder()),
             }
         }));
+    }
+
+    pub(super) fn renew(&mut self, groups: &[u32]) {
+        for &group in groups {
+            if self.null_group == Some(group) {
+                self.null_group = Some(self.interner.push_placeholder());
+            } else {
+                self.interner.renew(group);
+            }
+        }
     }
 
     pub(super) fn keys(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
@@ -228,6 +249,12 @@ impl RowTable {
             .map_err(|e| not_keys(&e))?;
         ids.extend(self.rows.iter().map(|row| self.interner.group(row.data())));
         Ok(())
+    }
+
+    pub(super) fn renew(&mut self, groups: &[u32]) {
+        for &group in groups {
+            self.interner.renew(group);
+        }
     }
 
     pub(super) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {

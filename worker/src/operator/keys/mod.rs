@@ -95,6 +95,18 @@ impl GroupTable {
         })
     }
 
+    /// Gives the keys of these groups new groups, with the next numbers in this order; the old ones are found no more.
+    ///
+    /// Without key columns, all is forgotten instead.
+    pub(super) fn renew(&mut self, groups: &[u32]) {
+        match &mut self.keys {
+            Keys::Global { seen } => *seen &= groups.is_empty(),
+            Keys::Word(table) => table.renew(groups),
+            Keys::String(table) => table.renew(groups),
+            Keys::Rows(table) => table.renew(groups),
+        }
+    }
+
     /// How many groups there are.
     pub(super) fn len(&self) -> usize {
         match &self.keys {

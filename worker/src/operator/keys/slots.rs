@@ -65,6 +65,19 @@ impl Slots {
         }
     }
 
+    /// Makes a word that leads to a group lead to another one.
+    pub(super) fn redirect(&mut self, word: u64, from: u32, to: u32) {
+        let mask = self.slots.len() - 1;
+        let mut at = spread(word) as usize & mask;
+        while self.slots[at].group != EMPTY {
+            if self.slots[at].group == from {
+                self.slots[at].group = to;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn insert(&mut self, at: usize, slot: Slot) {

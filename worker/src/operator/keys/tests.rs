@@ -121,6 +121,30 @@ fn floats_that_are_equal_are_one_key() {
 }
 
 #[test]
+fn a_renewed_key_finds_its_new_group() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(7), None, Some(0)]));
+    let strings: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("")]));
+    for columns in [
+        vec![Arc::clone(&numbers)],
+        vec![Arc::clone(&strings)],
+        vec![numbers, strings],
+    ] {
+        let types: Vec<DataType> = columns.iter().map(|c| c.data_type().clone()).collect();
+        let mut table = GroupTable::new(&types).expect("keys");
+        table.intern(&columns, 3).expect("interns");
+        table.renew(&[0, 1]);
+        let groups = table.intern(&columns, 3).expect("interns");
+        assert_eq!(groups.ids, Some([3, 4, 2].as_slice()));
+        assert_eq!(table.keys_of(&[3, 4, 2]).expect("keys"), columns);
+        assert_eq!(table.len(), 5);
+    }
+    let mut global = GroupTable::new(&[]).expect("keys");
+    global.intern(&[], 1).expect("interns");
+    global.renew(&[0]);
+    assert_eq!(global.len(), 0);
+}
+
+#[test]
 fn without_keys_there_is_one_group_once_there_are_rows() {
     let mut table = GroupTable::new(&[]).expect("keys");
     assert_eq!(table.intern(&[], 0).expect("interns").total, 0);

@@ -86,6 +86,19 @@ impl WordTable {
         })
     }
 
+    pub(super) fn renew(&mut self, groups: &[u32]) {
+        for &group in groups {
+            let new = self.words.len() as u32;
+            let word = self.words[group as usize];
+            self.words.push(word);
+            if self.null_group == Some(group) {
+                self.null_group = Some(new);
+            } else {
+                self.slots.redirect(word, group, new);
+            }
+        }
+    }
+
     pub(super) fn keys(&self, groups: Range<usize>) -> ArrayRef {
         let null = self.null_group.map(|g| g as usize).filter(|g| groups.contains(g));
         let nulls = null.map(|null| {

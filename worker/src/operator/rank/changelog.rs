@@ -17,7 +17,11 @@ use super::{
 use crate::operator::{
     Context, Operator,
     keys::{GroupTable, Groups},
+    ttl::Ttl,
 };
+
+/// Groups without rows before their memory is given back, unless none has any.
+const DEAD_GROUPS: usize = 4096;
 
 /// The rows of each group that a rank needs.
 pub(super) trait Content<C: Keys>: Debug + Send {
@@ -34,8 +38,20 @@ pub(super) trait Content<C: Keys>: Debug + Send {
     /// The slots of the first rows of each group that the batch changed, before and after.
     fn changes(&mut self, visit: &mut dyn FnMut(&[u32], &[u32]));
 
+    /// The groups that the batch changed.
+    fn changed(&self) -> Vec<u32>;
+
     /// Keeps what must be kept of the batch, and forgets what left.
     fn settle(&mut self, fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure>;
+
+    /// Forgets the rows of a group; says whether there were any.
+    fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool;
+
+    /// Whether a group has rows.
+    fn has_rows(&self, group: u32) -> bool;
+
+    /// Keeps only these groups, which are numbered in this order from now on.
+    fn keep(&mut self, groups: &[u32]);
 }
 
 /// The batch at hand, and the slots that its rows get.
@@ -118,11 +134,17 @@ pub(super) struct ChangelogRank<O, L> {
     content: L,
     rows: RowStore,
     changes: Changes,
+    /// Groups without rows.
+    dead: usize,
+    /// When groups go that nothing changes; none: never.
+    ttl: Option<Ttl>,
 }
 
 impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
     pub(super) fn new(shape: Shape, order: O, groups: GroupTable, content: L) -> Self {
         Self {
+            ttl: Ttl::new(shape.ttl_ms),
+            dead: 0,
             shape,
             order,
             groups,
@@ -130,6 +152,39 @@ impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
             rows: RowStore::default(),
             changes: Changes::default(),
         }
+    }
+
+    /// Forgets the rows of groups; their keys stay until they are many.
+    fn forget(&mut self, groups: impl IntoIterator<Item = u32>) {
+        for group in groups {
+            self.dead += usize::from(self.content.forget(group, &mut self.rows));
+        }
+    }
+
+    /// Forgets the keys of groups without rows when they are many, or all.
+    fn bury(&mut self) -> Result<(), Failure> {
+        let groups = self.groups.len();
+        if self.dead == 0 || self.dead < DEAD_GROUPS.min(groups) || self.dead * 2 < groups {
+            return Ok(());
+        }
+        let live: Vec<u32> = (0..groups as u32)
+            .filter(|group| self.content.has_rows(*group))
+            .collect();
+        let keys = self.groups.keys_of(&live)?;
+        self.groups = GroupTable::new(&self.shape.key_types)?;
+        self.groups.intern(&keys, live.len())?;
+        self.content.keep(&live);
+        if let Some(ttl) = &mut self.ttl {
+            ttl.keep(&live);
+        }
+        self.dead = 0;
+        Ok(())
+    }
+
+    /// How many groups and how many rows it holds.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.groups.len(), self.rows.sizes().0)
     }
 }
 
@@ -144,16 +199,49 @@ impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
         let keys = self.order.keys(&batch)?;
         let columns = &batch.columns()[..self.shape.columns];
         let mut fresh = Fresh::new(columns, batch.num_rows());
+        let known = self.groups.len();
         let groups = self.groups.intern(&key_columns, batch.num_rows())?;
+        if let Some(ttl) = &self.ttl {
+            let of_rows = groups.ids.unwrap_or(&[0]);
+            let is_over = |group: &&u32| (**group as usize) < known && ttl.is_over(**group, context.now_ms);
+            for group in of_rows.iter().filter(is_over) {
+                self.dead += usize::from(self.content.forget(*group, &mut self.rows));
+            }
+        }
         self.content
             .update(groups, &keys, changelog::ops(&batch), &mut fresh, &mut self.rows)?;
+        let new = groups.total - known;
         let (shape, changes) = (&self.shape, &mut self.changes);
-        self.content
-            .changes(&mut |before, after| changes.add(shape, before, after));
+        let (mut died, mut revived) = (0, 0);
+        self.content.changes(&mut |before, after| {
+            died += usize::from(!before.is_empty() && after.is_empty());
+            revived += usize::from(before.is_empty() && !after.is_empty());
+            changes.add(shape, before, after);
+        });
+        self.dead = (self.dead + died + new).saturating_sub(revived);
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(self.content.changed(), context.now_ms);
+        }
         if let Some(emitted) = self.changes.take(shape, &self.rows, columns)? {
             context.emit(emitted);
         }
         self.content.settle(&mut fresh, &mut self.rows)?;
+        self.bury()?;
+        self.rows.tidy()
+    }
+
+    fn is_timed(&self) -> bool {
+        self.ttl.is_some()
+    }
+
+    fn timer_ms(&self) -> Option<i64> {
+        self.ttl.as_ref()?.timer_ms()
+    }
+
+    fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let due = self.ttl.as_mut().map(|ttl| ttl.due(context.now_ms));
+        self.forget(due.unwrap_or_default());
+        self.bury()?;
         self.rows.tidy()
     }
 }

@@ -37,6 +37,9 @@ use super::{Operator, keys::GroupTable};
 struct Shape {
     /// The partition's columns.
     keys: Vec<usize>,
+    key_types: Vec<DataType>,
+    /// A key whose rows did not change for so long is forgotten, ms; 0: never.
+    ttl_ms: u64,
     /// How many columns the rows have, without what each one does.
     columns: usize,
     /// Ranks up to this one are left out.
@@ -56,8 +59,12 @@ impl Shape {
     fn new(spec: &graph::Rank, input: &SchemaRef, output: SchemaRef) -> Result<Self, Failure> {
         let columns = input.fields().len() - usize::from(is_changelog(input));
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let keys: Vec<usize> = spec.keys.iter().map(|k| *k as usize).collect();
+        let key_type = |key: &usize| input.fields().get(*key).map(|field| field.data_type().clone());
         let shape = Self {
-            keys: spec.keys.iter().map(|k| *k as usize).collect(),
+            key_types: keys.iter().filter_map(key_type).collect(),
+            keys,
+            ttl_ms: spec.state_ttl_ms,
             columns,
             offset: count(spec.offset),
             limit: count(spec.limit),
@@ -76,13 +83,8 @@ impl Shape {
         Ok(shape)
     }
 
-    fn groups(&self, input: &SchemaRef) -> Result<GroupTable, Failure> {
-        let types: Vec<DataType> = self
-            .keys
-            .iter()
-            .map(|k| input.field(*k).data_type().clone())
-            .collect();
-        GroupTable::new(&types)
+    fn groups(&self) -> Result<GroupTable, Failure> {
+        GroupTable::new(&self.key_types)
     }
 }
 
@@ -108,9 +110,9 @@ fn of_order<O: Order + 'static>(
     if let Some(window) = spec.window_end {
         return Ok(Box::new(WindowRank::new(shape, window as usize, order, input)?));
     }
-    let groups = shape.groups(input)?;
+    let groups = shape.groups()?;
     if is_changelog(input) {
-        let content = Sorted::new(shape.limit);
+        let content = Sorted::new(shape.limit, shape.ttl_ms > 0);
         Ok(Box::new(ChangelogRank::new(shape, order, groups, content)))
     } else {
         let content = Tops::new(shape.limit, shape.prefers_later);

@@ -28,6 +28,8 @@ pub(super) struct Sorted<K> {
     after: Vec<u32>,
     /// Slots of rows taken back by the batch at hand.
     gone: Vec<u32>,
+    /// Whether rows go with time: what is taken back may be gone.
+    forgets: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +41,10 @@ struct Kept {
 
 impl<K> Sorted<K> {
     /// Shows the first so many rows of each group.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, forgets: bool) -> Self {
         Self {
             limit,
+            forgets,
             groups: Vec::new(),
             arrivals: 0,
             changed_in: Vec::new(),
@@ -97,6 +100,7 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
             let removed = found.and_then(|place| sorted.remove(&place));
             match removed {
                 Some(kept) => self.gone.push(kept.slot),
+                None if self.forgets => {}
                 None => return Err(Failure::internal("a row is taken back that was never added")),
             }
         }
@@ -113,6 +117,29 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
             visit(&self.before[start..*before], &self.after);
             start = *before;
         }
+    }
+
+    fn changed(&self) -> Vec<u32> {
+        self.changed.iter().map(|(group, _)| *group).collect()
+    }
+
+    fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool {
+        let sorted = std::mem::take(&mut self.groups[group as usize]);
+        sorted.values().for_each(|kept| rows.remove(kept.slot));
+        !sorted.is_empty()
+    }
+
+    fn has_rows(&self, group: u32) -> bool {
+        !self.groups[group as usize].is_empty()
+    }
+
+    fn keep(&mut self, groups: &[u32]) {
+        let sorted = |group: &u32| std::mem::take(&mut self.groups[*group as usize]);
+        self.groups = groups.iter().map(sorted).collect();
+        self.changed_in = groups
+            .iter()
+            .map(|group| self.changed_in[*group as usize])
+            .collect();
     }
 
     fn settle(&mut self, _fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure> {

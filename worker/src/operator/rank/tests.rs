@@ -207,6 +207,87 @@ fn a_window_gives_its_rows_once_the_watermark_has_passed_it_and_counts_late_ones
     assert_eq!(texts(&context.emitted.remove(0)), ["+I[time, 2]", "+I[time, 1]"]);
 }
 
+/// What a batch at a time makes the operator emit.
+fn emitted_at(operator: &mut dyn Operator, now_ms: i64, batch: RecordBatch) -> Vec<String> {
+    let mut context = Context {
+        now_ms,
+        ..Context::default()
+    };
+    operator.on_batch(0, batch, &mut context).expect("runs");
+    context.emitted.iter().flat_map(texts).collect()
+}
+
+#[test]
+fn a_key_whose_first_rows_stay_the_same_for_its_time_begins_anew() {
+    let spec = graph::Rank {
+        state_ttl_ms: 1_000,
+        ..spec(0, 2, false)
+    };
+    let mut rank = build(&spec, &schema(false, false), schema(false, true)).expect("builds");
+    assert!(rank.is_timed());
+    let mut at = |now_ms, rows: &[Row]| emitted_at(rank.as_mut(), now_ms, batch(&inserts(rows), false));
+    assert_eq!(at(0, &[(1, 5, 1), (2, 5, 2)]), ["+I[1, 5, 1]", "+I[2, 5, 2]"]);
+    assert_eq!(at(500, &[(1, 6, 3)]), ["+I[1, 6, 3]"]);
+    // A row that is none of the first ones writes nothing.
+    assert!(at(900, &[(1, 1, 4)]).is_empty());
+    assert_eq!(
+        at(1_000, &[(1, 7, 5), (2, 1, 6)]),
+        ["-D[1, 5, 1]", "+I[1, 7, 5]", "+I[2, 1, 6]"]
+    );
+    assert_eq!(at(2_000, &[(1, 2, 7)]), ["+I[1, 2, 7]"]);
+}
+
+#[test]
+fn a_row_that_is_taken_back_may_be_gone() {
+    let spec = graph::Rank {
+        state_ttl_ms: 1_000,
+        ..spec(0, 1, false)
+    };
+    let mut rank = build(&spec, &schema(false, true), schema(false, true)).expect("builds");
+    let mut at = |now_ms, rows: &[(RowKind, Row)]| emitted_at(rank.as_mut(), now_ms, batch(rows, true));
+    assert_eq!(at(0, &[(RowKind::Insert, (1, 5, 1))]), ["+I[1, 5, 1]"]);
+    assert!(at(1_000, &[(RowKind::Delete, (1, 5, 1))]).is_empty());
+    assert_eq!(at(1_001, &[(RowKind::Insert, (1, 4, 2))]), ["+I[1, 4, 2]"]);
+}
+
+#[test]
+fn memory_of_keys_that_are_over_is_given_back() {
+    let spec = graph::Rank {
+        state_ttl_ms: 1_000,
+        ..spec(0, 1, false)
+    };
+    let input = schema(false, false);
+    let shape = Shape::new(&spec, &input, schema(false, true)).expect("fits");
+    let order = WordOrder::new(&spec.order, &input)
+        .expect("fits")
+        .expect("numbers");
+    let groups = shape.groups().expect("keys");
+    let content = Tops::new(1, false);
+    let mut rank = ChangelogRank::new(shape, order, groups, content);
+    let mut most = 0;
+    for step in 0..40 {
+        let now_ms = step * 250;
+        let rows: Vec<Row> = (0..5_000).map(|k| (step * 5_000 + k, 1, k)).collect();
+        emitted_at(&mut rank, now_ms, batch(&inserts(&rows), false));
+        let mut context = Context {
+            now_ms,
+            ..Context::default()
+        };
+        rank.on_processing_time(&mut context).expect("runs");
+        let (groups, rows) = rank.sizes();
+        most = most.max(groups);
+        assert!(rows <= 6 * 5_000, "{rows} rows live");
+    }
+    assert!(most <= 2 * 6 * 5_000, "{most} groups");
+    let mut context = Context {
+        now_ms: 100_000,
+        ..Context::default()
+    };
+    rank.on_processing_time(&mut context).expect("runs");
+    assert_eq!(rank.sizes(), (0, 0));
+    assert_eq!(rank.timer_ms(), None);
+}
+
 /// The rows that are left when all changes have happened.
 fn play(state: &mut Vec<String>, changes: Vec<String>) {
     for change in changes {

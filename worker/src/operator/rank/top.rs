@@ -171,6 +171,29 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
         }
     }
 
+    fn changed(&self) -> Vec<u32> {
+        self.changed.iter().map(|changed| changed.group).collect()
+    }
+
+    fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool {
+        let list = std::mem::take(&mut self.lists[group as usize]);
+        list.entries().iter().for_each(|entry| rows.remove(entry.slot));
+        !list.entries().is_empty()
+    }
+
+    fn has_rows(&self, group: u32) -> bool {
+        !self.lists[group as usize].entries().is_empty()
+    }
+
+    fn keep(&mut self, groups: &[u32]) {
+        let list = |group: &u32| std::mem::take(&mut self.lists[*group as usize]);
+        self.lists = groups.iter().map(list).collect();
+        self.changed_in = groups
+            .iter()
+            .map(|group| self.changed_in[*group as usize])
+            .collect();
+    }
+
     fn settle(&mut self, fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure> {
         let mut start = 0;
         for Changed { group, before } in &self.changed {

@@ -30,7 +30,6 @@ pub(super) struct WindowRank<O: Order> {
     shape: Shape,
     window_end: usize,
     order: O,
-    input: SchemaRef,
     /// By the window's end, ms.
     windows: BTreeMap<i64, Window<<O::Keys as Keys>::Key>>,
     watermark: EventTime,
@@ -54,7 +53,6 @@ impl<O: Order> WindowRank<O> {
             shape,
             window_end,
             order,
-            input: Arc::clone(input),
             windows: BTreeMap::new(),
             watermark: EventTime::MIN,
         })
@@ -64,7 +62,7 @@ impl<O: Order> WindowRank<O> {
         let window = match self.windows.entry(end) {
             std::collections::btree_map::Entry::Occupied(window) => window.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => place.insert(Window {
-                groups: self.shape.groups(&self.input)?,
+                groups: self.shape.groups()?,
                 tops: Tops::new(self.shape.limit, self.shape.prefers_later),
                 rows: RowStore::default(),
             }),

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use std::sync::Arc;
 use weir_model::Location;
 
-use super::{external, refuse};
+use super::{count, external, refuse};
 use crate::{
     error::{self, place},
     logical::simplify,
@@ -22,6 +22,8 @@ pub(super) enum Function {
     Hop,
     Cumulate,
     Session,
+    CountTumble,
+    CountHop,
 }
 
 impl Function {
@@ -32,6 +34,8 @@ impl Function {
             "HOP" => Some(Self::Hop),
             "CUMULATE" => Some(Self::Cumulate),
             "SESSION" => Some(Self::Session),
+            "COUNT_TUMBLE" => Some(Self::CountTumble),
+            "COUNT_HOP" => Some(Self::CountHop),
             _ => None,
         }
     }
@@ -42,7 +46,14 @@ impl Function {
             Self::Hop => "HOP",
             Self::Cumulate => "CUMULATE",
             Self::Session => "SESSION",
+            Self::CountTumble => "COUNT_TUMBLE",
+            Self::CountHop => "COUNT_HOP",
         }
+    }
+
+    /// Whether its windows are of so many rows.
+    pub(super) fn is_count(self) -> bool {
+        matches!(self, Self::CountTumble | Self::CountHop)
     }
 
     /// The names of its parameters in order; OFFSET may be left out.
@@ -52,6 +63,8 @@ impl Function {
             Self::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
             Self::Cumulate => &["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"],
             Self::Session => &["DATA", "TIMECOL", "GAP"],
+            Self::CountTumble => &["DATA", "SIZE"],
+            Self::CountHop => &["DATA", "SLIDE", "SIZE"],
         }
     }
 
@@ -68,6 +81,12 @@ impl Function {
             }
             Self::Session => {
                 "SESSION takes a table, a time column and a gap: SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"
+            }
+            Self::CountTumble => {
+                "COUNT_TUMBLE takes a table and a number of rows: COUNT_TUMBLE(TABLE t PARTITION BY k, 100)"
+            }
+            Self::CountHop => {
+                "COUNT_HOP takes a table, a slide and a size in rows: COUNT_HOP(TABLE t PARTITION BY k, 10, 100)"
             }
         }
     }
@@ -164,6 +183,22 @@ impl Arguments {
         Ok((ms, at))
     }
 
+    /// A number of rows, with its place.
+    pub(super) fn rows(
+        &mut self,
+        name: &str,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<(u64, Location)> {
+        let expr = self.required(name)?;
+        let at = place(expr.span(), self.at);
+        Ok((count::rows(expr, name, at, context)?, at))
+    }
+
+    /// Where the call stands.
+    pub(super) fn place(&self) -> Location {
+        self.at
+    }
+
     /// By how much windows are shifted, ms.
     pub(super) fn offset(&mut self, context: &mut dyn RelationPlannerContext) -> Result<i64> {
         let at = self.at;
@@ -253,11 +288,11 @@ fn partition(
             }
         };
         let at = place(call.span(), at);
-        if function != Function::Session {
+        if function != Function::Session && !function.is_count() {
             return refuse(error::invalid(
                 at,
                 format!(
-                    "PARTITION BY is for SESSION windows: group by the columns, {} windows are the same for all keys",
+                    "PARTITION BY is for SESSION windows and windows by count: group by the columns, {} windows are the same for all keys",
                     function.name()
                 ),
             ));

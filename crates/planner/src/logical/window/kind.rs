@@ -1,6 +1,6 @@
 //! Which windows there are.
 
-use super::refuse;
+use super::{Count, refuse};
 use crate::error;
 use datafusion_common::Result;
 use weir_model::Location;
@@ -16,6 +16,8 @@ pub(crate) enum Windows {
     Cumulate(Cumulate),
     /// As long as rows of a key follow each other within a gap.
     Session(Session),
+    /// Of so many rows of a key.
+    Count(Count),
 }
 
 /// Windows that are as long as rows of a key follow each other within a gap.

@@ -1,15 +1,17 @@
 //! Window functions in FROM: `TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))`, and their plan node.
 //!
 //! - [`kind`]: which windows there are. Leans on nothing.
+//! - [`count`]: windows of so many rows. Leans on `kind`.
 //! - [`arguments`]: the arguments of the functions. Leans on nothing.
 
 mod arguments;
+pub(crate) mod count;
 mod kind;
 
 use std::{cmp::Ordering, collections::HashSet, fmt, sync::Arc};
 
-use arrow_schema::Field;
-use datafusion_common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, internal_err};
+use arrow_schema::{DataType, Field};
+use datafusion_common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
     planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning},
@@ -18,6 +20,7 @@ use sqlparser::ast::{self, Ident, Spanned, TableFactor};
 use weir_model::{Location, Problem};
 
 use self::arguments::{Arguments, Function};
+pub(crate) use self::count::{Count, WINDOW_ID};
 pub(crate) use self::kind::{Cumulate, Hop, Session, Tumble, Windows};
 use crate::{
     catalog::TIMESTAMP_MS,
@@ -38,9 +41,9 @@ pub(crate) struct WindowNode {
     pub partition: Option<Vec<Expr>>,
     /// The windows.
     pub windows: Windows,
-    /// The input's columns, then [`WINDOW_COLUMNS`].
+    /// The input's columns, then [`WINDOW_COLUMNS`]; of windows by rows, [`WINDOW_ID`].
     pub schema: DFSchemaRef,
-    /// Where the descriptor's column stands.
+    /// Where the descriptor's column stands; of windows by rows, the function.
     pub at: (u64, u64),
 }
 
@@ -64,14 +67,21 @@ impl WindowNode {
             .iter()
             .map(|f| (None, Arc::clone(f)))
             .collect();
-        for name in WINDOW_COLUMNS {
+        let added = match windows {
+            Windows::Count(_) => vec![Field::new(WINDOW_ID, DataType::Int64, false)],
+            _ => WINDOW_COLUMNS
+                .map(|name| Field::new(name, TIMESTAMP_MS, true))
+                .to_vec(),
+        };
+        for field in added {
+            let name = field.name();
             if fields.iter().any(|(_, f)| f.name() == name) {
                 return refuse(error::invalid(
                     at,
                     format!("the input of the window has a column '{name}' already: rename it with AS"),
                 ));
             }
-            fields.push((None, Arc::new(Field::new(name, TIMESTAMP_MS, true))));
+            fields.push((None, Arc::new(field)));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(
             fields,
@@ -117,6 +127,10 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
+        if matches!(self.windows, Windows::Count(_)) {
+            // A row that is left out before is not counted.
+            return self.schema.fields().iter().map(|f| f.name().clone()).collect();
+        }
         WINDOW_COLUMNS.iter().map(|name| (*name).to_owned()).collect()
     }
 
@@ -174,7 +188,14 @@ impl RelationPlanner for WindowFunctions {
 const NOWHERE: Location = Location { line: 1, column: 1 };
 
 /// The window functions in FROM that run.
-pub(crate) const FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
+pub(crate) const FUNCTIONS: [&str; 6] = [
+    "TUMBLE",
+    "HOP",
+    "CUMULATE",
+    "SESSION",
+    "COUNT_TUMBLE",
+    "COUNT_HOP",
+];
 
 fn window(
     function: Function,
@@ -182,7 +203,11 @@ fn window(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<LogicalPlan> {
     arguments.check()?;
-    let time = arguments.time()?;
+    let time = if function.is_count() {
+        None
+    } else {
+        Some(arguments.time()?)
+    };
     let windows = match function {
         Function::Tumble => {
             let (size_ms, _) = arguments.length("SIZE", context)?;
@@ -202,10 +227,21 @@ fn window(
             let (gap_ms, _) = arguments.length("GAP", context)?;
             Windows::Session(Session { gap_ms })
         }
+        Function::CountTumble => {
+            let (size, at) = arguments.rows("SIZE", context)?;
+            Windows::count(size, size, at)?
+        }
+        Function::CountHop => {
+            let (slide, at) = arguments.rows("SLIDE", context)?;
+            let (size, _) = arguments.rows("SIZE", context)?;
+            Windows::count(size, slide, at)?
+        }
     };
     let input = context.plan(arguments.data()?)?;
     let schema = Arc::clone(input.schema());
-    let time_at = place(time.span, NOWHERE);
+    let time_at = time
+        .as_ref()
+        .map_or(arguments.place(), |time| place(time.span, NOWHERE));
     let column = |name: &Ident| {
         let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(&name.value) else {
             let names = schema.fields().iter().map(|f| f.name().as_str());
@@ -218,7 +254,10 @@ fn window(
         };
         Ok(Expr::Column(Column::from((qualifier, field))))
     };
-    let time = column(&time)?;
+    let time = match &time {
+        Some(time) => column(time)?,
+        None => Expr::Literal(ScalarValue::Null, None),
+    };
     let partition = arguments.partition();
     let partition = partition
         .map(|names| names.iter().map(column).collect::<Result<Vec<_>>>())

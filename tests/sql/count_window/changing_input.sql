@@ -1,0 +1,6 @@
+CREATE TABLE readings (id INT, sensor STRING, `value` INT) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/count_window/readings.json', 'format' = 'json'
+);
+CREATE TABLE result (sensor STRING, n BIGINT) WITH ('connector' = 'print');
+INSERT INTO result SELECT sensor, COUNT(*)
+FROM TABLE(COUNT_TUMBLE((SELECT sensor, COUNT(*) AS n FROM readings GROUP BY sensor) PARTITION BY sensor, 2)) GROUP BY sensor, window_id;

@@ -1,0 +1,11 @@
+-- Hints that choose how a batch joins are taken, and choose nothing.
+CREATE TABLE orders (id INT, customer STRING, amount INT) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/hints/orders.json', 'format' = 'json'
+);
+CREATE TABLE customers (name STRING, city STRING) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/hints/customers.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, city STRING) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT /*+ BROADCAST(c), SHUFFLE_HASH(o, c), SHUFFLE_MERGE('o'), NEST_LOOP(c) */ id, city
+FROM orders AS o JOIN customers AS c ON o.customer = c.name;
