@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use weir_model::graph::{Graph, Operator, OperatorKind, Partitioning};
+use weir_model::graph::{Edge, Graph, Operator, OperatorKind, Partitioning};
 use weir_proto::graph::JobGraph;
 
 use crate::error::{self, Result};
@@ -16,6 +16,18 @@ pub(crate) fn explain(job: &JobGraph) -> Result<String> {
         line(&graph, sink, 0, None, &mut shown, &mut text);
     }
     Ok(text)
+}
+
+/// What a savepoint finds an operator's state by; nothing for one that holds none.
+fn identity(graph: &Graph, operator: &Operator) -> String {
+    let is_keyed =
+        |edge: &&Edge| edge.to == operator.id && matches!(edge.partitioning, Partitioning::Hash { .. });
+    let has_state = operator.kind == OperatorKind::Source || graph.edges.iter().any(|edge| is_keyed(&edge));
+    if has_state {
+        format!(" [{}]", operator.uid)
+    } else {
+        String::new()
+    }
 }
 
 fn line(
@@ -42,8 +54,15 @@ fn line(
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{indent}{arrow}{}: {what} (#{}, task {})",
-        operator.name, operator.id.0, operator.task.0
+        "{indent}{arrow}{}: {what} (#{}, task {}){}",
+        operator.name,
+        operator.id.0,
+        operator.task.0,
+        if is_new {
+            identity(graph, operator)
+        } else {
+            String::new()
+        }
     );
     if !is_new {
         return;

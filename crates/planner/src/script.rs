@@ -16,7 +16,7 @@ use crate::{
     explain, graph,
     logical::{Session, user},
     parse::{self, Insert, Statement, ddl::CreateView},
-    physical::{Kind, Operators, Sink, lower::Lower, narrow, source},
+    physical::{Kind, Operators, Sink, identity, lower::Lower, narrow, source},
     settings::{MAX_PARALLELISM, Settings},
 };
 
@@ -131,6 +131,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     catalog.hints().check_used()?;
     narrow::narrow(&mut operators)?;
     source::prune(&mut operators)?;
+    identity::identify(&mut operators);
     let (sources, sinks) = connectors(&operators)?;
     let parallelism = options.parallelism.or(settings.parallelism).unwrap_or(1);
     let common = graph::Common {

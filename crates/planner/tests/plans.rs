@@ -286,22 +286,79 @@ async fn uids(sql: &str) -> Vec<String> {
     planned.graph.operators.into_iter().map(|o| o.uid).collect()
 }
 
+/// The uids that begin like this.
+async fn uids_of(kind: &str, sql: &str) -> Vec<String> {
+    let mut uids = uids(sql).await;
+    uids.retain(|uid| uid.starts_with(&format!("sink-wide/{kind}")));
+    uids
+}
+
 #[tokio::test]
-async fn uids_of_state_survive_a_filter_and_a_column_downstream() {
-    let with = |select: &str, having: &str| {
+async fn uids_of_state_survive_a_filter_a_column_and_an_aggregate() {
+    let with = |select: &str, filter: &str, having: &str| {
         format!(
-            "INSERT INTO wide (a, b) SELECT {select} FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+            "INSERT INTO wide (a, b) SELECT {select} FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' SECOND)) {filter}
              GROUP BY window_start, window_end, page {having};"
         )
     };
-    let before = uids(&with("COUNT(*), page", "")).await;
-    let after = uids(&with("COUNT(*) + 1, UPPER(page)", "HAVING COUNT(*) > 1")).await;
-    let state = "sink-wide/window-aggregate-1".to_owned();
-    assert!(
-        before.contains(&state) && after.contains(&state),
-        "{before:?} {after:?}"
-    );
+    let before = uids(&with("COUNT(*), page", "", "")).await;
+    let state = "sink-wide/window-aggregate(page)".to_owned();
+    for changed in [
+        with("COUNT(*) + 1, UPPER(page)", "", "HAVING COUNT(*) > 1"),
+        with("SUM(amount), page", "WHERE amount > 3", ""),
+    ] {
+        let after = uids(&changed).await;
+        assert!(
+            before.contains(&state) && after.contains(&state),
+            "{before:?} {after:?}"
+        );
+    }
     assert!(before.contains(&"source-clicks".to_owned()) && before.contains(&"sink-wide".to_owned()));
+}
+
+#[tokio::test]
+async fn uids_name_keys_by_their_origin_and_not_by_their_name_on_the_way() {
+    let by = |key: &str| {
+        format!(
+            "INSERT INTO wide (a) SELECT COUNT(*) FROM (SELECT page AS p, amount AS x FROM clicks) GROUP BY {key};"
+        )
+    };
+    let page = uids_of("group-aggregate", &by("p")).await;
+    assert_eq!(
+        page.last().map(String::as_str),
+        Some("sink-wide/group-aggregate(page)")
+    );
+    let amount = uids_of("group-aggregate", &by("x + 1")).await;
+    assert_eq!(
+        amount.last().map(String::as_str),
+        Some("sink-wide/group-aggregate(amount + 1)")
+    );
+}
+
+#[tokio::test]
+async fn an_operator_beside_another_one_leaves_its_uid_alone() {
+    let with = |left: &str| {
+        format!(
+            "INSERT INTO wide (a) SELECT r.n FROM {left} AS l
+             JOIN (SELECT page, COUNT(*) AS n FROM clicks GROUP BY page) AS r ON l.amount = r.n;"
+        )
+    };
+    let right = "sink-wide/group-aggregate(page)".to_owned();
+    let join = "sink-wide/join(CAST(amount AS BIGINT); COUNT(*))".to_owned();
+    for left in ["clicks", "(SELECT amount FROM clicks GROUP BY amount)"] {
+        let uids = uids(&with(left)).await;
+        assert!(uids.contains(&right) && uids.contains(&join), "{uids:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_uid_of_a_job_is_its_own() {
+    let sql = "INSERT INTO wide (a) SELECT COUNT(*) FROM clicks GROUP BY page;
+               INSERT INTO wide (a) SELECT SUM(amount) FROM clicks GROUP BY page;
+               INSERT INTO wide (a) SELECT MAX(n) FROM (SELECT page, COUNT(*) AS n FROM clicks GROUP BY page) GROUP BY page;";
+    let uids = uids(sql).await;
+    let distinct: std::collections::BTreeSet<_> = uids.iter().collect();
+    assert_eq!(distinct.len(), uids.len(), "{uids:?}");
 }
 
 #[tokio::test]

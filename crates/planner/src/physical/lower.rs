@@ -1,6 +1,6 @@
 //! Plans without aggregates: filters and expressions gather above an operator.
 
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::{any::Any, sync::Arc};
 
 use datafusion_common::{
     Column, DFSchema,
@@ -105,7 +105,6 @@ pub(crate) struct Lower<'a> {
     pub pending_rank: Option<RankRange>,
     /// The rows that the LIMIT above keeps, until the ORDER BY is met.
     pub pending_limit: Option<RankRange>,
-    counts: HashMap<&'static str, usize>,
 }
 
 impl<'a> Lower<'a> {
@@ -116,7 +115,6 @@ impl<'a> Lower<'a> {
             at,
             pending_rank: None,
             pending_limit: None,
-            counts: HashMap::new(),
         }
     }
 
@@ -158,11 +156,9 @@ impl<'a> Lower<'a> {
         Err(error::internal(format!("an unknown plan node {}", node.name())))
     }
 
-    /// A uid of its own within the INSERT: the kind and how many of it there are upstream.
-    pub(crate) fn uid(&mut self, kind: &'static str) -> String {
-        let count = self.counts.entry(kind).or_insert(0);
-        *count += 1;
-        format!("{}/{kind}-{count}", self.scope)
+    /// The place and kind of an operator; [`identity`](super::identity) makes a uid of it.
+    pub(crate) fn uid(&self, kind: &'static str) -> String {
+        format!("{}/{kind}", self.scope)
     }
 
     /// The schema that a rel's expressions are over.

@@ -20,6 +20,7 @@
 //! - [`narrow`]: ranks that keep only what is read. Leans on `rank`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
+//! - [`identity`]: the uids of operators. Leans on `format`.
 
 pub(crate) mod aggregate;
 pub(crate) mod count_window;
@@ -27,6 +28,7 @@ pub(crate) mod expr;
 pub(crate) mod format;
 mod group;
 mod grouping_sets;
+pub(crate) mod identity;
 mod join;
 pub(crate) mod lower;
 pub(crate) mod narrow;
@@ -72,7 +74,7 @@ pub(crate) struct Operators {
 /// An operator.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    /// Stable identity.
+    /// Stable identity; the sink and the kind alone before [`identity::identify`].
     pub uid: String,
     /// What it does.
     pub kind: Kind,
