@@ -101,6 +101,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::GroupAggregate(_)) => OperatorKind::GroupAggregate,
         Some(graph::operator::Spec::Join(_)) => OperatorKind::Join,
         Some(graph::operator::Spec::Union(_)) => OperatorKind::Union,
+        Some(graph::operator::Spec::Unnest(_)) => OperatorKind::Unnest,
         Some(graph::operator::Spec::Rank(_)) => OperatorKind::Rank,
         Some(graph::operator::Spec::Sort(_)) => OperatorKind::Sort,
         Some(graph::operator::Spec::Sink(_)) => OperatorKind::Sink,

@@ -294,6 +294,17 @@ oracle_tests! {
     rollup
     sets_of_changes
     distinct_of_every_type
+    unnest
+    unnest_of_changes
+    lateral_top_n
+    lateral_left_aggregate
+    intersect_all
+    except_all_of_changes
+    not_in
+    not_in_correlated
+    in_as_a_value
+    subqueries_under_or
+    scalar_subqueries
 }
 
 /// The comparison itself can tell results apart.

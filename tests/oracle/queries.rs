@@ -438,4 +438,107 @@ pub(crate) const QUERIES: &[Query] = &[
                                  LAG(CAST(ts AS BIGINT)) OVER (PARTITION BY k, g ORDER BY ts) AS before FROM events)
                 )",
     },
+    Query {
+        name: "unnest",
+        columns: "k STRING, v BIGINT, x BIGINT",
+        streaming: "SELECT k, v, x FROM events CROSS JOIN UNNEST(ARRAY[v, v + 1, CAST(g AS BIGINT)]) AS t (x) WHERE x > 0",
+        batch: "SELECT k, v, x FROM (
+                    SELECT k, v, CASE i WHEN 0 THEN v WHEN 1 THEN v + 1 ELSE CAST(g AS BIGINT) END AS x
+                    FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i)
+                ) WHERE x > 0",
+    },
+    Query {
+        name: "unnest_of_changes",
+        columns: "k STRING, c BIGINT, x BIGINT",
+        streaming: "SELECT k, c, x FROM (SELECT k, COUNT(*) AS c, SUM(v) AS s FROM events GROUP BY k)
+                    LEFT JOIN UNNEST(ARRAY[c, s]) AS t (x) ON TRUE",
+        batch: "SELECT k, c, CASE i WHEN 0 THEN c ELSE s END
+                FROM (SELECT k, COUNT(*) AS c, SUM(v) AS s FROM events GROUP BY k) CROSS JOIN (VALUES (0), (1)) AS numbers(i)",
+    },
+    Query {
+        name: "lateral_top_n",
+        columns: "g INT, k STRING, v BIGINT",
+        streaming: "SELECT l.g, t.k, t.v FROM (SELECT DISTINCT g FROM events) AS l,
+                        LATERAL (SELECT k, v FROM events WHERE g = l.g AND d > 0 ORDER BY v DESC, k LIMIT 3) AS t",
+        batch: "SELECT g, k, v FROM (
+                    SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC NULLS LAST, k NULLS FIRST) AS n FROM events WHERE d > 0
+                ) WHERE n <= 3",
+    },
+    Query {
+        name: "lateral_left_aggregate",
+        columns: "k STRING, g INT, c BIGINT, most BIGINT",
+        streaming: "SELECT l.k, l.g, t.c, t.m FROM (SELECT DISTINCT k, g FROM events) AS l LEFT JOIN
+                        LATERAL (SELECT COUNT(*) AS c, MAX(v) AS m FROM events WHERE k = l.k AND d > 50) AS t ON TRUE",
+        batch: "SELECT l.k, l.g, COALESCE(c, 0), m FROM (SELECT DISTINCT k, g FROM events) AS l LEFT JOIN
+                    (SELECT k, COUNT(*) AS c, MAX(v) AS m FROM events WHERE d > 50 GROUP BY k) AS t ON l.k = t.k",
+    },
+    Query {
+        name: "intersect_all",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v / 100 FROM events WHERE g = 0 INTERSECT ALL SELECT k, v / 100 FROM events WHERE g = 1",
+        batch: "SELECT k, w FROM (
+                    SELECT k, w, ROW_NUMBER() OVER (PARTITION BY k, w) AS n FROM (SELECT k, v / 100 AS w FROM events WHERE g = 0)
+                    INTERSECT
+                    SELECT k, w, ROW_NUMBER() OVER (PARTITION BY k, w) AS n FROM (SELECT k, v / 100 AS w FROM events WHERE g = 1)
+                )",
+    },
+    Query {
+        name: "except_all_of_changes",
+        columns: "c BIGINT",
+        streaming: "SELECT COUNT(*) FROM events GROUP BY k, g EXCEPT ALL SELECT COUNT(v) FROM events GROUP BY k",
+        batch: "SELECT c FROM (
+                    SELECT c, ROW_NUMBER() OVER (PARTITION BY c) AS n FROM (SELECT COUNT(*) AS c FROM events GROUP BY k, g)
+                    EXCEPT
+                    SELECT c, ROW_NUMBER() OVER (PARTITION BY c) AS n FROM (SELECT COUNT(v) AS c FROM events GROUP BY k)
+                )",
+    },
+    Query {
+        name: "not_in",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events WHERE v NOT IN (SELECT v FROM events WHERE g = 1 AND d > 90)",
+        // Spelt out: of no rows nothing is unknown, and a null among them makes all unknown.
+        batch: "SELECT e.k, e.v FROM events AS e
+                CROSS JOIN (SELECT COUNT(*) AS c, COUNT(v) AS n FROM events WHERE g = 1 AND d > 90) AS s
+                WHERE c = 0 OR (e.v IS NOT NULL AND c = n
+                                AND NOT EXISTS (SELECT 1 FROM events AS r WHERE r.g = 1 AND r.d > 90 AND r.v = e.v))",
+    },
+    Query {
+        name: "not_in_correlated",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events AS l WHERE v NOT IN (SELECT r.v FROM events AS r WHERE r.k = l.k AND r.g <> l.g AND r.d > 50)",
+        batch: "SELECT k, v FROM events AS l WHERE NOT EXISTS (
+                    SELECT 1 FROM events AS r
+                    WHERE r.k = l.k AND r.g <> l.g AND r.d > 50 AND (r.v = l.v OR r.v IS NULL OR l.v IS NULL))",
+    },
+    Query {
+        name: "in_as_a_value",
+        columns: "k STRING, v BIGINT, known STRING",
+        streaming: "SELECT k, v, CASE WHEN v IN (SELECT v FROM events WHERE d > 95) THEN 'yes'
+                                      WHEN v NOT IN (SELECT v FROM events WHERE d > 95) THEN 'no' ELSE 'unknown' END FROM events",
+        batch: "SELECT e.k, e.v, CASE WHEN m.v IS NOT NULL THEN 'yes' WHEN c = 0 THEN 'no'
+                                      WHEN e.v IS NULL OR c > n THEN 'unknown' ELSE 'no' END
+                FROM events AS e
+                CROSS JOIN (SELECT COUNT(*) AS c, COUNT(v) AS n FROM events WHERE d > 95) AS s
+                LEFT JOIN (SELECT DISTINCT v FROM events WHERE d > 95) AS m ON e.v = m.v",
+    },
+    Query {
+        name: "subqueries_under_or",
+        columns: "k STRING, v BIGINT",
+        streaming: "SELECT k, v FROM events AS l WHERE v > 900 OR EXISTS (SELECT 1 FROM events AS r WHERE r.k = l.k AND r.v = l.v AND r.g > l.g)
+                    OR g IN (SELECT g FROM events WHERE d > 99)",
+        batch: "SELECT k, v FROM events AS l WHERE v > 900 OR EXISTS (SELECT 1 FROM events AS r WHERE r.k = l.k AND r.v = l.v AND r.g > l.g)
+                    OR g IN (SELECT g FROM events WHERE d > 99)",
+    },
+    Query {
+        name: "scalar_subqueries",
+        columns: "k STRING, g INT, c BIGINT, most BIGINT, last_key STRING",
+        streaming: "SELECT k, g, (SELECT COUNT(*) FROM events AS r WHERE r.k = l.k AND r.v > 500), (SELECT MAX(v) FROM events),
+                        (SELECT r.k FROM events AS r WHERE r.g = l.g ORDER BY r.k DESC LIMIT 1)
+                    FROM (SELECT DISTINCT k, g FROM events) AS l",
+        batch: "SELECT l.k, l.g, COALESCE(c, 0), m, last_key
+                FROM (SELECT DISTINCT k, g FROM events) AS l
+                LEFT JOIN (SELECT k, COUNT(*) AS c FROM events WHERE v > 500 GROUP BY k) AS a ON a.k = l.k
+                CROSS JOIN (SELECT MAX(v) AS m FROM events) AS b
+                LEFT JOIN (SELECT g, MAX(k) AS last_key FROM events GROUP BY g) AS d ON d.g = l.g",
+    },
 ];

@@ -12,6 +12,7 @@
 //! - `json`: JSON in texts. Leans on `define`.
 //! - `choice`: conversions of single values to text. Leans on `define`.
 //! - `collection`: arrays and maps. Leans on `regexp`.
+//! - `single`: the one value that a subquery stands for. Leans on `define`.
 //! - `decimal`: arithmetic of decimals. Leans on `define`.
 //! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
@@ -25,6 +26,7 @@ mod define;
 mod encoding;
 mod json;
 mod regexp;
+mod single;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -48,6 +50,7 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         choice::FUNCTIONS,
         collection::FUNCTIONS,
         decimal::FUNCTIONS,
+        single::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
@@ -99,6 +102,7 @@ pub fn may_fail(name: &str) -> bool {
             | "$JSON_EXISTS"
             | "$JSON_QUERY"
             | "$JSON_VALUE"
+            | "$SINGLE_VALUE"
             | "CONVERT_TZ"
             | "DECODE"
             | "ELEMENT"

@@ -69,6 +69,8 @@ pub enum OperatorKind {
     Join,
     /// Passes on the rows of several inputs.
     Union,
+    /// Multiplies rows by what is in them.
+    Unnest,
     /// Keeps the first rows of each key: Top-N, deduplication, LIMIT.
     Rank,
     /// Puts rows in the order of their event time.

@@ -16,6 +16,7 @@ use crate::{
         self, AggregateCall, Calc, Join, Kind, Node, NodeId, Operators, WindowAggregate,
         rank::{Rank, SortColumn},
         source::SourceRead,
+        unnest::Unnest,
         window::WindowTable,
     },
 };
@@ -223,6 +224,7 @@ impl Builder<'_> {
             ),
             Kind::Join(join) => (Spec::Join(join_spec(join, node.state_ttl_ms)?), logical),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
+            Kind::Unnest(unnest) => (Spec::Unnest(unnest_spec(unnest)), logical),
             Kind::Rank(rank) => (Spec::Rank(ranked(rank, node.state_ttl_ms[0])), logical),
             Kind::Sort(sort) => (
                 Spec::Sort(graph::Sort {
@@ -312,6 +314,16 @@ fn window(windows: Windows, time: usize, attached: bool) -> graph::Window {
         time_column: time as u32,
         attached,
         kind: Some(kind),
+    }
+}
+
+fn unnest_spec(unnest: &Unnest) -> graph::Unnest {
+    let numbers = |columns: &[usize]| columns.iter().map(|c| *c as u32).collect();
+    graph::Unnest {
+        column: unnest.column as u32,
+        passed: numbers(&unnest.passed),
+        elements: numbers(&unnest.elements),
+        outer: unnest.outer,
     }
 }
 

@@ -233,16 +233,8 @@ async fn what_is_not_supported_yet() {
             (1, 78),
         ),
         (
-            "INSERT INTO pages SELECT page, amount FROM clicks EXCEPT ALL SELECT page, amount FROM clicks",
-            (1, 19),
-        ),
-        (
             "INSERT INTO pages SELECT page, id FROM clicks NATURAL JOIN orders LEFT ANTI JOIN orders AS o ON o.name = page",
             (1, 82),
-        ),
-        (
-            "INSERT INTO pages SELECT page, amount FROM clicks WHERE page NOT IN (SELECT name FROM orders)",
-            (1, 57),
         ),
         (
             "INSERT INTO pages SELECT page, SUM(amount) OVER (PARTITION BY page) FROM clicks",

@@ -103,7 +103,7 @@ impl Path {
 }
 
 /// A field of a struct column: null where the struct is null, whatever the child holds there.
-fn child(parent: &ArrayRef, field: usize) -> ArrayRef {
+pub(crate) fn child(parent: &ArrayRef, field: usize) -> ArrayRef {
     let child = parent.as_struct().column(field);
     let Some(parent_nulls) = parent.nulls().filter(|n| n.null_count() > 0) else {
         return Arc::clone(child);

@@ -25,6 +25,7 @@ use weir_model::Failure;
 
 pub(crate) use failure::describe_row;
 use leaf::Leaves;
+pub(crate) use leaf::child as struct_field;
 pub use projection::{Filter, FilteredProjection, Projection, Selection};
 
 /// One expression over the columns of a schema.

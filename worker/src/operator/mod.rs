@@ -12,6 +12,7 @@
 //! - `rank`: the first rows of each key: Top-N, deduplication, LIMIT. Leans on `keys`.
 //! - `sort`: rows in the order of their event time. Leans on nothing.
 //! - `union`: the rows of several inputs as one. Leans on nothing.
+//! - `unnest`: rows multiplied by what is in them. Leans on `expression`.
 //! - `aggregate`: vectorised accumulators. Leans on `keys`.
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
 //! - `join`: joins of two inputs. Leans on `keys`.
@@ -31,6 +32,7 @@ mod sort;
 pub mod source;
 mod ttl;
 mod union;
+mod unnest;
 mod window;
 
 use arrow_array::RecordBatch;
@@ -48,6 +50,7 @@ use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
 use sort::Sort;
 use union::Union;
+use unnest::Unnest;
 use window::{LocalWindowAggregate, SessionAggregate, SessionTable, WindowAggregate, WindowTable};
 
 /// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
@@ -88,6 +91,7 @@ pub fn build(
             Some(time) => Ok(Box::new(TimedJoin::new(spec, time, &inputs, output)?)),
             None => Ok(Box::new(Join::new(spec, &inputs, output)?)),
         },
+        Some(Spec::Unnest(spec)) => Ok(Box::new(Unnest::new(spec, input, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Sort(spec)) => Ok(Box::new(Sort::new(spec, input)?)),
         Some(Spec::Rank(spec)) => rank::build(spec, input, output),

@@ -1,6 +1,6 @@
 //! The rows of several inputs as one. Stateless.
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use weir_model::Failure;
 
@@ -30,7 +30,10 @@ impl Union {
 
 impl Operator for Union {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
-        let batch = RecordBatch::try_new(self.output.clone(), batch.columns().to_vec())
+        // Rows may have no columns: they are only counted.
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = batch.columns().to_vec();
+        let batch = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)
             .map_err(|e| Failure::internal(format!("rows do not fit the union: {e}")))?;
         context.emit(batch);
         Ok(())

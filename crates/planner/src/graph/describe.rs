@@ -1,5 +1,6 @@
 //! Names and descriptions of operators, in SQL's words.
 
+use arrow_schema::DataType;
 use datafusion_expr::Expr;
 
 use crate::logical::window::{Count, Windows};
@@ -11,6 +12,7 @@ use crate::physical::{
     format::{duration, format_expr},
     rank::{Rank, SortColumn},
     source::SourceRead,
+    unnest::Unnest,
 };
 
 /// The short name and the description of an operator.
@@ -109,6 +111,7 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             join_text(operators, join),
         ),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
+        Kind::Unnest(unnest) => ("Unnest".into(), unnest_text(operators, unnest)),
         Kind::Rank(rank) => (
             rank_name(rank).into(),
             ranked(rank, &column_names(operators, rank.input)),
@@ -171,6 +174,7 @@ fn join_name(kind: Type) -> &'static str {
         Type::Full => "Full",
         Type::Semi => "Semi",
         Type::Anti => "Anti",
+        Type::Mark => "Mark",
     }
 }
 
@@ -186,6 +190,16 @@ fn join_text(operators: &Operators, join: &Join) -> String {
         "every row with every row".to_owned()
     } else {
         format!("ON {}", parts.join(" AND "))
+    }
+}
+
+fn unnest_text(operators: &Operators, unnest: &Unnest) -> String {
+    let by = operators.get(unnest.input).schema.field(unnest.column);
+    let name = by.name();
+    match (by.data_type(), unnest.outer) {
+        (DataType::Int64, _) => format!("each row as often as {name} says"),
+        (_, true) => format!("each row once per element of {name}, or once without elements"),
+        (_, false) => format!("each row once per element of {name}"),
     }
 }
 

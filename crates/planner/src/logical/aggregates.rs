@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow_schema::{DataType, FieldRef};
-use datafusion_common::{Result, not_impl_err, plan_err};
+use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, function::AccumulatorArgs,
 };
@@ -93,6 +93,14 @@ impl AggregateUDFImpl for FlinkAggregate {
 
     fn is_nullable(&self) -> bool {
         self.function != Function::Count
+    }
+
+    /// What it gives of no rows, where a subquery counts those that belong to an outer row.
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        match self.function {
+            Function::Count => Ok(ScalarValue::Int64(Some(0))),
+            _ => ScalarValue::try_from(data_type),
+        }
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {

@@ -22,7 +22,7 @@ use sqlparser::ast::Query;
 use weir_model::{ErrorCode, Location, Problem};
 
 use super::{
-    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking,
+    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking, unnest::UnnestTables,
     window::WindowFunctions,
 };
 use crate::{
@@ -56,7 +56,11 @@ impl<'a> Context<'a> {
                 Arc::new(UnicodeFunctionPlanner),
                 Arc::new(AggregateFunctionPlanner),
             ],
-            relation_planners: vec![Arc::clone(&hinted) as _, Arc::new(WindowFunctions)],
+            relation_planners: vec![
+                Arc::new(UnnestTables),
+                Arc::clone(&hinted) as _,
+                Arc::new(WindowFunctions),
+            ],
             hinted,
             fields,
         }

@@ -5,11 +5,14 @@
 //! - [`user`]: the functions that a script creates. Leans on nothing.
 //! - [`operators`]: operators that Flink computes otherwise than DataFusion. Leans on nothing.
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
+//! - [`unnest`]: UNNEST in FROM, and its plan node. Leans on nothing.
+//! - [`set_operation`]: INTERSECT ALL and EXCEPT ALL. Leans on `aggregates` and `unnest`.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
+//! - [`subquery`]: subqueries made ready for the rules that make joins of them. Leans on `aggregates` and `ranking`.
 //! - [`simplify`]: one expression, made as cheap as it can be. Leans on nothing.
 
 pub(crate) mod aggregates;
@@ -20,7 +23,10 @@ pub(crate) mod operators;
 mod optimize;
 pub(crate) mod proctime;
 pub(crate) mod ranking;
+mod set_operation;
 pub(crate) mod simplify;
+mod subquery;
+pub(crate) mod unnest;
 pub(crate) mod user;
 pub(crate) mod window;
 
@@ -108,6 +114,7 @@ impl<'a> Session<'a> {
     fn plan(&self, query: &ast::Query) -> std::result::Result<LogicalPlan, DataFusionError> {
         let statement = ast::Statement::Query(Box::new(query.clone()));
         let plan = self.planner().sql_statement_to_plan(statement)?;
+        let plan = set_operation::expand_all(plan)?;
         let plan = ResolveGroupingFunction::new().analyze(plan, self.context.config())?;
         optimize::optimize(TypeCoercion::new().analyze(plan, self.context.config())?)
     }

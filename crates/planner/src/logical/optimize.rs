@@ -11,38 +11,49 @@ use datafusion_common::{
 };
 use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_optimizer::{
-    Optimizer, OptimizerContext, OptimizerRule, decorrelate_predicate_subquery::DecorrelatePredicateSubquery,
-    eliminate_cross_join::EliminateCrossJoin, extract_equijoin_predicate::ExtractEquijoinPredicate,
-    optimize_projections::OptimizeProjections, push_down_filter::PushDownFilter,
-    scalar_subquery_to_join::ScalarSubqueryToJoin,
+    Optimizer, OptimizerContext, OptimizerRule, decorrelate_lateral_join::DecorrelateLateralJoin,
+    decorrelate_predicate_subquery::DecorrelatePredicateSubquery, eliminate_cross_join::EliminateCrossJoin,
+    extract_equijoin_predicate::ExtractEquijoinPredicate, optimize_projections::OptimizeProjections,
+    push_down_filter::PushDownFilter, scalar_subquery_to_join::ScalarSubqueryToJoin,
 };
+
+use super::{subquery, unnest::UnnestNode};
 
 /// The plan with its subqueries as joins, its conditions at the joins or below them, and no column that nobody reads.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !has_joins(&plan)? {
         return Ok(plan);
     }
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
-        Arc::new(DecorrelatePredicateSubquery::new()),
-        Arc::new(ScalarSubqueryToJoin::new()),
-        Arc::new(EliminateCrossJoin::new()),
-        Arc::new(ExtractEquijoinPredicate::new()),
-        Arc::new(PushDownFilter::new()),
-        Arc::new(OptimizeProjections::new()),
-    ];
     let mut options = ConfigOptions::default();
     // There is no operator that waits for a subquery's value before it begins.
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     let context = OptimizerContext::new_with_config_options(Arc::new(options))
         .with_max_passes(3)
         .with_skip_failing_rules(false);
-    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(OptimizeProjections::new()),
+    ];
+    let plan = subquery::prepare(plan, &context)?;
+    let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})?;
+    subquery::check(&plan)?;
+    Ok(plan)
+}
+
+fn is_unnest(node: &LogicalPlan) -> bool {
+    matches!(node, LogicalPlan::Extension(extension) if extension.node.as_any().is::<UnnestNode>())
 }
 
 fn has_joins(plan: &LogicalPlan) -> std::result::Result<bool, DataFusionError> {
     let mut found = false;
     plan.apply(|node| {
-        found |= matches!(node, LogicalPlan::Join(_));
+        // An unnest has a join's need: conditions on one side belong below it.
+        found |= matches!(node, LogicalPlan::Join(_)) || is_unnest(node);
         node.apply_expressions(|expr| {
             expr.apply(|e| {
                 found |= matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_));

@@ -13,7 +13,7 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::desugar::named_call;
+use super::{desugar::named_call, unnest};
 use crate::error::{self, Result, place};
 
 /// The name of the call that carries a session window's PARTITION BY; without arguments: by what the query groups by.
@@ -73,7 +73,7 @@ fn rewrite_select(select: &mut Select, at: Location) -> Result<()> {
     let [table] = select.from.as_mut_slice() else {
         return Err(error::unsupported(at, JOINED));
     };
-    if !table.joins.is_empty() {
+    if !table.joins.iter().all(|join| unnest::is_unnest(&join.relation)) {
         return Err(error::unsupported(at, JOINED));
     }
     let relation = std::mem::replace(&mut table.relation, empty());
@@ -229,7 +229,7 @@ fn identifier(name: &str, span: Span) -> Expr {
     })
 }
 
-fn empty() -> TableFactor {
+pub(super) fn empty() -> TableFactor {
     TableFactor::Table {
         name: ObjectName::from(Vec::<Ident>::new()),
         alias: None,

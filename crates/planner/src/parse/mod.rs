@@ -9,6 +9,8 @@
 //! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
 //! - [`calls`], [`json_calls`]: calls and operators with a syntax of their own as plain calls. Lean on nothing.
 //! - [`json_clauses`]: the clauses of JSON functions as plain arguments. Leans on nothing.
+//! - [`unnest`]: UNNEST as a table of its own. Leans on nothing.
+//! - [`set_operation`]: marks INTERSECT ALL and EXCEPT ALL. Leans on nothing.
 //! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
 
 mod calls;
@@ -20,9 +22,11 @@ pub(crate) mod hints;
 mod json_calls;
 mod json_clauses;
 pub(crate) mod query;
+pub(crate) mod set_operation;
 pub(crate) mod supported;
 pub(crate) mod tokens;
 pub(crate) mod types;
+pub(crate) mod unnest;
 
 use sqlparser::{
     ast,

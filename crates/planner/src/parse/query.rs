@@ -11,8 +11,9 @@ use weir_model::Location;
 
 use super::{
     group_window::{self, PARTITION},
-    supported,
+    set_operation, supported,
     tokens::Cursor,
+    unnest,
 };
 use crate::error::{self, Result};
 
@@ -60,7 +61,10 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     while !cursor.is_done() {
         cursor.skip();
     }
+    unnest::as_joins(&mut query, at)?;
     group_window::rewrite(&mut query, at)?;
+    unnest::fold(&mut query, at)?;
+    set_operation::mark(&mut query)?;
     supported::check_query(&query, at, cursor.functions())?;
     Ok(query)
 }

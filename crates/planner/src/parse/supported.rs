@@ -11,7 +11,7 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS};
+use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS, unnest};
 use crate::{
     error::{self, Result, place, unsupported},
     logical::{functions, ranking, window},
@@ -119,13 +119,15 @@ impl Check<'_> {
             }
             | SetExpr::SetOperation {
                 op: SetOperator::Intersect | SetOperator::Except,
-                set_quantifier: SetQuantifier::Distinct | SetQuantifier::None,
+                set_quantifier: SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
                 left,
                 right,
             } => self.set_operation(left).or_else(|| self.set_operation(right)),
             SetExpr::SetOperation { op, .. } => Some(unsupported(
                 at,
-                format!("{op} ALL is not supported yet: UNION, INTERSECT and EXCEPT are"),
+                format!(
+                    "this form of {op} is not Flink's SQL: UNION, INTERSECT and EXCEPT are, with ALL or without"
+                ),
             )),
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => None,
             _ => Some(unsupported(at, "only SELECT queries are supported")),
@@ -212,11 +214,12 @@ impl Check<'_> {
                     _ => Some(error::syntax(at, "a window function needs its arguments")),
                 }
             }
-            TableFactor::Derived { lateral: true, .. } => {
-                Some(unsupported(at, "LATERAL is not supported yet"))
-            }
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => None,
-            TableFactor::UNNEST { .. } => Some(unsupported(at, "UNNEST is not supported yet")),
+            factor if unnest::is_rewritten(factor) => None,
+            TableFactor::Function { .. } => Some(unsupported(
+                at,
+                "there are no table functions yet: a function that gives an ARRAY goes with CROSS JOIN UNNEST(f(x))",
+            )),
             TableFactor::MatchRecognize { .. } => {
                 Some(unsupported(at, "MATCH_RECOGNIZE is not supported yet"))
             }

@@ -76,6 +76,9 @@ fn origin(operators: &Operators, id: NodeId, column: usize) -> String {
         Kind::LocalGroup(group) | Kind::Group(group) if column < group.keys.len() => {
             origin(operators, group.input, group.input_keys()[column])
         }
+        Kind::Unnest(unnest) if column < unnest.passed.len() => {
+            origin(operators, unnest.input, unnest.passed[column])
+        }
         _ => node.schema.field(column).name().clone(),
     }
 }

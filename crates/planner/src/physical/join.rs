@@ -6,7 +6,7 @@ mod time;
 
 use std::collections::HashSet;
 
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field};
 use datafusion_common::{
     Column, DFSchema, NullEquality,
     tree_node::{Transformed, TreeNode},
@@ -81,7 +81,9 @@ impl Lower<'_> {
             rels: [&left, &right],
             schemas: [join.left.schema(), join.right.schema()],
         };
-        let meeting = sides.meeting(&lefts, &rights, rest.as_ref());
+        let meeting = sides
+            .meeting(&lefts, &rights, rest.as_ref())
+            .filter(|_| kind != Type::Mark);
         let left = self.join_input(left, join.left.schema(), &lefts, &mut taken, meeting)?;
         let right = self.join_input(right, join.right.schema(), &rights, &mut taken, meeting)?;
         let is_changelog = left.updates.is_some() || right.updates.is_some();
@@ -90,7 +92,10 @@ impl Lower<'_> {
             .clone()
             .or_else(|| right.updates.clone())
             .or_else(|| {
-                let changes = matches!(kind, Type::Left | Type::Right | Type::Full | Type::Anti);
+                let changes = matches!(
+                    kind,
+                    Type::Left | Type::Right | Type::Full | Type::Anti | Type::Mark
+                );
                 (changes && meeting.is_none()).then(|| Updates {
                     by: format!("{} join", kind.as_str_name()),
                     at,
@@ -191,9 +196,10 @@ impl Lower<'_> {
             .map(|condition| on_both(condition, join, left, right, right_offset, &both))
             .transpose()?;
         let mut output = left.columns.clone();
-        if !matches!(kind, Type::Semi | Type::Anti) {
+        if !matches!(kind, Type::Semi | Type::Anti | Type::Mark) {
             output.extend(right.columns.iter().map(|c| c + right_offset));
         }
+        let unread = usize::from(output.is_empty());
         if output.is_empty() {
             output.push(0);
         }
@@ -204,21 +210,31 @@ impl Lower<'_> {
                     Type::Left => i >= right_offset,
                     Type::Right => i < right_offset,
                     Type::Full => true,
-                    Type::Inner | Type::Semi | Type::Anti => false,
+                    Type::Inner | Type::Semi | Type::Anti | Type::Mark => false,
                 };
                 let nullable = both[i].is_nullable() || padded;
                 both[i].clone().with_nullable(nullable)
             })
             .collect();
+        if kind == Type::Mark {
+            let mut taken = both.iter().map(|field| field.name().clone()).collect();
+            fields.push(Field::new(
+                unique_name("$mark".into(), &mut taken),
+                DataType::Boolean,
+                false,
+            ));
+        }
         fields.extend(updates.is_some().then(op_field));
         let schema = schema_of(fields)?;
         let uid = self.uid("join");
         let names = join.schema.fields().iter().map(|f| f.name().clone());
-        let columns = names.zip(schema.fields().iter()).map(|(name, own)| RelColumn {
-            name,
-            expr: column(own.name()),
-            role: Role::Plain,
-        });
+        let columns = names
+            .zip(schema.fields().iter().skip(unread))
+            .map(|(name, own)| RelColumn {
+                name,
+                expr: column(own.name()),
+                role: Role::Plain,
+            });
         let columns = columns.collect();
         let kind = Kind::Join(Join {
             inputs: [left.node, right.node],
@@ -383,6 +399,7 @@ fn join_type(join: &JoinPlan) -> Option<Type> {
         JoinType::Full => Type::Full,
         JoinType::LeftSemi => Type::Semi,
         JoinType::LeftAnti => Type::Anti,
-        JoinType::RightSemi | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => return None,
+        JoinType::LeftMark => Type::Mark,
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => return None,
     })
 }

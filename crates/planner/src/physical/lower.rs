@@ -25,6 +25,7 @@ use crate::{
         expr_place,
         hints::KeptNode,
         proctime, simplify,
+        unnest::UnnestNode,
         window::{WindowNode, Windows},
     },
 };
@@ -152,6 +153,9 @@ impl<'a> Lower<'a> {
         }
         if let Some(kept) = node.as_any().downcast_ref::<KeptNode>() {
             return self.plan(&kept.input);
+        }
+        if let Some(unnest) = node.as_any().downcast_ref::<UnnestNode>() {
+            return self.unnest(unnest);
         }
         Err(error::internal(format!("an unknown plan node {}", node.name())))
     }

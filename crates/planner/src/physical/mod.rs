@@ -14,10 +14,11 @@
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
+//! - [`unnest`]: rows multiplied by what is in them. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`rank`]: the first rows of each key. Leans on `lower`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
-//! - [`narrow`]: ranks that keep only what is read. Leans on `rank`.
+//! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 //! - [`identity`]: the uids of operators. Leans on `format`.
@@ -38,6 +39,7 @@ pub(crate) mod sink;
 pub(crate) mod sort;
 pub(crate) mod source;
 mod union;
+pub(crate) mod unnest;
 mod values;
 pub(crate) mod window;
 
@@ -109,6 +111,8 @@ pub(crate) enum Kind {
     Join(Join),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
+    /// Rows multiplied by what is in them.
+    Unnest(unnest::Unnest),
     /// The first rows of each key.
     Rank(rank::Rank),
     /// Rows in the order of their time.
@@ -375,6 +379,7 @@ impl Kind {
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Join(join) => &join.inputs,
             Self::Union(inputs) => inputs,
+            Self::Unnest(unnest) => slice::from_ref(&unnest.input),
             Self::Rank(rank) => slice::from_ref(&rank.input),
             Self::Sort(sort) => slice::from_ref(&sort.input),
             Self::Sink(sink) => slice::from_ref(&sink.input),
@@ -392,6 +397,7 @@ impl Kind {
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Join(join) => &mut join.inputs,
             Self::Union(inputs) => inputs,
+            Self::Unnest(unnest) => slice::from_mut(&mut unnest.input),
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
             Self::Sort(sort) => slice::from_mut(&mut sort.input),
             Self::Sink(sink) => slice::from_mut(&mut sink.input),

@@ -1,24 +1,26 @@
-//! Ranks that keep only what is read of their rows: the rank itself, and the columns of their input.
+//! Ranks and unnests that keep only what is read of their rows: the rank itself, and the columns of their input.
 
 use std::collections::HashSet;
 
 use datafusion_expr::Expr;
 use weir_connector::changelog::OP_COLUMN;
 
-use super::{Kind, NodeId, Operators, calc_schema, rank::Rank, schema_of};
+use super::{Kind, NodeId, Operators, calc_schema, rank::Rank, schema_of, unnest};
 use crate::error::Result;
 
-/// Drops what nobody reads from every rank, those downstream first.
+/// Drops what nobody reads from every rank and unnest, those downstream first.
 pub(crate) fn narrow(operators: &mut Operators) -> Result<()> {
-    let ranks: Vec<NodeId> = operators
-        .iter()
-        .filter(|(_, node)| matches!(node.kind, Kind::Rank(_)))
-        .map(|(id, _)| id)
-        .collect();
-    ranks
-        .into_iter()
+    let all: Vec<NodeId> = operators.iter().map(|(id, _)| id).collect();
+    all.into_iter()
         .rev()
-        .try_for_each(|id| narrow_rank(operators, id))
+        .try_for_each(|id| match &operators.get(id).kind {
+            Kind::Rank(_) => narrow_rank(operators, id),
+            Kind::Unnest(unnest) => {
+                let unnest = unnest.clone();
+                unnest::narrow(operators, id, unnest)
+            }
+            _ => Ok(()),
+        })
 }
 
 fn narrow_rank(operators: &mut Operators, id: NodeId) -> Result<()> {
@@ -81,7 +83,7 @@ fn own_columns(rank: &Rank) -> impl Iterator<Item = usize> {
 }
 
 /// The columns that are read of an operator's rows; none if all are.
-fn read_by_consumers(operators: &Operators, id: NodeId) -> Option<HashSet<String>> {
+pub(super) fn read_by_consumers(operators: &Operators, id: NodeId) -> Option<HashSet<String>> {
     let mut read = HashSet::new();
     for consumer in operators.consumers(id) {
         let Kind::Calc(calc) = &operators.get(consumer).kind else {

@@ -262,6 +262,7 @@ impl Build {
         if self.columns.is_empty() {
             let first = self.table.table.schema.field(0).name().clone();
             self.emit(first.clone(), column(first));
+            self.emitted = None;
         }
         let emitted = self.emitted.unwrap_or(self.columns.len());
         let watermark = if has_time { self.watermark()? } else { None };

@@ -1,7 +1,9 @@
 //! Pairs of a row that has come and a row that is kept, as the join's columns.
 
+use std::sync::Arc;
+
 use arrow::compute::take;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::SchemaRef;
 use weir_connector::changelog;
 use weir_model::Failure;
@@ -17,6 +19,8 @@ pub(super) struct Pairs {
     pub(super) kept: Vec<u32>,
     /// What each pair does to the result.
     pub(super) ops: Vec<i8>,
+    /// Whether the left row has a match, of a join that says so.
+    marks: Vec<bool>,
 }
 
 impl Pairs {
@@ -25,6 +29,13 @@ impl Pairs {
         self.come.push(come);
         self.kept.push(kept);
         self.ops.push(op);
+    }
+
+    /// A left row, and whether it has a match.
+    #[inline]
+    pub(super) fn push_marked(&mut self, come: u32, kept: u32, op: i8, mark: bool) {
+        self.push(come, kept, op);
+        self.marks.push(mark);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -40,6 +51,9 @@ impl Pairs {
     ) -> Result<RecordBatch, Failure> {
         let mut arrays = source.columns(columns, &self.come, &self.kept)?;
         let ops = std::mem::take(&mut self.ops);
+        if !self.marks.is_empty() {
+            arrays.push(Arc::new(BooleanArray::from(std::mem::take(&mut self.marks))));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(ops.len()));
         if changelog::is_changelog(schema) {
             arrays.push(changelog::column(ops));

@@ -77,7 +77,7 @@ impl Join {
         let kind = spec.r#type();
         let side = |port: usize| {
             let counts = kind == Type::Full
-                || port == 0 && matches!(kind, Type::Left | Type::Semi | Type::Anti)
+                || port == 0 && matches!(kind, Type::Left | Type::Semi | Type::Anti | Type::Mark)
                 || port == 1 && kind == Type::Right;
             Side::new(
                 schemas[port].clone(),
@@ -109,7 +109,7 @@ impl Join {
     pub(super) fn keeps_unmatched(&self, port: usize) -> bool {
         match self.kind {
             Type::Full => true,
-            Type::Left | Type::Anti => port == 0,
+            Type::Left | Type::Anti | Type::Mark => port == 0,
             Type::Right => port == 1,
             Type::Inner | Type::Semi => false,
         }
@@ -141,7 +141,7 @@ impl Join {
             };
             let mut pairs = Pairs::default();
             for row in 0..rows.batch.num_rows() as u32 {
-                pairs.push(row, NONE, rows.op(row));
+                self.push_unmatched(&mut pairs, row, rows.op(row));
             }
             self.emit(&rows, &mut pairs, context)?;
         }
@@ -227,7 +227,12 @@ impl Join {
         let (_, other) = self.state.sides(arrived.port);
         let counts = other.matches_mut();
         match (kind, counts) {
-            (Type::Semi | Type::Anti, None) => {}
+            (Type::Semi | Type::Anti | Type::Mark, None) => {}
+            (Type::Mark, Some(counts)) => {
+                for (&row, &of) in come.iter().zip(kept.iter()) {
+                    mark(&mut counts[of as usize], of, arrived.op(row), pairs);
+                }
+            }
             (Type::Semi | Type::Anti, Some(counts)) => {
                 for (&row, &of) in come.iter().zip(kept.iter()) {
                     turn(
@@ -291,6 +296,12 @@ impl Join {
     /// The rows whose number of matches decides by itself.
     fn unmatched(&self, arrived: &Arrived, matches: &[u32], pairs: &mut Pairs) {
         let is_left = arrived.port == 0;
+        if self.kind == Type::Mark {
+            let rows = (0_u32..).zip(matches).filter(|_| is_left);
+            return rows.for_each(|(row, matches)| {
+                pairs.push_marked(row, NONE, arrived.op(row), *matches > 0);
+            });
+        }
         let wanted = |matches: u32| match self.kind {
             Type::Semi => is_left && matches > 0,
             _ => self.keeps_unmatched(arrived.port) && matches == 0,
@@ -299,6 +310,15 @@ impl Join {
             if wanted(matches) {
                 pairs.push(row, NONE, arrived.op(row));
             }
+        }
+    }
+
+    /// A row without a match that is in the result by itself.
+    fn push_unmatched(&self, pairs: &mut Pairs, row: u32, op: i8) {
+        if self.kind == Type::Mark {
+            pairs.push_marked(row, NONE, op, false);
+        } else {
+            pairs.push(row, NONE, op);
         }
     }
 
@@ -339,6 +359,17 @@ fn turn(is_semi: bool, count: &mut u32, kept: u32, op: i8, pairs: &mut Pairs) {
         let enters = adds == is_semi;
         let op = if enters { RowKind::Insert } else { RowKind::Delete };
         pairs.push(NONE, kept, op.byte());
+    }
+}
+
+/// A kept row gains or loses a match: the first and the last one change its mark.
+fn mark(count: &mut u32, kept: u32, op: i8, pairs: &mut Pairs) {
+    let adds = changelog::adds(op);
+    let turns = if adds { *count == 0 } else { *count == 1 };
+    *count = if adds { *count + 1 } else { count.saturating_sub(1) };
+    if turns {
+        pairs.push_marked(NONE, kept, RowKind::UpdateBefore.byte(), !adds);
+        pairs.push_marked(NONE, kept, RowKind::UpdateAfter.byte(), adds);
     }
 }
 

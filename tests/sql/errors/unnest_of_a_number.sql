@@ -1,0 +1,8 @@
+-- UNNEST takes an array or a map.
+CREATE TABLE orders (
+    id INT, tags ARRAY<STRING>, items ARRAY<ROW<name STRING, n INT>>, attributes MAP<STRING, STRING>, ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts
+) WITH ('connector' = 'filesystem', 'path' = 'tests/sql/unnest/orders.json', 'format' = 'json');
+CREATE TABLE result (id INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT x FROM orders CROSS JOIN UNNEST(id) AS t (x);

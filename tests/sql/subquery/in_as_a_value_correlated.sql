@@ -1,0 +1,10 @@
+-- Among the rows that belong to the outer one.
+CREATE TABLE orders (id INT, customer INT, item STRING, price DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/orders.json', 'format' = 'json'
+);
+CREATE TABLE customers (id BIGINT, name STRING, city STRING, `limit` DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/customers.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, known BOOLEAN) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT id, price IN (SELECT `limit` FROM customers AS c WHERE c.id = o.customer) FROM orders AS o;

@@ -1,0 +1,10 @@
+-- A row that is found by a key is one value.
+CREATE TABLE orders (id INT, customer INT, item STRING, price DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/orders.json', 'format' = 'json'
+);
+CREATE TABLE customers (id BIGINT, name STRING, city STRING, `limit` DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/customers.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, name STRING) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT id, (SELECT name FROM customers WHERE id = 12) FROM orders WHERE id < 3;

@@ -1,0 +1,6 @@
+-- Rows are counted though no column is read.
+CREATE TABLE orders (id INT, customer INT, item STRING, price DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/orders.json', 'format' = 'json'
+);
+CREATE TABLE result (c BIGINT) WITH ('connector' = 'print');
+INSERT INTO result SELECT COUNT(*) FROM (SELECT item FROM orders UNION ALL SELECT item FROM orders WHERE id IN (SELECT customer FROM orders UNION ALL SELECT 1));
