@@ -1,4 +1,4 @@
-//! Where rows come from and go to: the traits of sources and sinks, the formats, and one folder per connector.
+//! Where rows come from and go to: the traits of sources, lookups and sinks, the formats, and one folder per connector.
 //!
 //! Knows Arrow and nothing of SQL, of the engine or of the cluster. In reading order:
 //!
@@ -7,6 +7,7 @@
 //! - [`changelog`]: rows that add and rows that take back. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
 //! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
+//! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
@@ -14,6 +15,7 @@
 
 pub mod changelog;
 pub mod error;
+pub mod lookup;
 pub mod options;
 pub mod registry;
 pub mod sink;
@@ -30,6 +32,7 @@ pub mod values;
 
 pub use changelog::{ChangelogMode, RowKind};
 pub use error::{ConnectorError, OptionError};
+pub use lookup::{Found, Lookup, LookupContext, LookupFactory};
 pub use registry::{Connector, connector, connectors};
 pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};
 pub use source::{Source, SourceContext, SourceEvent, SourceFactory, Split};

@@ -5,7 +5,7 @@ use std::fmt;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
+    LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
     options::{OptionDef, nearest},
     print, values,
 };
@@ -26,6 +26,18 @@ pub trait Connector: fmt::Debug + Send + Sync {
 
     /// The table as a sink, its options and columns validated; no I/O.
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError>;
+
+    /// The table as one that rows are looked up in by key, its options and columns validated; no I/O.
+    fn lookup(&self, table: &Table) -> Result<Box<dyn LookupFactory>, OptionError> {
+        Err(OptionError::Unsupported {
+            reason: format!(
+                "rows of '{}' cannot be looked up by key: connector '{}' only reads from one end to the other; join it as of an event time, \
+                 or by a regular join",
+                table.name,
+                self.name()
+            ),
+        })
+    }
 
     /// The columns of a table whose DDL names none, if the connector has fixed ones.
     fn default_schema(&self) -> Option<SchemaRef> {

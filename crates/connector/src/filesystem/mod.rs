@@ -17,8 +17,9 @@ mod write;
 use std::path::PathBuf;
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, LookupFactory, OptionError, SinkFactory, SourceFactory, Table,
     format::{self, Format},
+    lookup,
     options::{Checked, OptionDef, OptionKind, invalid},
 };
 use files::Files;
@@ -51,6 +52,15 @@ const OPTIONS: &[OptionDef] = &[
         default: Some("128MB"),
         doc: "how large a file grows before the next one is begun",
     },
+    lookup::cache("FULL"),
+    lookup::MAX_ROWS,
+    lookup::EXPIRE_AFTER_WRITE,
+    lookup::EXPIRE_AFTER_ACCESS,
+    lookup::CACHE_MISSING_KEY,
+    lookup::RELOAD_STRATEGY,
+    lookup::RELOAD_INTERVAL,
+    lookup::MAX_SIZE,
+    lookup::MAX_RETRIES,
 ];
 
 /// The `filesystem` connector.
@@ -75,6 +85,16 @@ impl Connector for Filesystem {
         let files =
             Files::new(path(&options)?, options.text(PATTERN)).map_err(|reason| invalid(PATTERN, reason))?;
         Ok(Box::new(read::Factory::new(files, format, table.schema.clone())))
+    }
+
+    fn lookup(&self, table: &Table) -> Result<Box<dyn LookupFactory>, OptionError> {
+        let (_, options) = checked(self.name(), table)?;
+        let settings = lookup::Settings::new(&options)?;
+        Ok(Box::new(lookup::OfSource::new(
+            self.source(table)?,
+            table.schema.clone(),
+            settings,
+        )))
     }
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
