@@ -100,6 +100,8 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::LocalGroupAggregate(_)) => OperatorKind::LocalGroupAggregate,
         Some(graph::operator::Spec::GroupAggregate(_)) => OperatorKind::GroupAggregate,
         Some(graph::operator::Spec::Join(_)) => OperatorKind::Join,
+        Some(graph::operator::Spec::TemporalJoin(_)) => OperatorKind::TemporalJoin,
+        Some(graph::operator::Spec::LookupJoin(_)) => OperatorKind::LookupJoin,
         Some(graph::operator::Spec::Union(_)) => OperatorKind::Union,
         Some(graph::operator::Spec::Unnest(_)) => OperatorKind::Unnest,
         Some(graph::operator::Spec::Rank(_)) => OperatorKind::Rank,

@@ -67,6 +67,10 @@ pub enum OperatorKind {
     GroupAggregate,
     /// Joins two inputs.
     Join,
+    /// Joins rows with the version of a table that is valid at their time.
+    TemporalJoin,
+    /// Joins rows with what a table outside has for them.
+    LookupJoin,
     /// Passes on the rows of several inputs.
     Union,
     /// Multiplies rows by what is in them.

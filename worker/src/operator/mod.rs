@@ -17,6 +17,8 @@
 //! - `group`: aggregation without windows, as a changelog. Leans on `aggregate`.
 //! - `join`: joins of two inputs. Leans on `keys`.
 //! - `count_window`: windows of so many rows. Leans on `aggregate`.
+//! - `temporal`: joins with the version that is valid at a row's time. Leans on `keys` and `rank`.
+//! - [`lookup`]: what a lookup join computes on rows and answers. Leans on `expression`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
 mod aggregate;
@@ -26,11 +28,13 @@ mod count_window;
 mod group;
 mod join;
 mod keys;
+pub mod lookup;
 mod processing_time;
 mod rank;
 mod sort;
 pub mod source;
 mod ttl;
+mod temporal;
 mod union;
 mod unnest;
 mod window;
@@ -49,11 +53,13 @@ use group::{GroupAggregate, LocalGroupAggregate};
 use join::{Join, TimedJoin};
 use processing_time::ProcessingTime;
 use sort::Sort;
+use temporal::TemporalJoin;
 use union::Union;
 use unnest::Unnest;
 use window::{LocalWindowAggregate, SessionAggregate, SessionTable, WindowAggregate, WindowTable};
 
-/// The operator of the job graph, over input rows of these schemas, by port. Sources and sinks are the runtime's.
+/// The operator of the job graph, over input rows of these schemas, by port. Sources, lookup joins and sinks are the
+/// runtime's.
 ///
 /// # Errors
 /// An internal failure for a graph that does not fit together; a user failure for types that cannot be aggregated.
@@ -92,11 +98,12 @@ pub fn build(
             None => Ok(Box::new(Join::new(spec, &inputs, output)?)),
         },
         Some(Spec::Unnest(spec)) => Ok(Box::new(Unnest::new(spec, input, output)?)),
+        Some(Spec::TemporalJoin(spec)) => Ok(Box::new(TemporalJoin::new(spec, &inputs, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Sort(spec)) => Ok(Box::new(Sort::new(spec, input)?)),
         Some(Spec::Rank(spec)) => rank::build(spec, input, output),
-        Some(Spec::Source(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
-            "operator {} reads or writes and is not built here",
+        Some(Spec::Source(_) | Spec::LookupJoin(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
+            "operator {} reads, asks or writes and is not built here",
             operator.id
         ))),
         None => Err(Failure::internal(format!(

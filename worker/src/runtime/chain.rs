@@ -31,12 +31,16 @@ pub enum Target {
     },
     /// Out of the chain.
     Leaf(usize),
+    /// Out of the chain to a table outside, from the lookup join at this position, to which it [comes back](Chain::answer).
+    Table(usize),
 }
 
 /// One operator of a chain.
 pub struct Node {
-    /// The steps; none for sources and sinks, whose rows pass as they are.
+    /// The steps; none for sources, lookup joins and sinks, whose rows pass as they are.
     pub operator: Option<Box<dyn Operator>>,
+    /// Whether what passes goes to a table outside first, and to the targets when it has come back.
+    pub is_lookup: bool,
     /// Whether rows that pass were counted as read before.
     pub is_source: bool,
     /// Event time of its inputs.
@@ -108,7 +112,7 @@ pub struct Chain {
     work: Vec<(Target, Message)>,
     said: Vec<Message>,
     context: Context,
-    out: VecDeque<(usize, Message)>,
+    out: VecDeque<(Target, Message)>,
     running: usize,
     /// The operators that ask for the time.
     timed: Vec<usize>,
@@ -175,7 +179,7 @@ impl Chain {
     fn run(&mut self) -> Result<(), Failure> {
         while let Some((target, message)) = self.work.pop() {
             match target {
-                Target::Leaf(leaf) => self.out.push_back((leaf, message)),
+                Target::Leaf(_) | Target::Table(_) => self.out.push_back((target, message)),
                 Target::Node { node, port, input } => {
                     self.place.enter(node);
                     self.step(node, port, input, message)?;
@@ -186,9 +190,23 @@ impl Chain {
         Ok(())
     }
 
-    /// The next message that leaves the chain, with the leaf that it leaves by.
-    pub fn next_out(&mut self) -> Option<(usize, Message)> {
+    /// The next message that leaves the chain, with where to.
+    pub fn next_out(&mut self) -> Option<(Target, Message)> {
         self.out.pop_front()
+    }
+
+    /// Runs messages that have come back to a lookup join through all operators behind it.
+    pub fn answer(&mut self, index: usize, messages: Vec<Message>) -> Result<(), Failure> {
+        for message in &messages {
+            match message {
+                Message::Batch(batch) => self.nodes[index].counters.add_out(batch.num_rows()),
+                Message::End => self.running -= 1,
+                Message::Watermark(_) | Message::Idle => {}
+            }
+        }
+        self.said.extend(messages);
+        self.hand_on(index);
+        self.run()
     }
 
     /// Whether every operator has ended.
@@ -211,6 +229,7 @@ impl Chain {
                 }
                 match &mut node.operator {
                     Some(operator) => operator.on_batch(port, batch, &mut self.context)?,
+                    None if node.is_lookup => self.said.push(Message::Batch(batch)),
                     None => self.context.emit(batch),
                 }
                 take_emitted(node, &mut self.context, &mut self.said);
@@ -218,6 +237,11 @@ impl Chain {
             }
             control => on_control(node, input, &control, &mut self.context, &mut self.said)?,
         };
+        if node.is_lookup {
+            let leaving = self.said.drain(..).map(|message| (Target::Table(index), message));
+            self.out.extend(leaving);
+            return Ok(());
+        }
         self.running -= usize::from(ended);
         self.hand_on(index);
         Ok(())
@@ -336,6 +360,7 @@ mod tests {
         let merger = WatermarkMerger::new(inputs);
         Node {
             operator,
+            is_lookup: false,
             is_source: false,
             merger,
             targets,
@@ -349,11 +374,18 @@ mod tests {
 
     fn said(chain: &mut Chain) -> Vec<String> {
         std::iter::from_fn(|| chain.next_out())
-            .map(|(leaf, message)| match message {
-                Message::Batch(batch) => format!("{leaf}:{}", batch.num_rows()),
-                Message::Watermark(at) => format!("{leaf}@{at}"),
-                Message::Idle => format!("{leaf} idle"),
-                Message::End => format!("{leaf} end"),
+            .map(|(target, message)| {
+                let way = match target {
+                    Target::Leaf(leaf) => leaf.to_string(),
+                    Target::Table(node) => format!("table of {node}"),
+                    Target::Node { .. } => panic!("operators are within the chain"),
+                };
+                match message {
+                    Message::Batch(batch) => format!("{way}:{}", batch.num_rows()),
+                    Message::Watermark(at) => format!("{way}@{at}"),
+                    Message::Idle => format!("{way} idle"),
+                    Message::End => format!("{way} end"),
+                }
             })
             .collect()
     }
@@ -433,6 +465,36 @@ mod tests {
         chain.feed(to(0, 0), Message::Batch(rows(2))).expect("works");
         chain.feed(to(0, 0), Message::End).expect("works");
         assert_eq!(said(&mut chain), ["0:2", "0 end"]);
+    }
+
+    #[test]
+    fn what_passes_a_lookup_join_leaves_and_comes_back_before_it_goes_on() {
+        let lookup = Node {
+            is_lookup: true,
+            ..node(None, 1, vec![to(1, 0)])
+        };
+        let nodes = vec![lookup, node(Some(Box::new(Twice)), 1, vec![Target::Leaf(0)])];
+        let mut chain = Chain::new(nodes, place());
+        for message in [
+            Message::Batch(rows(3)),
+            Message::Watermark(EventTime(7)),
+            Message::End,
+        ] {
+            chain.feed(to(0, 0), message).expect("works");
+        }
+        assert_eq!(
+            said(&mut chain),
+            ["table of 0:3", "table of 0@7", "table of 0 end"]
+        );
+        assert!(!chain.has_ended());
+        chain.answer(0, vec![Message::Batch(rows(5))]).expect("works");
+        assert_eq!(said(&mut chain), ["0:5", "0:5"]);
+        let rest = vec![Message::Watermark(EventTime(7)), Message::End];
+        chain.answer(0, rest).expect("works");
+        assert_eq!(said(&mut chain), ["0:1", "0@7", "0 end"]);
+        assert!(chain.has_ended());
+        let counted = chain.nodes[0].counters.read();
+        assert_eq!((counted.rows_in, counted.rows_out), (3, 5));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The loop of a subtask that takes its input from channels.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use weir_model::Failure;
 
@@ -62,17 +62,24 @@ impl InputTask {
         self.steps.tick(now).await?;
         self.steps.outputs.pause(now).await?;
         self.steps.counters.activities.enter(Activity::Idle);
-        match self.steps.due(now) {
-            None => self.inbox.wait().await,
-            Some(due) => {
-                let clock = Arc::clone(&self.steps.clock);
-                tokio::select! {
-                    () = self.inbox.wait() => {}
-                    () = clock.sleep(due.saturating_sub(now)) => {}
-                }
+        let due = self.steps.due(now);
+        let clock = Arc::clone(&self.steps.clock);
+        let sleep = async {
+            match due {
+                Some(due) => clock.sleep(due.saturating_sub(now)).await,
+                None => pending().await,
             }
-        }
+        };
+        let answer = tokio::select! {
+            () = self.inbox.wait() => None,
+            answer = self.steps.lookups.next() => Some(answer?),
+            () = sleep => None,
+        };
         self.steps.counters.activities.enter(Activity::Busy);
+        if let Some((node, messages)) = answer {
+            let now = self.steps.clock.elapsed();
+            self.steps.on_answer(node, messages, now).await?;
+        }
         Ok(())
     }
 
@@ -80,7 +87,7 @@ impl InputTask {
     fn report_watermark(&self) {
         let heads = self.entries.iter().filter_map(|entry| match entry {
             Target::Node { node, .. } => Some(self.steps.chain.watermark(*node)),
-            Target::Leaf(_) => None,
+            Target::Leaf(_) | Target::Table(_) => None,
         });
         if let Some(lowest) = heads.min() {
             self.steps.counters.set_watermark(lowest);

@@ -7,6 +7,7 @@
 //! - [`plan`]: tasks and channels of a job graph. Leans on nothing.
 //! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
 //! - [`output`]: what leaves a subtask. Leans on `inbox` and the exchange.
+//! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
 //! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
 //! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
@@ -17,6 +18,7 @@ pub mod compute;
 pub mod deployment;
 pub mod inbox;
 pub mod input;
+pub mod lookup;
 pub mod message;
 pub mod metrics;
 pub mod output;
@@ -31,9 +33,10 @@ use weir_env::Clock;
 use weir_model::Failure;
 
 use chain::{Chain, Target};
+use lookup::Lookups;
 use message::Message;
-use metrics::SubtaskCounters;
-use output::Outputs;
+use metrics::{Activity, SubtaskCounters};
+use output::{Outputs, wait};
 
 /// Messages after which a task lets others run: a few milliseconds of work.
 const YIELD_EVERY: u32 = 4;
@@ -44,6 +47,8 @@ pub struct Steps {
     pub chain: Chain,
     /// The ways out.
     pub outputs: Outputs,
+    /// The ways to tables outside and back.
+    pub lookups: Lookups,
     /// What is counted.
     pub counters: Arc<SubtaskCounters>,
     /// Time.
@@ -84,10 +89,53 @@ impl Steps {
         self.outputs.due().into_iter().chain(timer).min()
     }
 
+    /// Takes on what has come back from a table outside.
+    pub async fn on_answer(
+        &mut self,
+        node: usize,
+        messages: Vec<Message>,
+        now: Duration,
+    ) -> Result<(), Failure> {
+        self.chain.answer(node, messages)?;
+        self.write(now).await
+    }
+
+    /// Waits until everything has come back from tables outside.
+    pub async fn drain(&mut self) -> Result<(), Failure> {
+        while !self.lookups.is_empty() {
+            let next = self.lookups.next();
+            let (node, messages) = wait(&self.counters.activities, Activity::Backpressured, next).await?;
+            let now = self.clock.elapsed();
+            self.on_answer(node, messages, now).await?;
+        }
+        Ok(())
+    }
+
     async fn write(&mut self, now: Duration) -> Result<(), Failure> {
-        while let Some((leaf, message)) = self.chain.next_out() {
-            self.outputs.write(leaf, message, now).await?;
+        loop {
+            while let Some((target, message)) = self.chain.next_out() {
+                match target {
+                    Target::Leaf(leaf) => self.outputs.write(leaf, message, now).await?,
+                    Target::Table(node) => self.ask(node, message).await?,
+                    Target::Node { .. } => return Err(Failure::internal("a message left for an operator")),
+                }
+            }
+            match self.lookups.try_next()? {
+                Some((node, messages)) => self.chain.answer(node, messages)?,
+                None => break,
+            }
         }
         self.outputs.send_due(now).await
+    }
+
+    /// Sends a message on its way to a table outside; while there is no room, waits for what comes back.
+    async fn ask(&mut self, node: usize, message: Message) -> Result<(), Failure> {
+        self.lookups.push(node, message)?;
+        while self.lookups.is_full() {
+            let next = self.lookups.next();
+            let (node, messages) = wait(&self.counters.activities, Activity::Backpressured, next).await?;
+            self.chain.answer(node, messages)?;
+        }
+        Ok(())
     }
 }

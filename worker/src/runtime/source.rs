@@ -130,13 +130,19 @@ impl Reader {
                 }
             };
             self.place.enter(0);
-            let event = tokio::select! {
-                event = &mut next => Some(event),
+            let came = tokio::select! {
+                event = &mut next => Some(Came::Event(event)),
+                answer = self.steps.lookups.next() => Some(Came::Answer(answer?)),
                 () = sleep => None,
             };
             self.steps.counters.activities.enter(Activity::Busy);
-            if let Some(event) = event {
-                return located(event);
+            match came {
+                Some(Came::Event(event)) => return located(event),
+                Some(Came::Answer((node, messages))) => {
+                    let now = self.steps.clock.elapsed();
+                    self.steps.on_answer(node, messages, now).await?;
+                }
+                None => {}
             }
         }
     }
@@ -163,6 +169,7 @@ impl Reader {
                     self.say(Message::Watermark(EventTime::MAX), now).await?;
                 }
                 self.say(Message::End, now).await?;
+                self.steps.drain().await?;
                 return Ok(true);
             }
         }
@@ -193,6 +200,12 @@ impl Reader {
         }
         self.steps.feed_at(ENTRY, message, now).await
     }
+}
+
+/// What a source subtask has waited for.
+enum Came {
+    Event(Result<SourceEvent, ConnectorError>),
+    Answer((usize, Vec<Message>)),
 }
 
 fn located(event: Result<SourceEvent, ConnectorError>) -> Result<SourceEvent, Failure> {

@@ -19,6 +19,7 @@ use super::{
     chain::{Chain, Node, Place, Target},
     inbox::Inbox,
     input,
+    lookup::{self, Lookups},
     metrics::{Activity, SubtaskCounters},
     output::{EdgeWriter, Leaf, Outputs, SinkWriter},
     plan::{self, TaskPlan},
@@ -157,11 +158,23 @@ impl Subtask {
             ..
         } = self;
         let mut leaves: Vec<Leaf> = writers.into_iter().map(Leaf::Edge).collect();
+        let mut lookups = Lookups::new(Arc::clone(&place));
         for (node, &id) in plan.operators.iter().enumerate() {
             let operator = &job.graph.operators[id as usize];
             if let Some(Spec::Sink(sink)) = &operator.spec {
                 place.enter(node);
                 leaves.push(Leaf::Sink(open_sink(&job, operator, sink, index, node).await?));
+            }
+            if let Some(Spec::LookupJoin(spec)) = &operator.spec {
+                place.enter(node);
+                let opening = lookup::Opening {
+                    spec,
+                    input: input_schemas(&job.graph, operator)?[0].clone(),
+                    output: plan::output_schema(operator)?,
+                    node,
+                    clock: Arc::clone(&job.clock),
+                };
+                lookups.open(opening).await?;
             }
         }
         place.enter(0);
@@ -171,6 +184,7 @@ impl Subtask {
         let steps = super::Steps {
             chain,
             outputs,
+            lookups,
             counters,
             clock: Arc::clone(&job.clock),
         };
@@ -198,7 +212,8 @@ impl Subtask {
             let operator = &graph.operators[id as usize];
             let is_source = matches!(operator.spec, Some(Spec::Source(_)));
             let is_sink = matches!(operator.spec, Some(Spec::Sink(_)));
-            let step = if is_source || is_sink {
+            let is_lookup = matches!(operator.spec, Some(Spec::LookupJoin(_)));
+            let step = if is_source || is_lookup || is_sink {
                 None
             } else {
                 Some(build(graph, operator)?)
@@ -221,6 +236,7 @@ impl Subtask {
                 .count();
             nodes.push(Node {
                 operator: step,
+                is_lookup,
                 is_source,
                 merger: WatermarkMerger::new(if is_source { 1 } else { internal + external }),
                 targets,
@@ -237,12 +253,19 @@ enum Ready {
 }
 
 fn build(graph: &JobGraph, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
+    operator::build(operator, input_schemas(graph, operator)?)
+}
+
+/// The schemas of the rows that an operator takes, by port.
+fn input_schemas(graph: &JobGraph, operator: &graph::Operator) -> Result<Vec<SchemaRef>, Failure> {
     let mut inputs: Vec<usize> = (0..graph.edges.len())
         .filter(|e| graph.edges[*e].to == operator.id)
         .collect();
     inputs.sort_by_key(|e| graph.edges[*e].port);
-    let schemas = inputs.into_iter().map(|edge| plan::edge_schema(graph, edge));
-    operator::build(operator, schemas.collect::<Result<Vec<_>, _>>()?)
+    inputs
+        .into_iter()
+        .map(|edge| plan::edge_schema(graph, edge))
+        .collect()
 }
 
 /// Who takes what an operator of a task emits: operators of the task, then edges to other tasks.

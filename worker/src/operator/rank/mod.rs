@@ -18,6 +18,8 @@ mod sorted;
 mod top;
 mod window;
 
+pub(super) use rows::RowStore;
+
 use arrow_schema::{DataType, SchemaRef};
 use weir_connector::changelog::is_changelog;
 use weir_model::Failure;

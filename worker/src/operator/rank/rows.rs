@@ -19,7 +19,7 @@ const SPARE_CHUNKS: usize = 32;
 
 /// Rows by slot.
 #[derive(Debug, Default)]
-pub(super) struct RowStore {
+pub(in crate::operator) struct RowStore {
     chunks: Vec<Chunk>,
     /// Empty places in `chunks`.
     free_chunks: Vec<u32>,
@@ -42,7 +42,7 @@ impl RowStore {
     /// Keeps some rows of a batch; `slots` gets the slot of each.
     ///
     /// Rows come in ascending order. When most are kept, the batch is kept as it is, without a copy.
-    pub(super) fn add(
+    pub(in crate::operator) fn add(
         &mut self,
         columns: &[ArrayRef],
         batch_rows: usize,
@@ -100,7 +100,7 @@ impl RowStore {
     }
 
     /// Forgets a row.
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(in crate::operator) fn remove(&mut self, slot: u32) {
         let (chunk, row) = self.places[slot as usize];
         let place = &mut self.chunks[chunk as usize];
         place.owners[row as usize] = DEAD;
@@ -119,7 +119,7 @@ impl RowStore {
     }
 
     /// The columns of these rows: slots, or rows of the fresh batch by [`FRESH`] and their number.
-    pub(super) fn gather(
+    pub(in crate::operator) fn gather(
         &self,
         rows: &[u32],
         fresh: &[ArrayRef],
@@ -150,7 +150,7 @@ impl RowStore {
     }
 
     /// Drops dead rows when they are most of what is kept, and joins small chunks when there are many.
-    pub(super) fn tidy(&mut self) -> Result<(), Failure> {
+    pub(in crate::operator) fn tidy(&mut self) -> Result<(), Failure> {
         let chunks = self.chunks.len() - self.free_chunks.len();
         let is_sparse = self.stored > 2 * self.live + SPARE_ROWS;
         let is_scattered = chunks > SPARE_CHUNKS + 2 * self.live / CHUNK_ROWS;
@@ -198,7 +198,7 @@ impl RowStore {
 
     /// Rows kept for their slots, and rows kept in all.
     #[cfg(test)]
-    pub(super) fn sizes(&self) -> (usize, usize) {
+    pub(in crate::operator) fn sizes(&self) -> (usize, usize) {
         (self.live, self.stored)
     }
 }
