@@ -56,6 +56,8 @@ pub(crate) struct TableDef {
     pub schema: SchemaRef,
     /// Event time, if the table has it.
     pub watermark: Option<WatermarkDef>,
+    /// The columns of its primary key.
+    pub primary_key: Vec<String>,
     /// Where its name stands.
     pub at: Location,
     /// Where its options stand.
@@ -202,6 +204,7 @@ impl TableDef {
             columns,
             schema: Arc::new(schema),
             watermark,
+            primary_key: ddl.primary_key.into_iter().map(|key| key.value).collect(),
             at: ddl.name.at,
             options: ddl.options,
         })

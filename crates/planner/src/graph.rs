@@ -19,9 +19,11 @@ use crate::{
         unnest::Unnest,
         window::WindowTable,
     },
+    settings::Lookups,
 };
 
 mod describe;
+mod temporal;
 
 /// What every operator shares.
 pub(crate) struct Common {
@@ -29,6 +31,8 @@ pub(crate) struct Common {
     pub parallelism: u32,
     /// `table.exec.source.idle-timeout`, ms.
     pub idle_timeout_ms: u64,
+    /// How lookup joins ask.
+    pub lookup: Lookups,
     /// The job's settings.
     pub settings: graph::Settings,
 }
@@ -43,7 +47,7 @@ pub(crate) fn build(operators: &Operators, common: Common) -> Result<graph::JobG
         edges: Vec::new(),
     };
     for (id, node) in operators.iter() {
-        if !matches!(node.kind, Kind::Gone) {
+        if !matches!(node.kind, Kind::LookupTable(_) | Kind::Gone) {
             builder.operator(id, node)?;
         }
     }
@@ -223,6 +227,11 @@ impl Builder<'_> {
                 logical,
             ),
             Kind::Join(join) => (Spec::Join(join_spec(join, node.state_ttl_ms)?), logical),
+            Kind::TemporalJoin(join) => (Spec::TemporalJoin(temporal::versioned(join)?), logical),
+            Kind::LookupJoin(join) => (
+                Spec::LookupJoin(temporal::lookup(join, self.common.lookup)?),
+                logical,
+            ),
             Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Unnest(unnest) => (Spec::Unnest(unnest_spec(unnest)), logical),
             Kind::Rank(rank) => (Spec::Rank(ranked(rank, node.state_ttl_ms[0])), logical),
@@ -238,7 +247,7 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
-            Kind::Source(_, None) | Kind::Gone => {
+            Kind::Source(_, None) | Kind::LookupTable(_) | Kind::Gone => {
                 return Err(error::internal("an operator was left unplanned"));
             }
         })

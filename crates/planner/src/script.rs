@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use weir_connector::{ChangelogMode, SinkFactory, SourceFactory};
+use weir_connector::{ChangelogMode, LookupFactory, OptionError, SinkFactory, SourceFactory};
 use weir_model::{ErrorCode, Problem};
 use weir_proto::graph::JobGraph;
 
@@ -58,11 +58,17 @@ pub async fn plan(sql: &str, options: &PlanOptions) -> std::result::Result<Plann
     }
     let Draft {
         planned,
-        sources,
-        sinks,
+        connectors: Connectors {
+            sources,
+            lookups,
+            sinks,
+        },
     } = on_deep_stack(sql.to_owned(), *options).await?;
     for (table, source) in sources {
         source.check().await.map_err(|e| table.problem(e))?;
+    }
+    for (table, lookup) in lookups {
+        lookup.check().await.map_err(|e| table.problem(e))?;
     }
     for (table, sink) in sinks {
         sink.check().await.map_err(|e| table.problem(e))?;
@@ -91,8 +97,7 @@ async fn on_deep_stack(sql: String, options: PlanOptions) -> Result<Draft> {
 /// A plan whose connectors have yet to be asked.
 struct Draft {
     planned: Planned,
-    sources: Vec<(Arc<TableDef>, Box<dyn SourceFactory>)>,
-    sinks: Vec<(Arc<TableDef>, Box<dyn SinkFactory>)>,
+    connectors: Connectors,
 }
 
 fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
@@ -132,11 +137,12 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     narrow::narrow(&mut operators)?;
     source::prune(&mut operators)?;
     identity::identify(&mut operators);
-    let (sources, sinks) = connectors(&operators)?;
+    let connectors = connectors(&operators)?;
     let parallelism = options.parallelism.or(settings.parallelism).unwrap_or(1);
     let common = graph::Common {
         parallelism,
         idle_timeout_ms: settings.idle_timeout_ms,
+        lookup: settings.lookups,
         settings: settings.runtime,
     };
     let mut graph = graph::build(&operators, common)?;
@@ -150,8 +156,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
             parallelism,
             text,
         },
-        sources,
-        sinks,
+        connectors,
     })
 }
 
@@ -216,34 +221,46 @@ fn sink_table(insert: &Insert, catalog: &Catalog) -> Result<Arc<TableDef>> {
     }
 }
 
-type Connectors = (
-    Vec<(Arc<TableDef>, Box<dyn SourceFactory>)>,
-    Vec<(Arc<TableDef>, Box<dyn SinkFactory>)>,
-);
+/// What a job reads, asks and writes.
+#[derive(Default)]
+struct Connectors {
+    sources: Vec<(Arc<TableDef>, Box<dyn SourceFactory>)>,
+    lookups: Vec<(Arc<TableDef>, Box<dyn LookupFactory>)>,
+    sinks: Vec<(Arc<TableDef>, Box<dyn SinkFactory>)>,
+}
 
-/// The connectors of all tables that are read or written, their options validated.
+/// The connectors of all tables that are read, asked or written, their options validated.
 fn connectors(operators: &Operators) -> Result<Connectors> {
-    let (mut sources, mut sinks) = (Vec::new(), Vec::new());
+    let mut all = Connectors::default();
+    let connector =
+        |table: &TableDef| weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e));
     for (_, node) in operators.iter() {
         match &node.kind {
             Kind::Source(table, _) => {
-                let connector =
-                    weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e))?;
-                let source = connector.source(&table.table).map_err(|e| table.problem(e))?;
-                sources.push((Arc::clone(table), source));
+                let source = connector(table)?.source(&table.table);
+                all.sources
+                    .push((Arc::clone(table), source.map_err(|e| table.problem(e))?));
+            }
+            Kind::LookupJoin(join) => {
+                let table = &join.table;
+                let lookup = connector(table)?.lookup(&table.table).map_err(|e| match e {
+                    OptionError::Unsupported { reason } => error::unsupported(join.at, reason),
+                    other => table.problem(other),
+                });
+                all.lookups.push((Arc::clone(table), lookup?));
             }
             Kind::Sink(sink) => {
                 let table = &sink.table;
-                let connector =
-                    weir_connector::connector(&table.table.connector).map_err(|e| table.problem(e))?;
-                let factory = connector.sink(&table.table).map_err(|e| table.problem(e))?;
+                let factory = connector(table)?
+                    .sink(&table.table)
+                    .map_err(|e| table.problem(e))?;
                 check_takes(sink, factory.as_ref())?;
-                sinks.push((Arc::clone(table), factory));
+                all.sinks.push((Arc::clone(table), factory));
             }
             _ => {}
         }
     }
-    Ok((sources, sinks))
+    Ok(all)
 }
 
 /// Refuses changes for a sink that only appends.

@@ -25,8 +25,28 @@ pub(crate) struct Settings {
     pub state_ttl_ms: u64,
     /// What functions of WebAssembly modules may use.
     pub wasm: weir_functions::wasm::Limits,
+    /// How lookup joins ask.
+    pub lookups: Lookups,
     /// The rest.
     pub runtime: graph::Settings,
+}
+
+/// How lookup joins ask the tables that they look up in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookups {
+    /// `table.exec.async-lookup.buffer-capacity`, batches.
+    pub capacity: u32,
+    /// `table.exec.async-lookup.timeout`, ms.
+    pub timeout_ms: u64,
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self {
+            capacity: 100,
+            timeout_ms: 180_000,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -37,6 +57,7 @@ impl Default for Settings {
             idle_timeout_ms: 0,
             state_ttl_ms: 0,
             wasm: weir_functions::wasm::Limits::default(),
+            lookups: Lookups::default(),
             runtime: graph::Settings {
                 auto_watermark_interval_ms: 200,
                 batch_rows: 8192,
@@ -59,6 +80,8 @@ const KNOWN: &[&str] = &[
     "execution.exchange.channel-bytes",
     "table.exec.wasm.fuel-per-row",
     "table.exec.wasm.memory",
+    "table.exec.async-lookup.buffer-capacity",
+    "table.exec.async-lookup.timeout",
 ];
 
 /// Settings of Flink's that change how a job runs there but not what it computes: taken, without effect here.
@@ -77,6 +100,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "state.backend.type",
     "state.backend.incremental",
     "table.dml-sync",
+    // Rows keep their order, which ALLOW_UNORDERED allows.
+    "table.exec.async-lookup.output-mode",
     "table.exec.mini-batch.enabled",
     "table.exec.mini-batch.allow-latency",
     "table.exec.mini-batch.size",
@@ -118,6 +143,10 @@ impl Settings {
             }
             "table.exec.wasm.fuel-per-row" => self.wasm.fuel_per_row = whole(key, value, 1, 1_000_000_000)?,
             "table.exec.wasm.memory" => self.wasm.memory_bytes = size(key, value)?,
+            "table.exec.async-lookup.buffer-capacity" => {
+                self.lookups.capacity = whole(key, value, 1, 1 << 16)? as u32;
+            }
+            "table.exec.async-lookup.timeout" => self.lookups.timeout_ms = duration(key, value)?.max(1),
             "table.local-time-zone" if value.value == "UTC" => {}
             other if WITHOUT_EFFECT.contains(&other) => {}
             other if UNSUPPORTED.contains(&other) => {

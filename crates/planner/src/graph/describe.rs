@@ -13,6 +13,7 @@ use crate::physical::{
     rank::{Rank, SortColumn},
     source::SourceRead,
     unnest::Unnest,
+    temporal::{LookupJoin, TemporalJoin},
 };
 
 /// The short name and the description of an operator.
@@ -110,6 +111,14 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             },
             join_text(operators, join),
         ),
+        Kind::TemporalJoin(join) => (
+            format!("{} temporal join", join_name(join.kind)),
+            versions_text(operators, join),
+        ),
+        Kind::LookupJoin(join) => (
+            format!("{} lookup join", join_name(join.kind)),
+            lookup_text(operators, join),
+        ),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Unnest(unnest) => ("Unnest".into(), unnest_text(operators, unnest)),
         Kind::Rank(rank) => (
@@ -140,7 +149,7 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             );
             (format!("Sink: {}", table.table.name), text)
         }
-        Kind::Gone => (String::new(), String::new()),
+        Kind::LookupTable(_) | Kind::Gone => (String::new(), String::new()),
     }
 }
 
@@ -201,6 +210,37 @@ fn unnest_text(operators: &Operators, unnest: &Unnest) -> String {
         (_, true) => format!("each row once per element of {name}, or once without elements"),
         (_, false) => format!("each row once per element of {name}"),
     }
+}
+
+fn versions_text(operators: &Operators, join: &TemporalJoin) -> String {
+    let names = join.inputs.map(|input| column_names(operators, input));
+    let name = |side: usize, column: usize| names[side].get(column).map_or("?", String::as_str);
+    let keys = join.keys[0].iter().zip(&join.keys[1]);
+    let mut parts: Vec<_> = keys
+        .map(|(left, right)| format!("{} = {}", name(0, *left), name(1, *right)))
+        .collect();
+    parts.extend(join.condition.iter().map(format_expr));
+    let (time, version) = (name(0, join.times[0]), name(1, join.times[1]));
+    format!("ON {}, the last {version} AS OF {time}", parts.join(" AND "))
+}
+
+fn lookup_text(operators: &Operators, join: &LookupJoin) -> String {
+    let names = column_names(operators, join.input);
+    let table = &join.table.table;
+    let mut parts: Vec<_> = join
+        .keys
+        .iter()
+        .map(|(of_table, of_input)| {
+            format!("{} = {}", table.schema.field(*of_table).name(), names[*of_input])
+        })
+        .collect();
+    parts.extend(join.condition.iter().map(format_expr));
+    format!(
+        "IN {} [{}] ON {}",
+        table.name,
+        table.connector,
+        parts.join(" AND ")
+    )
 }
 
 fn rank_name(rank: &Rank) -> &'static str {

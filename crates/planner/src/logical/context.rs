@@ -22,7 +22,8 @@ use sqlparser::ast::Query;
 use weir_model::{ErrorCode, Location, Problem};
 
 use super::{
-    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking, unnest::UnnestTables,
+    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking, temporal,
+    unnest::UnnestTables,
     window::WindowFunctions,
 };
 use crate::{
@@ -127,6 +128,7 @@ impl ContextProvider for Context<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let user = self.catalog.function(name).map(|f| Arc::clone(&f.udf));
+        let user = user.or_else(|| temporal::function(name));
         user.or_else(|| functions::scalar(name))
     }
 

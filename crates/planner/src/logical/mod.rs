@@ -9,6 +9,7 @@
 //! - [`set_operation`]: INTERSECT ALL and EXCEPT ALL. Leans on `aggregates` and `unnest`.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
+//! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: the time at which a row passes. Leans on nothing.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
@@ -26,6 +27,7 @@ pub(crate) mod ranking;
 mod set_operation;
 pub(crate) mod simplify;
 mod subquery;
+pub(crate) mod temporal;
 pub(crate) mod unnest;
 pub(crate) mod user;
 pub(crate) mod window;
@@ -116,7 +118,8 @@ impl<'a> Session<'a> {
         let plan = self.planner().sql_statement_to_plan(statement)?;
         let plan = set_operation::expand_all(plan)?;
         let plan = ResolveGroupingFunction::new().analyze(plan, self.context.config())?;
-        optimize::optimize(TypeCoercion::new().analyze(plan, self.context.config())?)
+        let plan = TypeCoercion::new().analyze(plan, self.context.config())?;
+        optimize::optimize(temporal::joins(plan)?)
     }
 
     /// Where the expression stands that keeps the query from being planned: found by leaving others out.

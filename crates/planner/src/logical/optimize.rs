@@ -17,7 +17,7 @@ use datafusion_optimizer::{
     push_down_filter::PushDownFilter, scalar_subquery_to_join::ScalarSubqueryToJoin,
 };
 
-use super::{subquery, unnest::UnnestNode};
+use super::{subquery, temporal, unnest::UnnestNode};
 
 /// The plan with its subqueries as joins, its conditions at the joins or below them, and no column that nobody reads.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -36,6 +36,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         Arc::new(DecorrelateLateralJoin::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(temporal::PushFilters),
         Arc::new(PushDownFilter::new()),
         Arc::new(OptimizeProjections::new()),
     ];
@@ -53,7 +54,7 @@ fn has_joins(plan: &LogicalPlan) -> std::result::Result<bool, DataFusionError> {
     let mut found = false;
     plan.apply(|node| {
         // An unnest has a join's need: conditions on one side belong below it.
-        found |= matches!(node, LogicalPlan::Join(_)) || is_unnest(node);
+        found |= matches!(node, LogicalPlan::Join(_)) || is_unnest(node) || temporal::as_join(node).is_some();
         node.apply_expressions(|expr| {
             expr.apply(|e| {
                 found |= matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_));

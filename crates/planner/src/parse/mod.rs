@@ -11,6 +11,7 @@
 //! - [`json_clauses`]: the clauses of JSON functions as plain arguments. Leans on nothing.
 //! - [`unnest`]: UNNEST as a table of its own. Leans on nothing.
 //! - [`set_operation`]: marks INTERSECT ALL and EXCEPT ALL. Leans on nothing.
+//! - [`temporal`]: `FOR SYSTEM_TIME AS OF` as a condition of its join. Leans on nothing.
 //! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
 
 mod calls;
@@ -24,6 +25,7 @@ mod json_clauses;
 pub(crate) mod query;
 pub(crate) mod set_operation;
 pub(crate) mod supported;
+pub(crate) mod temporal;
 pub(crate) mod tokens;
 pub(crate) mod types;
 pub(crate) mod unnest;

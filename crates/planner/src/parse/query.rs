@@ -11,7 +11,7 @@ use weir_model::Location;
 
 use super::{
     group_window::{self, PARTITION},
-    set_operation, supported,
+    set_operation, supported, temporal,
     tokens::Cursor,
     unnest,
 };
@@ -63,6 +63,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     }
     unnest::as_joins(&mut query, at)?;
     group_window::rewrite(&mut query, at)?;
+    temporal::rewrite(&mut query, at)?;
     unnest::fold(&mut query, at)?;
     set_operation::mark(&mut query)?;
     supported::check_query(&query, at, cursor.functions())?;

@@ -11,7 +11,7 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS, unnest};
+use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS, temporal, unnest};
 use crate::{
     error::{self, Result, place, unsupported},
     logical::{functions, ranking, window},
@@ -190,7 +190,7 @@ impl Check<'_> {
                 ..
             } => {
                 if version.is_some() {
-                    return Some(unsupported(at, "FOR SYSTEM_TIME AS OF is not supported yet"));
+                    return Some(unsupported(at, temporal::ONLY_JOINS));
                 }
                 (sample.is_some() || !with_hints.is_empty())
                     .then(|| unsupported(at, "samples and hints are not supported"))
@@ -283,6 +283,9 @@ impl Check<'_> {
     fn function(&self, function: &Function) -> Option<Problem> {
         let at = place(function.span(), self.at);
         let name = function.name.to_string();
+        if name == temporal::AS_OF {
+            return None;
+        }
         if function.over.is_some() {
             return over_function(function, &name, at);
         }

@@ -41,6 +41,10 @@ impl Dialect for FlinkDialect {
     fn require_interval_qualifier(&self) -> bool {
         true
     }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
 }
 
 /// The tokens of a text, without white space and comments that are no hints.

@@ -24,7 +24,7 @@ use crate::{
         context::TableScanSource,
         expr_place,
         hints::KeptNode,
-        proctime, simplify,
+        proctime, simplify, temporal,
         unnest::UnnestNode,
         window::{WindowNode, Windows},
     },
@@ -106,6 +106,8 @@ pub(crate) struct Lower<'a> {
     pub pending_rank: Option<RankRange>,
     /// The rows that the LIMIT above keeps, until the ORDER BY is met.
     pub pending_limit: Option<RankRange>,
+    /// Whether tables are not read but looked rows up in.
+    pub looks_up: bool,
 }
 
 impl<'a> Lower<'a> {
@@ -116,6 +118,7 @@ impl<'a> Lower<'a> {
             at,
             pending_rank: None,
             pending_limit: None,
+            looks_up: false,
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> Lower<'a> {
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Sort(sort) => self.ordered(sort),
             LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Extension(_) if temporal::as_join(plan).is_some() => self.temporal_join(plan),
             LogicalPlan::Extension(extension) => self.extension(extension.node.as_ref()),
             other => {
                 let text = other.display().to_string();
@@ -178,7 +182,11 @@ impl<'a> Lower<'a> {
                 scan.table_name
             )));
         };
-        let node = self.operators.source(&source.table)?;
+        let node = if self.looks_up {
+            self.operators.lookup_table(&source.table)?
+        } else {
+            self.operators.source(&source.table)?
+        };
         let event_time = source.table.watermark.as_ref().map(|w| w.column.as_str());
         let all = &source.table.columns;
         let read: Vec<_> = match &scan.projection {

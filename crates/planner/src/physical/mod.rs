@@ -13,6 +13,7 @@
 //! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
+//! - [`temporal`]: joins as of a time. Leans on `lower` and `source`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`unnest`]: rows multiplied by what is in them. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
@@ -38,6 +39,7 @@ pub(crate) mod rank;
 pub(crate) mod sink;
 pub(crate) mod sort;
 pub(crate) mod source;
+pub(crate) mod temporal;
 mod union;
 pub(crate) mod unnest;
 mod values;
@@ -109,6 +111,12 @@ pub(crate) enum Kind {
     Group(GroupAggregate),
     /// Joins two inputs.
     Join(Join),
+    /// Joins rows with the versions of another input that are valid at their times.
+    TemporalJoin(temporal::TemporalJoin),
+    /// Joins rows with what a table outside has for them.
+    LookupJoin(temporal::LookupJoin),
+    /// A table that is not read but looked rows up in: stands for its columns alone.
+    LookupTable(Arc<TableDef>),
     /// All rows of several inputs, which have the same columns.
     Union(Vec<NodeId>),
     /// Rows multiplied by what is in them.
@@ -308,14 +316,19 @@ impl Operators {
         if let Some(id) = existing {
             return Ok(id);
         }
-        let schema = DFSchema::try_from(table.schema.as_ref().clone());
-        let schema = schema.map_err(|e| error::of_datafusion(e, table.at))?;
+        let schema = table_schema(table)?;
         let of_table = |node: &&Node| matches!(&node.kind, Kind::Source(other, _) if other.table.name == table.table.name);
         let uid = match self.nodes.iter().filter(of_table).count() {
             0 => format!("source-{}", table.table.name),
             others => format!("source-{}-{}", table.table.name, others + 1),
         };
-        Ok(self.push(uid, Kind::Source(Arc::clone(table), None), Arc::new(schema)))
+        Ok(self.push(uid, Kind::Source(Arc::clone(table), None), schema))
+    }
+
+    /// A table that rows are looked up in.
+    pub(crate) fn lookup_table(&mut self, table: &Arc<TableDef>) -> Result<NodeId> {
+        let schema = table_schema(table)?;
+        Ok(self.push(String::new(), Kind::LookupTable(Arc::clone(table)), schema))
     }
 
     /// Adds a calc with these columns, or finds the one that is there; names are made unique.
@@ -370,7 +383,7 @@ impl Kind {
     /// The operators whose rows it reads, by port.
     pub(crate) fn inputs(&self) -> &[NodeId] {
         match self {
-            Self::Source(..) | Self::Gone => &[],
+            Self::Source(..) | Self::LookupTable(_) | Self::Gone => &[],
             Self::Calc(calc) => slice::from_ref(&calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_ref(&aggregate.input),
             Self::ProcessingTime(time) => slice::from_ref(&time.input),
@@ -378,6 +391,8 @@ impl Kind {
             Self::CountAggregate(aggregate) => slice::from_ref(&aggregate.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_ref(&group.input),
             Self::Join(join) => &join.inputs,
+            Self::TemporalJoin(join) => &join.inputs,
+            Self::LookupJoin(join) => slice::from_ref(&join.input),
             Self::Union(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_ref(&unnest.input),
             Self::Rank(rank) => slice::from_ref(&rank.input),
@@ -388,7 +403,7 @@ impl Kind {
 
     fn inputs_mut(&mut self) -> &mut [NodeId] {
         match self {
-            Self::Source(..) | Self::Gone => &mut [],
+            Self::Source(..) | Self::LookupTable(_) | Self::Gone => &mut [],
             Self::Calc(calc) => slice::from_mut(&mut calc.input),
             Self::LocalWindow(aggregate) | Self::Window(aggregate) => slice::from_mut(&mut aggregate.input),
             Self::ProcessingTime(time) => slice::from_mut(&mut time.input),
@@ -396,6 +411,8 @@ impl Kind {
             Self::CountAggregate(aggregate) => slice::from_mut(&mut aggregate.input),
             Self::LocalGroup(group) | Self::Group(group) => slice::from_mut(&mut group.input),
             Self::Join(join) => &mut join.inputs,
+            Self::TemporalJoin(join) => &mut join.inputs,
+            Self::LookupJoin(join) => slice::from_mut(&mut join.input),
             Self::Union(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_mut(&mut unnest.input),
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
@@ -431,6 +448,7 @@ impl Kind {
             Self::CountAggregate(aggregate) => Partitioning::Hash(aggregate.keys.clone()),
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
+            Self::TemporalJoin(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
             Self::Rank(rank) => Partitioning::Hash(rank.keys.clone()),
             Self::Sort(_) => Partitioning::Hash(Vec::new()),
@@ -443,11 +461,18 @@ impl Kind {
         match self {
             Self::Join(join) => join.time.is_some(),
             Self::WindowTable(table) => !table.is_count(),
-            Self::LocalWindow(_) | Self::Window(_) | Self::Sort(_) => true,
+            Self::LocalWindow(_) | Self::Window(_) | Self::TemporalJoin(_) | Self::Sort(_) => true,
             Self::Rank(rank) => rank.window_end.is_some(),
             _ => false,
         }
     }
+}
+
+fn table_schema(table: &TableDef) -> Result<DFSchemaRef> {
+    let schema = DFSchema::try_from(table.schema.as_ref().clone());
+    schema
+        .map(Arc::new)
+        .map_err(|e| error::of_datafusion(e, table.at))
 }
 
 /// The schema of expressions over rows of another schema.

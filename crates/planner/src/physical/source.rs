@@ -311,7 +311,7 @@ fn calc_leaves(columns: &[(String, Expr)]) -> impl Iterator<Item = &Expr> {
 }
 
 /// An expression over the table's columns as one over its physical columns.
-fn resolve(expr: Expr, table: &TableDef, physical: &DFSchemaRef) -> Result<Expr> {
+pub(super) fn resolve(expr: Expr, table: &TableDef, physical: &DFSchemaRef) -> Result<Expr> {
     let resolved = expr.transform_up(|e| {
         let computed = match &e {
             Expr::Column(c) => table
@@ -328,7 +328,7 @@ fn resolve(expr: Expr, table: &TableDef, physical: &DFSchemaRef) -> Result<Expr>
 }
 
 /// The leaves that expressions read, each once.
-fn leaves<'a>(exprs: impl Iterator<Item = &'a Expr>, schema: &DFSchema) -> Result<Vec<Leaf>> {
+pub(super) fn leaves<'a>(exprs: impl Iterator<Item = &'a Expr>, schema: &DFSchema) -> Result<Vec<Leaf>> {
     let mut found = Vec::new();
     for expr in exprs {
         expr.apply(|e| match as_leaf(e, schema) {
@@ -383,7 +383,7 @@ impl Wanted {
 }
 
 /// The table's physical columns that are read, in the table's order.
-fn scan_schema(table: &TableDef, reads: Vec<Leaf>) -> Schema {
+pub(super) fn scan_schema(table: &TableDef, reads: Vec<Leaf>) -> Schema {
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     for leaf in &reads {
         let is_new = !wanted.contains_key(&leaf.column);

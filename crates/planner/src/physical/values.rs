@@ -88,6 +88,7 @@ impl Lower<'_> {
             columns: columns.collect(),
             schema: Arc::clone(&schema),
             watermark: None,
+            primary_key: Vec::new(),
             at: self.at,
             options: Vec::new(),
         };
