@@ -1,7 +1,7 @@
 -- The Yahoo streaming benchmark: how often the ads of each campaign were seen, in buckets of ten seconds of event time.
 --
--- Events are JSON-like rows of which a third are views; an ad belongs to one of a hundred campaigns, as a table says. A
--- bucket's count is kept up to date, as the benchmark's key-value store expects: a changelog by campaign and bucket.
+-- Events are JSON-like rows of which a third are views; an ad belongs to one of a hundred campaigns, as a table says that is
+-- asked as events pass. A bucket's count is kept up to date, as the benchmark's key-value store expects: a changelog by campaign and bucket.
 
 CREATE TABLE ad_events (
     user_id BIGINT,
@@ -9,7 +9,8 @@ CREATE TABLE ad_events (
     ad_id BIGINT,
     kind INT,
     event_ms BIGINT,
-    event_type AS CASE kind WHEN 0 THEN 'view' WHEN 1 THEN 'click' ELSE 'purchase' END
+    event_type AS CASE kind WHEN 0 THEN 'view' WHEN 1 THEN 'click' ELSE 'purchase' END,
+    seen AS PROCTIME()
 ) WITH (
     'connector' = 'datagen',
     'rows-per-second' = '1000000000',
@@ -45,6 +46,6 @@ CREATE TABLE campaign_counts (
 INSERT INTO campaign_counts
 SELECT c.campaign_id, e.event_ms - MOD(e.event_ms, 10000) AS bucket_ms, COUNT(*) AS views
 FROM ad_events AS e
-JOIN campaigns AS c ON e.ad_id = c.ad_id
+JOIN campaigns FOR SYSTEM_TIME AS OF e.seen AS c ON e.ad_id = c.ad_id
 WHERE e.event_type = 'view'
 GROUP BY c.campaign_id, e.event_ms - MOD(e.event_ms, 10000);

@@ -291,6 +291,10 @@ oracle_tests! {
     interval_not_exists
     window_join
     window_full_join
+    temporal_join
+    temporal_left_join
+    lookup_join
+    lookup_left_join
     rollup
     sets_of_changes
     distinct_of_every_type

@@ -317,6 +317,65 @@ pub(crate) const QUERIES: &[Query] = &[
         batch: "SELECT l.v, r.v FROM events l FULL JOIN events r ON CAST(l.ts AS BIGINT) / 60000 = CAST(r.ts AS BIGINT) / 60000 AND l.v = r.v AND l.d < r.d",
     },
     Query {
+        name: "temporal_join",
+        columns: "k STRING, v BIGINT, since TIMESTAMP(3)",
+        streaming: "WITH versions AS (
+                        SELECT k, ts FROM (
+                            SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS n FROM events WHERE g = 1
+                        ) WHERE n = 1
+                    )
+                    SELECT a.k, a.v, b.ts FROM events AS a JOIN versions FOR SYSTEM_TIME AS OF a.ts AS b ON a.k = b.k",
+        batch: "SELECT a.k, a.v, CAST(MAX(b.ts) AS BIGINT)
+                FROM (SELECT *, ROW_NUMBER() OVER () AS id FROM events) AS a JOIN events AS b ON a.k = b.k AND b.g = 1 AND b.ts <= a.ts
+                GROUP BY a.id, a.k, a.v",
+    },
+    Query {
+        name: "temporal_left_join",
+        columns: "k STRING, g INT, v BIGINT, most BIGINT",
+        // The versions of a key have different times: what is asked of them beside it finds one of them or none.
+        streaming: "WITH minutes AS (
+                        SELECT k, g, window_time AS ended, MAX(v) AS most
+                        FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                        GROUP BY k, g, window_start, window_end, window_time
+                    ),
+                    versions AS (
+                        SELECT k, g, most FROM (
+                            SELECT *, ROW_NUMBER() OVER (PARTITION BY g, k ORDER BY ended DESC) AS n FROM minutes
+                        ) WHERE n = 1
+                    )
+                    SELECT a.k, a.g, a.v, b.most
+                    FROM events AS a LEFT JOIN versions FOR SYSTEM_TIME AS OF a.ts AS b
+                        ON a.k = b.k AND b.g = a.g AND b.most > a.v",
+        batch: "WITH minutes AS (
+                    SELECT k, g, CAST(ts AS BIGINT) / 60000 * 60000 + 59999 AS ended, MAX(v) AS most FROM events GROUP BY k, g, ended
+                ),
+                numbered AS (SELECT *, CAST(ts AS BIGINT) AS t, ROW_NUMBER() OVER () AS id FROM events),
+                valid AS (
+                    SELECT a.id, MAX(b.ended) AS ended FROM numbered AS a JOIN minutes AS b ON a.k = b.k AND a.g = b.g AND b.ended <= a.t
+                    GROUP BY a.id
+                )
+                SELECT a.k, a.g, a.v, b.most
+                FROM numbered AS a LEFT JOIN valid AS w ON a.id = w.id
+                LEFT JOIN minutes AS b ON a.k = b.k AND a.g = b.g AND b.ended = w.ended AND b.most > a.v",
+    },
+    Query {
+        name: "lookup_join",
+        columns: "k STRING, a BIGINT, b BIGINT",
+        streaming: "SELECT a.k, a.v, b.v
+                    FROM (SELECT *, PROCTIME() AS pt FROM events) AS a
+                    JOIN events FOR SYSTEM_TIME AS OF a.pt AS b ON a.k = b.k AND b.g = 1 AND a.v < b.v
+                    WHERE a.g <> 1",
+        batch: "SELECT a.k, a.v, b.v FROM events AS a JOIN events AS b ON a.k = b.k AND b.g = 1 AND a.v < b.v WHERE a.g <> 1",
+    },
+    Query {
+        name: "lookup_left_join",
+        columns: "k STRING, v BIGINT, d DOUBLE",
+        streaming: "SELECT a.k, a.v, b.d
+                    FROM (SELECT *, PROCTIME() AS pt FROM events) AS a
+                    LEFT JOIN events FOR SYSTEM_TIME AS OF a.pt AS b ON a.d = b.d AND a.v + 1 = b.v",
+        batch: "SELECT a.k, a.v, b.d FROM events AS a LEFT JOIN events AS b ON a.d = b.d AND a.v + 1 = b.v",
+    },
+    Query {
         name: "top_n_with_rank",
         columns: "g INT, v BIGINT, n BIGINT",
         streaming: "SELECT g, v, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC) AS n FROM events) WHERE n <= 5",

@@ -1,0 +1,13 @@
+CREATE TABLE orders (id INT, currency STRING, amount INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' HOUR) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/temporal_join/orders.json', 'format' = 'json'
+);
+CREATE TABLE rates (
+    currency STRING, rate INT, source STRING, valid_from TIMESTAMP(3),
+    WATERMARK FOR valid_from AS valid_from - INTERVAL '1' HOUR,
+    PRIMARY KEY (currency) NOT ENFORCED
+) WITH ('connector' = 'filesystem', 'path' = 'tests/sql/temporal_join/rates.json', 'format' = 'json');
+CREATE TABLE result (currency STRING, rate INT) WITH ('connector' = 'print');
+INSERT INTO result SELECT c.currency, r.rate
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY currency ORDER BY ts DESC) AS n FROM orders) AS c
+JOIN rates FOR SYSTEM_TIME AS OF c.ts AS r ON c.currency = r.currency
+WHERE c.n = 1;
