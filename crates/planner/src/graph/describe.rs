@@ -12,8 +12,8 @@ use crate::physical::{
     format::{duration, format_expr},
     rank::{Rank, SortColumn},
     source::SourceRead,
-    unnest::Unnest,
     temporal::{LookupJoin, TemporalJoin},
+    unnest::Unnest,
 };
 
 /// The short name and the description of an operator.

@@ -23,8 +23,7 @@ use weir_model::{ErrorCode, Location, Problem};
 
 use super::{
     aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking, temporal,
-    unnest::UnnestTables,
-    window::WindowFunctions,
+    unnest::UnnestTables, window::WindowFunctions,
 };
 use crate::{
     catalog::{Catalog, Relation, TableDef},
