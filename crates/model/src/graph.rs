@@ -79,6 +79,8 @@ pub enum OperatorKind {
     Rank,
     /// Puts rows in the order of their event time.
     Sort,
+    /// Finds patterns in the rows of each key.
+    MatchRecognize,
     /// Writes a table.
     Sink,
 }

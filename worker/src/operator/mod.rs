@@ -8,6 +8,7 @@
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
 //! - `ttl`: which groups were written when, and which go. Leans on nothing.
+//! - `match_recognize`: patterns in the rows of each key. Leans on `aggregate` and `rank`.
 //! - `processing_time`: stamps rows with the time at which they pass. Leans on nothing.
 //! - `rank`: the first rows of each key: Top-N, deduplication, LIMIT. Leans on `keys`.
 //! - `sort`: rows in the order of their event time. Leans on nothing.
@@ -29,6 +30,7 @@ mod group;
 mod join;
 mod keys;
 pub mod lookup;
+mod match_recognize;
 mod processing_time;
 mod rank;
 mod sort;
@@ -51,6 +53,7 @@ use calc::Calc;
 use count_window::{CountWindow, CountWindowAggregate};
 use group::{GroupAggregate, LocalGroupAggregate};
 use join::{Join, TimedJoin};
+use match_recognize::MatchRecognize;
 use processing_time::ProcessingTime;
 use sort::Sort;
 use temporal::TemporalJoin;
@@ -101,6 +104,7 @@ pub fn build(
         Some(Spec::TemporalJoin(spec)) => Ok(Box::new(TemporalJoin::new(spec, &inputs, output)?)),
         Some(Spec::Union(_)) => Ok(Box::new(Union::new(&inputs, output)?)),
         Some(Spec::Sort(spec)) => Ok(Box::new(Sort::new(spec, input)?)),
+        Some(Spec::MatchRecognize(spec)) => Ok(Box::new(MatchRecognize::new(spec, input, output)?)),
         Some(Spec::Rank(spec)) => rank::build(spec, input, output),
         Some(Spec::Source(_) | Spec::LookupJoin(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads, asks or writes and is not built here",

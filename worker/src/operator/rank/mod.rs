@@ -13,7 +13,7 @@
 mod changelog;
 mod changes;
 mod order;
-mod rows;
+pub(super) mod rows;
 mod sorted;
 mod top;
 mod window;

@@ -7,7 +7,9 @@ use arrow_select::interleave::interleave;
 use weir_model::Failure;
 
 /// Marks a row of the batch at hand, by its number, where slots stand.
-pub(super) const FRESH: u32 = 1 << 31;
+pub(in crate::operator) const FRESH: u32 = 1 << 31;
+/// No row, where [`RowStore::column`] is to give a null.
+pub(in crate::operator) const NO_ROW: u32 = u32::MAX;
 /// The slot of a dead row.
 const DEAD: u32 = u32::MAX;
 /// Rows of a joined chunk at most; smaller chunks are joined when there are many.
@@ -125,12 +127,46 @@ impl RowStore {
         fresh: &[ArrayRef],
         columns: usize,
     ) -> Result<Vec<ArrayRef>, Failure> {
+        let (sources, picks) = self.places(rows, fresh);
+        let column = |c: usize| {
+            let arrays: Vec<&dyn Array> = sources.iter().map(|s| s[c].as_ref()).collect();
+            interleave(&arrays, &picks).map_err(broken)
+        };
+        (0..columns).map(column).collect()
+    }
+
+    /// One column of these rows, as [`gather`](Self::gather) names them; null for [`NO_ROW`].
+    pub(in crate::operator) fn column(
+        &self,
+        rows: &[u32],
+        fresh: &[ArrayRef],
+        column: usize,
+    ) -> Result<ArrayRef, Failure> {
+        if rows.iter().all(|row| *row & FRESH != 0) {
+            let row = |row: &u32| (*row != NO_ROW).then_some(row & !FRESH);
+            let rows: arrow_array::UInt32Array = rows.iter().map(row).collect();
+            return arrow_select::take::take(&fresh[column], &rows, None).map_err(broken);
+        }
+        let (sources, picks) = self.places(rows, fresh);
+        let none = arrow_array::new_null_array(fresh[column].data_type(), 1);
+        let columns = sources.iter().map(|s| s.get(column).unwrap_or(&none).as_ref());
+        interleave(&columns.collect::<Vec<_>>(), &picks).map_err(broken)
+    }
+
+    /// The chunks that rows are in, the fresh batch among them, and the chunk and row of each; no columns for [`NO_ROW`].
+    fn places<'a>(
+        &'a self,
+        rows: &[u32],
+        fresh: &'a [ArrayRef],
+    ) -> (Vec<&'a [ArrayRef]>, Vec<(usize, usize)>) {
         const UNUSED: usize = usize::MAX;
         let mut sources: Vec<&[ArrayRef]> = Vec::new();
-        let mut source_of = vec![UNUSED; self.chunks.len() + 1];
+        let mut source_of = vec![UNUSED; self.chunks.len() + 2];
         let mut picks = Vec::with_capacity(rows.len());
         for &row in rows {
-            let (source, at, arrays) = if row & FRESH != 0 {
+            let (source, at, arrays) = if row == NO_ROW {
+                (self.chunks.len() + 1, 0, &[][..])
+            } else if row & FRESH != 0 {
                 (self.chunks.len(), row & !FRESH, fresh)
             } else {
                 let (chunk, at) = self.places[row as usize];
@@ -142,11 +178,7 @@ impl RowStore {
             }
             picks.push((source_of[source], at as usize));
         }
-        let column = |c: usize| {
-            let arrays: Vec<&dyn Array> = sources.iter().map(|s| s[c].as_ref()).collect();
-            interleave(&arrays, &picks).map_err(broken)
-        };
-        (0..columns).map(column).collect()
+        (sources, picks)
     }
 
     /// Drops dead rows when they are most of what is kept, and joins small chunks when there are many.
