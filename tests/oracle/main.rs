@@ -281,6 +281,8 @@ oracle_tests! {
     most_per_hopping_window
     sessions_per_key
     rows_of_sessions
+    pattern_of_two_rows
+    pattern_with_aggregates
     distinct_in_hopping_windows
     distinct_in_sessions_of_all
     group_window_with_filter

@@ -600,4 +600,41 @@ pub(crate) const QUERIES: &[Query] = &[
                 CROSS JOIN (SELECT MAX(v) AS m FROM events) AS b
                 LEFT JOIN (SELECT g, MAX(k) AS last_key FROM events GROUP BY g) AS d ON d.g = l.g",
     },
+    Query {
+        name: "pattern_of_two_rows",
+        columns: "k STRING, g INT, first_v BIGINT, second_v BIGINT",
+        streaming: "SELECT k, g, first_v, second_v
+                    FROM events MATCH_RECOGNIZE (
+                        PARTITION BY k
+                        ORDER BY ts, v, d, g
+                        MEASURES a.g AS g, a.v AS first_v, b.v AS second_v
+                        AFTER MATCH SKIP TO NEXT ROW
+                        PATTERN (a b)
+                        DEFINE b AS b.v > a.v
+                    )",
+        batch: "SELECT k, g, v, next_v FROM (
+                    SELECT k, g, v, LEAD(v) OVER (PARTITION BY k ORDER BY ts, v NULLS FIRST, d NULLS FIRST, g NULLS FIRST) AS next_v
+                    FROM events
+                ) WHERE next_v > v",
+    },
+    Query {
+        name: "pattern_with_aggregates",
+        columns: "g INT, c BIGINT, total BIGINT, most BIGINT",
+        streaming: "SELECT g, c, total, most
+                    FROM events MATCH_RECOGNIZE (
+                        PARTITION BY g
+                        ORDER BY ts, v, d, k
+                        MEASURES COUNT(v) AS c, SUM(v) AS total, MAX(x.v) AS most
+                        PATTERN (a x{2} z)
+                        DEFINE a AS v IS NOT NULL, z AS SUM(v) > 3 * FIRST(v) AND z.v <> LAST(x.v)
+                    )",
+        batch: "SELECT g, (CASE WHEN v IS NULL THEN 0 ELSE 1 END) + (CASE WHEN v1 IS NULL THEN 0 ELSE 1 END)
+                       + (CASE WHEN v2 IS NULL THEN 0 ELSE 1 END) + (CASE WHEN v3 IS NULL THEN 0 ELSE 1 END) AS c,
+                       v + COALESCE(v1, 0) + COALESCE(v2, 0) + COALESCE(v3, 0) AS total, GREATEST(v1, v2)
+                FROM (
+                    SELECT g, v, LEAD(v, 1) OVER w AS v1, LEAD(v, 2) OVER w AS v2, LEAD(v, 3) OVER w AS v3
+                    FROM events
+                    WINDOW w AS (PARTITION BY g ORDER BY ts, v NULLS FIRST, d NULLS FIRST, k NULLS FIRST)
+                ) WHERE v IS NOT NULL AND v + COALESCE(v1, 0) + COALESCE(v2, 0) + COALESCE(v3, 0) > 3 * v AND v3 <> v2",
+    },
 ];

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod describe;
+mod match_recognize;
 mod temporal;
 
 /// What every operator shares.
@@ -31,6 +32,8 @@ pub(crate) struct Common {
     pub parallelism: u32,
     /// `table.exec.source.idle-timeout`, ms.
     pub idle_timeout_ms: u64,
+    /// `table.exec.match.max-partial-matches`
+    pub max_partial_matches: u32,
     /// How lookup joins ask.
     pub lookup: Lookups,
     /// The job's settings.
@@ -241,6 +244,10 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
+            Kind::MatchRecognize(pattern) => (
+                Spec::MatchRecognize(match_recognize::spec(pattern, self.common.max_partial_matches)?),
+                logical,
+            ),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
                     table: Some(encode::table(&sink.table.table)?),
@@ -402,15 +409,16 @@ fn join_spec(join: &Join, state_ttl_ms: [u64; 2]) -> Result<graph::Join> {
 }
 
 fn aggregates(calls: &[AggregateCall]) -> Result<Vec<graph::Aggregate>> {
-    let calls = calls.iter().map(|call| {
-        Ok(graph::Aggregate {
-            function: call.function.into(),
-            column: call.column.map(|column| column as u32),
-            distinct: call.distinct,
-            result: encode::schema(&Schema::new(vec![call.result.clone()]))?,
-        })
-    });
-    calls.collect()
+    calls.iter().map(aggregate).collect()
+}
+
+fn aggregate(call: &AggregateCall) -> Result<graph::Aggregate> {
+    Ok(graph::Aggregate {
+        function: call.function.into(),
+        column: call.column.map(|column| column as u32),
+        distinct: call.distinct,
+        result: encode::schema(&Schema::new(vec![call.result.clone()]))?,
+    })
 }
 
 fn local(aggregate: &WindowAggregate) -> Result<graph::LocalWindowAggregate> {

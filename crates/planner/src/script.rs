@@ -142,6 +142,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let common = graph::Common {
         parallelism,
         idle_timeout_ms: settings.idle_timeout_ms,
+        max_partial_matches: settings.max_partial_matches,
         lookup: settings.lookups,
         settings: settings.runtime,
     };

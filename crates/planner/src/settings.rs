@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub idle_timeout_ms: u64,
     /// `table.exec.state.ttl`, ms; 0 is never.
     pub state_ttl_ms: u64,
+    /// `table.exec.match.max-partial-matches`
+    pub max_partial_matches: u32,
     /// What functions of WebAssembly modules may use.
     pub wasm: weir_functions::wasm::Limits,
     /// How lookup joins ask.
@@ -56,6 +58,7 @@ impl Default for Settings {
             parallelism: None,
             idle_timeout_ms: 0,
             state_ttl_ms: 0,
+            max_partial_matches: 100_000,
             wasm: weir_functions::wasm::Limits::default(),
             lookups: Lookups::default(),
             runtime: graph::Settings {
@@ -78,6 +81,7 @@ const KNOWN: &[&str] = &[
     "table.exec.state.ttl",
     "execution.exchange.linger",
     "execution.exchange.channel-bytes",
+    "table.exec.match.max-partial-matches",
     "table.exec.wasm.fuel-per-row",
     "table.exec.wasm.memory",
     "table.exec.async-lookup.buffer-capacity",
@@ -140,6 +144,9 @@ impl Settings {
             "execution.exchange.linger" => self.runtime.exchange_linger_ms = duration(key, value)?,
             "execution.exchange.channel-bytes" => {
                 self.runtime.channel_bytes = whole(key, value, 1 << 10, 1 << 32)?;
+            }
+            "table.exec.match.max-partial-matches" => {
+                self.max_partial_matches = whole(key, value, 1, 1 << 30)? as u32;
             }
             "table.exec.wasm.fuel-per-row" => self.wasm.fuel_per_row = whole(key, value, 1, 1_000_000_000)?,
             "table.exec.wasm.memory" => self.wasm.memory_bytes = size(key, value)?,

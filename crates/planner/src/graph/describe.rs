@@ -3,13 +3,17 @@
 use arrow_schema::DataType;
 use datafusion_expr::Expr;
 
-use crate::logical::window::{Count, Windows};
+use crate::logical::{
+    match_recognize::Skip,
+    window::{Count, Windows},
+};
 use weir_proto::graph::join::Type;
 
 use crate::physical::{
     Calc, GroupAggregate, Join, Kind, Node, Operators, WindowAggregate,
     count_window::CountAggregate,
     format::{duration, format_expr},
+    match_recognize::MatchRecognize,
     rank::{Rank, SortColumn},
     source::SourceRead,
     temporal::{LookupJoin, TemporalJoin},
@@ -132,6 +136,10 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
                 format!("ORDER BY {order}, as the watermark passes"),
             )
         }
+        Kind::MatchRecognize(pattern) => (
+            "Match".into(),
+            pattern_text(pattern, &column_names(operators, pattern.input)),
+        ),
         Kind::Sink(sink) => {
             let table = &sink.table;
             let columns: Vec<_> = table
@@ -283,6 +291,23 @@ fn order_by(order: &[SortColumn], columns: &[String]) -> String {
         format!("{}{direction}{nulls}", columns[by.column])
     });
     items.collect::<Vec<_>>().join(", ")
+}
+
+fn pattern_text(pattern: &MatchRecognize, columns: &[String]) -> String {
+    let mut parts = vec![format!("PATTERN ({})", pattern.pattern)];
+    parts.extend(pattern.within_ms.map(|ms| format!("WITHIN {}", duration(ms))));
+    if !pattern.keys.is_empty() {
+        let keys: Vec<_> = pattern.keys.iter().map(|key| columns[*key].as_str()).collect();
+        parts.push(format!("PER {}", keys.join(", ")));
+    }
+    let skip = match pattern.skip {
+        Skip::PastLastRow => "PAST LAST ROW".to_owned(),
+        Skip::ToNextRow => "TO NEXT ROW".to_owned(),
+        Skip::ToFirst(variable) => format!("TO FIRST {}", pattern.variables[variable].name),
+        Skip::ToLast(variable) => format!("TO LAST {}", pattern.variables[variable].name),
+    };
+    parts.push(format!("AFTER MATCH SKIP {skip}"));
+    parts.join(" ")
 }
 
 fn column_names(operators: &Operators, id: usize) -> Vec<String> {

@@ -22,8 +22,8 @@ use sqlparser::ast::Query;
 use weir_model::{ErrorCode, Location, Problem};
 
 use super::{
-    aggregates, functions, hints::HintedRelations, operators::FlinkOperators, ranking, temporal,
-    unnest::UnnestTables, window::WindowFunctions,
+    aggregates, functions, hints::HintedRelations, match_recognize::Patterns, operators::FlinkOperators,
+    ranking, temporal, unnest::UnnestTables, window::WindowFunctions,
 };
 use crate::{
     catalog::{Catalog, Relation, TableDef},
@@ -60,6 +60,7 @@ impl<'a> Context<'a> {
                 Arc::new(UnnestTables),
                 Arc::clone(&hinted) as _,
                 Arc::new(WindowFunctions),
+                Arc::new(Patterns),
             ],
             hinted,
             fields,

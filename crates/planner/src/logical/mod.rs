@@ -7,6 +7,7 @@
 //! - [`window`]: the window functions in FROM, and their plan node. Leans on nothing.
 //! - [`unnest`]: UNNEST in FROM, and its plan node. Leans on nothing.
 //! - [`set_operation`]: INTERSECT ALL and EXCEPT ALL. Leans on `aggregates` and `unnest`.
+//! - [`match_recognize`]: patterns in FROM, and their plan node. Leans on `window`.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
 //! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
@@ -20,6 +21,7 @@ pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
 pub(crate) mod hints;
+pub(crate) mod match_recognize;
 pub(crate) mod operators;
 mod optimize;
 pub(crate) mod proctime;

@@ -5,7 +5,8 @@
 //! - [`types`]: data types. Leans on `tokens`.
 //! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
 //! - [`function`]: `CREATE FUNCTION`. Leans on `tokens`.
-//! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens`.
+//! - [`match_recognize`]: patterns, as sqlparser reads them. Leans on nothing.
+//! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens` and `match_recognize`.
 //! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
 //! - [`calls`], [`json_calls`]: calls and operators with a syntax of their own as plain calls. Lean on nothing.
 //! - [`json_clauses`]: the clauses of JSON functions as plain arguments. Leans on nothing.
@@ -22,6 +23,7 @@ pub(crate) mod group_window;
 pub(crate) mod hints;
 mod json_calls;
 mod json_clauses;
+pub(crate) mod match_recognize;
 pub(crate) mod query;
 pub(crate) mod set_operation;
 pub(crate) mod supported;

@@ -7,11 +7,9 @@ use sqlparser::{
     tokenizer::{Token, TokenWithSpan, Word},
 };
 
-use weir_model::Location;
-
 use super::{
     group_window::{self, PARTITION},
-    set_operation, supported, temporal,
+    match_recognize, set_operation, supported, temporal,
     tokens::Cursor,
     unnest,
 };
@@ -40,19 +38,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
             format!("a query has at most {MAX_OPERATORS} operators"),
         ));
     }
-    let pattern = tokens
-        .windows(2)
-        .find(|pair| word_in(&pair[0].token, &["MATCH_RECOGNIZE"]) && pair[1].token == Token::LParen);
-    if let Some([word, _]) = pattern {
-        let at = Location {
-            line: word.span.start.line,
-            column: word.span.start.column,
-        };
-        return Err(error::unsupported(
-            at,
-            "MATCH_RECOGNIZE is not supported yet: aggregate the rows of a key by windows, or find patterns behind the sink",
-        ));
-    }
+    let tokens = match_recognize::rewrite(tokens)?;
     let mut inner = Cursor::new(&tokens);
     let mut query = inner.parse(Parser::parse_query)?;
     if !inner.is_done() {
@@ -139,7 +125,8 @@ fn partition<'a>(
     rest
 }
 
-fn word_in(token: &Token, words: &[&str]) -> bool {
+/// Whether a token is one of these words, which are not quoted.
+pub(super) fn word_in(token: &Token, words: &[&str]) -> bool {
     matches!(token, Token::Word(w) if w.quote_style.is_none() && words.iter().any(|word| w.value.eq_ignore_ascii_case(word)))
 }
 

@@ -14,7 +14,7 @@ use weir_model::{Location, Problem};
 use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS, temporal, unnest};
 use crate::{
     error::{self, Result, place, unsupported},
-    logical::{functions, ranking, window},
+    logical::{functions, match_recognize::navigations, ranking, window},
 };
 
 /// Checks a whole query; `at` is where it begins.
@@ -221,7 +221,8 @@ impl Check<'_> {
                 "there are no table functions yet: a function that gives an ARRAY goes with CROSS JOIN UNNEST(f(x))",
             )),
             TableFactor::MatchRecognize { .. } => {
-                Some(unsupported(at, "MATCH_RECOGNIZE is not supported yet"))
+                self.allowed.extend(navigations(factor));
+                None
             }
             _ => Some(unsupported(at, "this kind of table is not supported")),
         }

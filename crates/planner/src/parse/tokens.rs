@@ -45,6 +45,10 @@ impl Dialect for FlinkDialect {
     fn supports_table_versioning(&self) -> bool {
         true
     }
+
+    fn supports_match_recognize(&self) -> bool {
+        true
+    }
 }
 
 /// The tokens of a text, without white space and comments that are no hints.

@@ -121,7 +121,7 @@ fn is_true(expr: &Expr) -> bool {
 }
 
 /// Whether computing it can fail for some row: a division by zero, a text that is no number.
-fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
+pub(crate) fn may_fail(expr: &Expr, schema: &DFSchema) -> bool {
     use datafusion_common::tree_node::TreeNode;
     expr.exists(|e| {
         Ok(match e {

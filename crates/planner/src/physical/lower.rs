@@ -24,6 +24,7 @@ use crate::{
         context::TableScanSource,
         expr_place,
         hints::KeptNode,
+        match_recognize::MatchNode,
         proctime, simplify, temporal,
         unnest::UnnestNode,
         window::{WindowNode, Windows},
@@ -160,6 +161,9 @@ impl<'a> Lower<'a> {
         }
         if let Some(unnest) = node.as_any().downcast_ref::<UnnestNode>() {
             return self.unnest(unnest);
+        }
+        if let Some(pattern) = node.as_any().downcast_ref::<MatchNode>() {
+            return self.match_recognize(pattern);
         }
         Err(error::internal(format!("an unknown plan node {}", node.name())))
     }

@@ -13,6 +13,7 @@
 //! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
+//! - [`match_recognize`]: patterns in the rows of each key. Leans on `rank`.
 //! - [`temporal`]: joins as of a time. Leans on `lower` and `source`.
 //! - [`union`]: several inputs as one. Leans on `lower`.
 //! - [`unnest`]: rows multiplied by what is in them. Leans on `lower`.
@@ -33,6 +34,7 @@ mod grouping_sets;
 pub(crate) mod identity;
 mod join;
 pub(crate) mod lower;
+pub(crate) mod match_recognize;
 pub(crate) mod narrow;
 mod over;
 pub(crate) mod rank;
@@ -125,6 +127,8 @@ pub(crate) enum Kind {
     Rank(rank::Rank),
     /// Rows in the order of their time.
     Sort(sort::Sort),
+    /// Finds patterns in the rows of each key.
+    MatchRecognize(Box<match_recognize::MatchRecognize>),
     /// Writes a table.
     Sink(Sink),
     /// Was folded into another operator.
@@ -397,6 +401,7 @@ impl Kind {
             Self::Unnest(unnest) => slice::from_ref(&unnest.input),
             Self::Rank(rank) => slice::from_ref(&rank.input),
             Self::Sort(sort) => slice::from_ref(&sort.input),
+            Self::MatchRecognize(pattern) => slice::from_ref(&pattern.input),
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
     }
@@ -417,6 +422,7 @@ impl Kind {
             Self::Unnest(unnest) => slice::from_mut(&mut unnest.input),
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
             Self::Sort(sort) => slice::from_mut(&mut sort.input),
+            Self::MatchRecognize(pattern) => slice::from_mut(&mut pattern.input),
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
     }
@@ -452,6 +458,7 @@ impl Kind {
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
             Self::Rank(rank) => Partitioning::Hash(rank.keys.clone()),
             Self::Sort(_) => Partitioning::Hash(Vec::new()),
+            Self::MatchRecognize(pattern) => Partitioning::Hash(pattern.keys.clone()),
             _ => Partitioning::Forward,
         }
     }
@@ -463,6 +470,7 @@ impl Kind {
             Self::WindowTable(table) => !table.is_count(),
             Self::LocalWindow(_) | Self::Window(_) | Self::TemporalJoin(_) | Self::Sort(_) => true,
             Self::Rank(rank) => rank.window_end.is_some(),
+            Self::MatchRecognize(pattern) => pattern.time.is_some(),
             _ => false,
         }
     }

@@ -318,21 +318,44 @@ pub(super) fn list(function: ast::Function) -> Vec<FunctionArg> {
     }
 }
 
-/// The length of a constant interval of days or less.
+/// The length of an interval.
 fn interval_ms(expr: ast::Expr, at: Location, context: &mut dyn RelationPlannerContext) -> Result<i64> {
-    let wrong = || {
-        error::invalid(
+    let value = constant(expr, context)?;
+    if matches!(value, Some(ScalarValue::IntervalMonthDayNano(Some(v))) if v.months != 0) {
+        return refuse(error::unsupported(
+            at,
+            "a window's size cannot be in months or years: use days",
+        ));
+    }
+    value.and_then(|value| milliseconds(&value)).ok_or_else(|| {
+        external(error::invalid(
             at,
             "a window's size and offset are constant intervals: INTERVAL '10' SECOND",
-        )
-    };
+        ))
+    })
+}
+
+/// The length of a constant interval of days or less; none if it is something else.
+pub(in crate::logical) fn constant_ms(
+    expr: ast::Expr,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<i64>> {
+    let value = constant(expr, context)?;
+    Ok(value.and_then(|value| milliseconds(&value)))
+}
+
+/// The value of an expression, if it has the same one for all rows.
+fn constant(expr: ast::Expr, context: &mut dyn RelationPlannerContext) -> Result<Option<ScalarValue>> {
     let schema = DFSchema::empty();
     let planned = context.sql_to_expr(expr, &schema)?;
-    let value = simplify::coerce_and_simplify(planned, &Arc::new(schema))?;
-    let Expr::Literal(value, _) = value else {
-        return refuse(wrong());
-    };
-    let ms = match value {
+    Ok(match simplify::coerce_and_simplify(planned, &Arc::new(schema))? {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
+    })
+}
+
+fn milliseconds(interval: &ScalarValue) -> Option<i64> {
+    match interval {
         ScalarValue::IntervalMonthDayNano(Some(v)) if v.months == 0 && v.nanoseconds % 1_000_000 == 0 => {
             i64::from(v.days)
                 .checked_mul(86_400_000)
@@ -341,13 +364,6 @@ fn interval_ms(expr: ast::Expr, at: Location, context: &mut dyn RelationPlannerC
         ScalarValue::IntervalDayTime(Some(v)) => i64::from(v.days)
             .checked_mul(86_400_000)
             .and_then(|days| days.checked_add(i64::from(v.milliseconds))),
-        ScalarValue::IntervalMonthDayNano(Some(v)) if v.months != 0 => {
-            return refuse(error::unsupported(
-                at,
-                "a window's size cannot be in months or years: use days",
-            ));
-        }
         _ => None,
-    };
-    ms.ok_or_else(|| external(wrong()))
+    }
 }

@@ -19,6 +19,7 @@ use datafusion_expr::{
 use sqlparser::ast::{self, Ident, Spanned, TableFactor};
 use weir_model::{Location, Problem};
 
+pub(super) use self::arguments::constant_ms;
 use self::arguments::{Arguments, Function};
 pub(crate) use self::count::{Count, WINDOW_ID};
 pub(crate) use self::kind::{Cumulate, Hop, Session, Tumble, Windows};

@@ -1,0 +1,15 @@
+CREATE TABLE letters (k STRING, id INT, kind STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/match_recognize/letters.json', 'format' = 'json'
+);
+CREATE TABLE result (k STRING, first_id INT, last_id INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT *
+FROM letters
+    MATCH_RECOGNIZE (
+        PARTITION BY k
+        ORDER BY ts
+        MEASURES FIRST(id) AS first_id, LAST(id) AS last_id
+        AFTER MATCH SKIP PAST LAST ROW
+        PATTERN (a b{2,}?)
+        DEFINE a AS a.kind = 'a', b AS b.kind = 'b'
+    );

@@ -1,0 +1,16 @@
+-- parallelism: 1
+SET 'table.exec.match.max-partial-matches' = '3';
+CREATE TABLE letters (k STRING, id INT, kind STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/match_recognize/letters.json', 'format' = 'json'
+);
+CREATE TABLE result (k STRING, first_id INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT *
+FROM letters
+    MATCH_RECOGNIZE (
+        PARTITION BY k
+        ORDER BY ts
+        MEASURES FIRST(id) AS first_id
+        PATTERN (a b*? c)
+        DEFINE c AS c.kind = 'z'
+    );
