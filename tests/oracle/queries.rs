@@ -463,6 +463,67 @@ pub(crate) const QUERIES: &[Query] = &[
         batch: "SELECT g, k, CAST(GROUPING(g, k) AS BIGINT), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)",
     },
     Query {
+        name: "rollup_by_window",
+        columns: "w TIMESTAMP(3), g INT, k STRING, id BIGINT, c BIGINT, s BIGINT, vs BIGINT",
+        streaming: "SELECT window_start, g, k, GROUPING_ID(g, k), COUNT(*), SUM(v), COUNT(DISTINCT v)
+                    FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                    GROUP BY window_start, window_end, ROLLUP (g, k)",
+        batch: "SELECT w, g, k, CAST(GROUPING(g, k) AS BIGINT), COUNT(*), SUM(v), COUNT(DISTINCT v)
+                FROM (SELECT *, CAST(ts AS BIGINT) / 60000 * 60000 AS w FROM events)
+                GROUP BY GROUPING SETS ((w, g, k), (w, g), (w))",
+    },
+    Query {
+        name: "sets_by_hopping_window",
+        columns: "w TIMESTAMP(3), k STRING, positive BOOLEAN, c BIGINT, mean DOUBLE",
+        streaming: "SELECT window_start, k, v > 0, COUNT(*), AVG(d)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTES))
+                    GROUP BY GROUPING SETS ((window_start, window_end, k), (v > 0, window_start, window_end))",
+        batch: "SELECT w, k, positive, COUNT(*), AVG(d)
+                FROM (SELECT *, v > 0 AS positive, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w
+                      FROM events CROSS JOIN (VALUES (0), (1)) AS numbers(i))
+                GROUP BY GROUPING SETS ((w, k), (positive, w))",
+    },
+    Query {
+        name: "hop_of_any_size",
+        columns: "k STRING, w TIMESTAMP(3), c BIGINT, s BIGINT, most DOUBLE",
+        streaming: "SELECT k, HOP_START(ts, INTERVAL '1' MINUTE, INTERVAL '150' SECOND), COUNT(*), SUM(v), MAX(d)
+                    FROM events GROUP BY k, HOP(ts, INTERVAL '1' MINUTE, INTERVAL '150' SECOND)",
+        batch: "SELECT k, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w, COUNT(*), SUM(v), MAX(d)
+                FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i)
+                WHERE CAST(ts AS BIGINT) < (CAST(ts AS BIGINT) / 60000 - i) * 60000 + 150000 GROUP BY k, w",
+    },
+    Query {
+        // Which rows are in a window depends on the order in which they come, how many there are does not.
+        name: "windows_by_count",
+        columns: "k STRING, g INT, w BIGINT, c BIGINT",
+        streaming: "SELECT k, g, window_id, COUNT(*) FROM TABLE(COUNT_TUMBLE(TABLE events PARTITION BY (k, g), 3))
+                    GROUP BY k, g, window_id",
+        batch: "SELECT k, g, (n - 1) / 3 AS w, COUNT(*) FROM
+                    (SELECT k, g, ROW_NUMBER() OVER (PARTITION BY k, g) AS n FROM events)
+                GROUP BY k, g, w HAVING COUNT(*) = 3",
+    },
+    Query {
+        name: "hopping_windows_by_count",
+        columns: "k STRING, w BIGINT, c BIGINT",
+        streaming: "SELECT k, window_id, COUNT(*) FROM TABLE(COUNT_HOP(TABLE events PARTITION BY k, 2, 5))
+                    GROUP BY k, window_id",
+        batch: "SELECT k, n / 2 - 1, LEAST(n, 5) FROM
+                    (SELECT k, CAST(ROW_NUMBER() OVER (PARTITION BY k) AS BIGINT) AS n FROM events)
+                WHERE n % 2 = 0",
+    },
+    Query {
+        // State that goes after a day: a run of moments sees all of it.
+        name: "hinted_times_to_live",
+        columns: "k STRING, c BIGINT, s BIGINT",
+        streaming: "SELECT /*+ STATE_TTL('j' = '1 d') */ k, COUNT(*), SUM(v) FROM (
+                        SELECT /*+ STATE_TTL('a' = '1 d', 'b' = '2 d') */ a.k, a.v
+                        FROM events AS a LEFT JOIN (SELECT k, MAX(v) AS most FROM events GROUP BY k) AS b ON a.k = b.k AND a.v < b.most
+                    ) AS j GROUP BY k",
+        batch: "SELECT a.k, COUNT(*), SUM(a.v)
+                FROM events AS a LEFT JOIN (SELECT k, MAX(v) AS most FROM events GROUP BY k) AS b ON a.k = b.k AND a.v < b.most
+                GROUP BY a.k",
+    },
+    Query {
         name: "sets_of_changes",
         columns: "g INT, many STRING, c BIGINT, s BIGINT",
         streaming: "SELECT g, many, COUNT(*), SUM(s) FROM

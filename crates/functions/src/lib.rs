@@ -11,6 +11,7 @@
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
 //! - `choice`: conversions of single values to text. Leans on `define`.
+//! - `enforce`: values as a sink's columns must be. Leans on `define`.
 //! - `collection`: arrays and maps. Leans on `regexp`.
 //! - `single`: the one value that a subquery stands for. Leans on `define`.
 //! - `decimal`: arithmetic of decimals. Leans on `define`.
@@ -24,6 +25,7 @@ mod collection;
 mod decimal;
 mod define;
 mod encoding;
+mod enforce;
 mod json;
 mod regexp;
 mod single;
@@ -48,6 +50,7 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         time::FUNCTIONS,
         json::FUNCTIONS,
         choice::FUNCTIONS,
+        enforce::FUNCTIONS,
         collection::FUNCTIONS,
         decimal::FUNCTIONS,
         single::FUNCTIONS,
@@ -99,10 +102,12 @@ pub fn may_fail(name: &str) -> bool {
         name,
         "$DECIMAL_DIVIDE"
             | "$DECIMAL_MODULO"
+            | "$FITS"
             | "$JSON_EXISTS"
             | "$JSON_QUERY"
             | "$JSON_VALUE"
             | "$SINGLE_VALUE"
+            | "$NOT_NULL"
             | "CONVERT_TZ"
             | "DECODE"
             | "ELEMENT"

@@ -12,9 +12,10 @@ use crate::{
     error::{self, Result},
     logical::Session,
     parse::{
-        ddl::{ColumnKind, CreateTable, CreateView},
+        ddl::{Column, ColumnKind, CreateTable, CreateView},
         hints::Hints,
         tokens::Name,
+        types::Length,
     },
 };
 
@@ -54,6 +55,8 @@ pub(crate) struct TableDef {
     pub columns: Vec<ColumnDef>,
     /// The same as a schema.
     pub schema: SchemaRef,
+    /// How long values of physical columns are, of those that have a length.
+    pub lengths: BTreeMap<String, Length>,
     /// Event time, if the table has it.
     pub watermark: Option<WatermarkDef>,
     /// The columns of its primary key.
@@ -188,6 +191,7 @@ impl TableDef {
         let (columns, schema) = columns(&ddl, &physical, session)?;
         check_primary_key(&ddl, &schema)?;
         let watermark = watermark(&ddl, &columns, &schema, session)?;
+        let lengths = lengths(&ddl);
         let options = ddl
             .options
             .iter()
@@ -203,6 +207,7 @@ impl TableDef {
             },
             columns,
             schema: Arc::new(schema),
+            lengths,
             watermark,
             primary_key: ddl.primary_key.into_iter().map(|key| key.value).collect(),
             at: ddl.name.at,
@@ -263,6 +268,14 @@ fn connector_name(ddl: &CreateTable) -> Result<Name> {
         )
         .at(ddl.name.at)
     })
+}
+
+fn lengths(ddl: &CreateTable) -> BTreeMap<String, Length> {
+    let length = |column: &Column| match &column.kind {
+        ColumnKind::Physical(t) => t.length.map(|length| (column.name.value.clone(), length)),
+        ColumnKind::Computed { .. } => None,
+    };
+    ddl.columns.iter().filter_map(length).collect()
 }
 
 fn physical_schema(ddl: &CreateTable) -> SchemaRef {

@@ -131,7 +131,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
             "the script has no INSERT INTO: it defines tables but moves no rows",
         ));
     }
-    let mut operators = Operators::new(settings.state_ttl_ms);
+    let mut operators = Operators::new(&settings);
     lower_inserts(&inserts, &catalog, &mut operators)?;
     catalog.hints().check_used()?;
     narrow::narrow(&mut operators)?;

@@ -1,9 +1,14 @@
-//! `SET 'key' = 'value'`: the settings that Weir has, and those of Flink's that it takes without effect.
+//! `SET 'key' = 'value'`: the settings that Weir has.
+//!
+//! - `flink`: those of Flink's that it takes without effect, or refuses. Leans on nothing.
+
+mod flink;
 
 use weir_connector::options::nearest;
 use weir_model::{ErrorCode, Problem};
 use weir_proto::graph;
 
+use self::flink::{FAMILIES, UNSUPPORTED, WITHOUT_EFFECT};
 use crate::{
     error::{self, Result},
     parse::tokens::Name,
@@ -25,6 +30,8 @@ pub(crate) struct Settings {
     pub state_ttl_ms: u64,
     /// `table.exec.match.max-partial-matches`
     pub max_partial_matches: u32,
+    /// What becomes of values that a sink's columns cannot hold.
+    pub enforcers: Enforcers,
     /// What functions of WebAssembly modules may use.
     pub wasm: weir_functions::wasm::Limits,
     /// How lookup joins ask.
@@ -51,6 +58,37 @@ impl Default for Lookups {
     }
 }
 
+/// What becomes of values that a sink's columns cannot hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Enforcers {
+    /// `table.exec.sink.not-null-enforcer`
+    pub not_null: NotNull,
+    /// `table.exec.sink.type-length-enforcer`
+    pub length: Length,
+}
+
+/// What a null for a NOT NULL column does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NotNull {
+    /// It ends the job.
+    #[default]
+    Error,
+    /// Its row is left out.
+    Drop,
+}
+
+/// What a text does that is not as long as its CHAR(n), or longer than its VARCHAR(n).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// It is written as it is.
+    #[default]
+    Ignore,
+    /// It is cut, or filled up with spaces.
+    TrimPad,
+    /// It ends the job.
+    Error,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -59,6 +97,7 @@ impl Default for Settings {
             idle_timeout_ms: 0,
             state_ttl_ms: 0,
             max_partial_matches: 100_000,
+            enforcers: Enforcers::default(),
             wasm: weir_functions::wasm::Limits::default(),
             lookups: Lookups::default(),
             runtime: graph::Settings {
@@ -79,6 +118,9 @@ const KNOWN: &[&str] = &[
     "pipeline.batch-rows",
     "table.exec.source.idle-timeout",
     "table.exec.state.ttl",
+    "table.exec.sink.not-null-enforcer",
+    "table.exec.sink.type-length-enforcer",
+    "table.local-time-zone",
     "execution.exchange.linger",
     "execution.exchange.channel-bytes",
     "table.exec.match.max-partial-matches",
@@ -86,45 +128,6 @@ const KNOWN: &[&str] = &[
     "table.exec.wasm.memory",
     "table.exec.async-lookup.buffer-capacity",
     "table.exec.async-lookup.timeout",
-];
-
-/// Settings of Flink's that change how a job runs there but not what it computes: taken, without effect here.
-const WITHOUT_EFFECT: &[&str] = &[
-    "execution.checkpointing.interval",
-    "execution.checkpointing.mode",
-    "execution.checkpointing.timeout",
-    "execution.runtime-mode",
-    "execution.buffer-timeout",
-    "pipeline.object-reuse",
-    "pipeline.operator-chaining",
-    "pipeline.operator-chaining.enabled",
-    "rest.flamegraph.enabled",
-    "sql-client.execution.result-mode",
-    "state.backend",
-    "state.backend.type",
-    "state.backend.incremental",
-    "table.dml-sync",
-    // Rows keep their order, which ALLOW_UNORDERED allows.
-    "table.exec.async-lookup.output-mode",
-    "table.exec.mini-batch.enabled",
-    "table.exec.mini-batch.allow-latency",
-    "table.exec.mini-batch.size",
-    "table.optimizer.agg-phase-strategy",
-    "table.optimizer.distinct-agg.split.enabled",
-    "table.optimizer.reuse-source-enabled",
-    "table.optimizer.reuse-sub-plan-enabled",
-    "taskmanager.numberOfTaskSlots",
-];
-
-/// Settings of Flink's that would change results.
-const UNSUPPORTED: &[&str] = &[
-    "table.exec.emit.early-fire.enabled",
-    "table.exec.emit.late-fire.enabled",
-    "table.exec.emit.allow-lateness",
-    "table.exec.sink.not-null-enforcer",
-    "table.local-time-zone",
-    "table.sql-dialect",
-    "pipeline.max-parallelism",
 ];
 
 impl Settings {
@@ -154,8 +157,21 @@ impl Settings {
                 self.lookups.capacity = whole(key, value, 1, 1 << 16)? as u32;
             }
             "table.exec.async-lookup.timeout" => self.lookups.timeout_ms = duration(key, value)?.max(1),
-            "table.local-time-zone" if value.value == "UTC" => {}
-            other if WITHOUT_EFFECT.contains(&other) => {}
+            "table.exec.sink.not-null-enforcer" => {
+                let choices = [("ERROR", NotNull::Error), ("DROP", NotNull::Drop)];
+                self.enforcers.not_null = one_of(key, value, &choices)?;
+            }
+            "table.exec.sink.type-length-enforcer" => {
+                let choices = [
+                    ("IGNORE", Length::Ignore),
+                    ("TRIM_PAD", Length::TrimPad),
+                    ("ERROR", Length::Error),
+                ];
+                self.enforcers.length = one_of(key, value, &choices)?;
+            }
+            "table.local-time-zone" => time_zone(value)?,
+            other if FAMILIES.iter().any(|family| other.starts_with(family)) => {}
+            other if WITHOUT_EFFECT.iter().any(|(name, _)| *name == other) => without_effect(key, value)?,
             other if UNSUPPORTED.contains(&other) => {
                 return Err(error::unsupported(
                     key.at,
@@ -168,9 +184,49 @@ impl Settings {
     }
 }
 
+/// A setting without effect, whose value must make sense all the same.
+fn without_effect(key: &Name, value: &Name) -> Result<()> {
+    let known = WITHOUT_EFFECT.iter().find(|(name, _)| *name == key.value);
+    match known {
+        Some((_, takes)) if !takes.takes(&value.value) => Err(bad_value(key, value, &takes.words())),
+        _ => Ok(()),
+    }
+}
+
+/// The time zone of TIMESTAMP_LTZ values as texts.
+fn time_zone(value: &Name) -> Result<()> {
+    const UTC: &[&str] = &["UTC", "Etc/UTC", "GMT", "Z", "+00:00", "UTC+00:00", "GMT+00:00"];
+    if UTC.contains(&value.value.as_str()) {
+        return Ok(());
+    }
+    Err(error::unsupported(
+        value.at,
+        format!(
+            "'table.local-time-zone' is '{}': only UTC is supported, so convert times with CONVERT_TZ where they become texts",
+            value.value
+        ),
+    ))
+}
+
+fn one_of<T: Copy>(key: &Name, value: &Name, choices: &[(&str, T)]) -> Result<T> {
+    let chosen = choices
+        .iter()
+        .find(|(name, _)| value.value.eq_ignore_ascii_case(name));
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        bad_value(key, value, &names.join(" or "))
+    })
+}
+
 fn unknown(key: &Name, name: &str) -> Problem {
     let problem = Problem::new(ErrorCode::UnknownOption, format!("there is no setting '{name}'")).at(key.at);
-    match nearest(name, KNOWN.iter().chain(WITHOUT_EFFECT).copied()) {
+    match nearest(
+        name,
+        KNOWN
+            .iter()
+            .copied()
+            .chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)),
+    ) {
         Some(suggestion) => problem.suggest(suggestion),
         None => problem,
     }
@@ -238,6 +294,45 @@ fn bad_value(key: &Name, value: &Name, wanted: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_without_effect_need_a_value_that_makes_sense() {
+        let at = weir_model::Location { line: 1, column: 1 };
+        let set = |key: &str, value: &str| {
+            let name = |value: &str| Name {
+                value: value.to_owned(),
+                at,
+            };
+            Settings::default()
+                .set(&name(key), &name(value))
+                .map_err(|p| p.code)
+        };
+        assert_eq!(set("table.exec.mini-batch.enabled", "TRUE"), Ok(()));
+        assert_eq!(
+            set("table.exec.mini-batch.enabled", "yes"),
+            Err(ErrorCode::InvalidOption)
+        );
+        assert_eq!(
+            set("table.exec.mini-batch.size", "many"),
+            Err(ErrorCode::InvalidOption)
+        );
+        assert_eq!(set("execution.runtime-mode", "streaming"), Ok(()));
+        assert_eq!(
+            set("execution.runtime-mode", "batch"),
+            Err(ErrorCode::InvalidOption)
+        );
+        assert_eq!(set("state.backend.rocksdb.writebuffer.size", "64 mb"), Ok(()));
+        assert_eq!(set("table.local-time-zone", "Etc/UTC"), Ok(()));
+        assert_eq!(
+            set("table.local-time-zone", "Europe/Berlin"),
+            Err(ErrorCode::SqlUnsupported)
+        );
+        assert_eq!(
+            set("table.exec.emit.allow-lateness", "1 h"),
+            Err(ErrorCode::SqlUnsupported)
+        );
+        assert_eq!(set("table.exec.nothing", "1"), Err(ErrorCode::UnknownOption));
+    }
 
     #[test]
     fn durations_are_read_as_flink_writes_them() {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::{
     ast::{
-        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName,
-        Query, Select, SelectItem, Spanned, TableAlias, TableFactor, VisitMut, VisitorMut,
+        self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+        ObjectName, Query, Select, SelectItem, Spanned, TableAlias, TableFactor, VisitMut, VisitorMut,
         visit_expressions_mut,
     },
     tokenizer::Span,
@@ -18,6 +18,9 @@ use crate::error::{self, Result, place};
 
 /// The name of the call that carries a session window's PARTITION BY; without arguments: by what the query groups by.
 pub(crate) const PARTITION: &str = "$PARTITION";
+
+/// The name of HOP's window function where it stands in GROUP BY: its size need be no multiple of its slide.
+pub(crate) const GROUP_HOP: &str = "$HOP";
 
 /// Rewrites all grouped windows of a query.
 pub(crate) fn rewrite(query: &mut Query, at: Location) -> Result<()> {
@@ -217,6 +220,11 @@ fn windowed(
     let mut call = named_call(name, given);
     if let Expr::Function(function) = &mut call {
         function.name.clone_from(&window.name);
+        if let (true, Some(name)) = (name == "HOP", function.name.0.last_mut()) {
+            let mut own = Ident::new(GROUP_HOP);
+            own.span = window.name.span();
+            *name = ast::ObjectNamePart::Identifier(own);
+        }
     }
     Ok(TableFactor::TableFunction { expr: call, alias })
 }

@@ -11,7 +11,11 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::{group_window::PARTITION, query::WINDOW_FUNCTIONS, temporal, unnest};
+use super::{
+    group_window::{GROUP_HOP, PARTITION},
+    query::WINDOW_FUNCTIONS,
+    temporal, unnest,
+};
 use crate::{
     error::{self, Result, place, unsupported},
     logical::{functions, match_recognize::navigations, ranking, window},
@@ -229,7 +233,7 @@ impl Check<'_> {
     }
 
     fn window_function(&mut self, name: &str, args: &[FunctionArg], at: Location) -> Option<Problem> {
-        if window::FUNCTIONS.iter().any(|f| name.eq_ignore_ascii_case(f)) {
+        if name == GROUP_HOP || window::FUNCTIONS.iter().any(|f| name.eq_ignore_ascii_case(f)) {
             self.allowed
                 .extend(args.iter().filter_map(argument).filter_map(|expr| match expr {
                     Expr::Subquery(_) => Some(expr.span()),

@@ -15,6 +15,17 @@ pub(crate) struct SqlType {
     pub data_type: DataType,
     /// False after `NOT NULL`.
     pub nullable: bool,
+    /// How long values are; none: as long as they like.
+    pub length: Option<Length>,
+}
+
+/// How long texts and byte strings of a type are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Length {
+    /// Characters or bytes.
+    pub most: u64,
+    /// Whether all are just as long: CHAR and BINARY.
+    pub fixed: bool,
 }
 
 /// How deep types may nest.
@@ -61,6 +72,7 @@ fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<SqlType> {
     }
     let at = cursor.at();
     let name = cursor.name("a data type")?.value.to_uppercase();
+    let mut length = None;
     let data_type = match name.as_str() {
         "BOOLEAN" => DataType::Boolean,
         "TINYINT" => DataType::Int8,
@@ -75,12 +87,12 @@ fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<SqlType> {
         "DECIMAL" | "NUMERIC" | "DEC" => decimal(cursor)?,
         "STRING" => DataType::Utf8,
         "VARCHAR" | "CHAR" => {
-            length(cursor)?;
+            length = Some(length_of(cursor, name == "CHAR")?);
             DataType::Utf8
         }
         "BYTES" => DataType::Binary,
         "VARBINARY" | "BINARY" => {
-            length(cursor)?;
+            length = Some(length_of(cursor, name == "BINARY")?);
             DataType::Binary
         }
         "DATE" => DataType::Date32,
@@ -109,7 +121,11 @@ fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<SqlType> {
         cursor.eat(&["NULL"]);
         true
     };
-    Ok(SqlType { data_type, nullable })
+    Ok(SqlType {
+        data_type,
+        nullable,
+        length: length.filter(|length| length.most < i32::MAX as u64),
+    })
 }
 
 fn decimal(cursor: &mut Cursor<'_>) -> Result<DataType> {
@@ -139,12 +155,14 @@ fn decimal_type(precision: u64, scale: u64) -> Option<DataType> {
         .then_some(DataType::Decimal128(precision as u8, scale as i8))
 }
 
-fn length(cursor: &mut Cursor<'_>) -> Result<()> {
+/// The length behind a type's name; 1 if there is none.
+fn length_of(cursor: &mut Cursor<'_>, fixed: bool) -> Result<Length> {
+    let mut most = 1;
     if cursor.eat_token(&Token::LParen) {
-        cursor.number("a length")?;
+        most = cursor.number("a length")?;
         cursor.expect_token(&Token::RParen)?;
     }
-    Ok(())
+    Ok(Length { most, fixed })
 }
 
 fn precision(cursor: &mut Cursor<'_>, default: u64) -> Result<u64> {

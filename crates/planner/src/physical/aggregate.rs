@@ -40,6 +40,14 @@ pub(super) struct Raw {
 }
 
 impl Raw {
+    /// All columns of rows that are there.
+    pub(super) fn of(rel: &Rel) -> Self {
+        let columns = rel.columns.iter().map(|c| (c.name.clone(), c.expr.clone()));
+        Self {
+            columns: columns.collect(),
+        }
+    }
+
     fn add(&mut self, name: String, expr: Expr) -> usize {
         if let Some(known) = self.columns.iter().position(|(_, e)| *e == expr) {
             return known;
@@ -61,7 +69,14 @@ impl Lower<'_> {
         if self.is_by_count(aggregate, &input) {
             return self.count_aggregate(aggregate, input);
         }
-        if input.is_pending() && reads_windows(aggregate, &input)? {
+        if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+            let is_window = |expr: &&Expr| matches!(role(expr, &input, from), Role::Window(_));
+            if sets.distinct_expr().iter().any(is_window) {
+                return self.window_sets(aggregate, sets, input);
+            }
+        }
+        let groups: Vec<&Expr> = aggregate.group_expr.iter().collect();
+        if input.is_pending() && reads_windows(&groups, aggregate, &input)? {
             input = self.materialize(input)?;
         }
         let groups_by = |part: usize| {
@@ -200,7 +215,7 @@ impl Lower<'_> {
     }
 
     /// The calc that computes keys and arguments, and the two phases.
-    fn phases(
+    pub(super) fn phases(
         &mut self,
         input: Rel,
         raw: Raw,
@@ -307,11 +322,11 @@ fn is_partition(window: &RelWindow, keys: &[usize], raw: &Raw) -> bool {
 }
 
 /// Whether something else than the grouping by window reads the window of a row.
-fn reads_windows(aggregate: &Aggregate, input: &Rel) -> Result<bool> {
+pub(super) fn reads_windows(groups: &[&Expr], aggregate: &Aggregate, input: &Rel) -> Result<bool> {
     let from = aggregate.input.schema();
-    let keys = aggregate
-        .group_expr
+    let keys = groups
         .iter()
+        .copied()
         .filter(|group| !matches!(role(group, input, from), Role::Window(_)));
     for expr in keys.chain(&aggregate.aggr_expr) {
         for column in expr.column_refs() {

@@ -12,7 +12,7 @@ use super::{
     aggregate::{Raw, check_key},
     expr::column,
     group::updates_of,
-    lower::{Lower, Rel, RelColumn, Role, natural_name, role},
+    lower::{Lower, Rel, RelColumn, Role, natural_name},
     schema_of,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 const MAX_SETS: usize = 256;
 
 /// Which set a row is for: a bit per key that is left out, the last key's the lowest.
-const SET_COLUMN: &str = "$set";
+pub(super) const SET_COLUMN: &str = "$set";
 
 impl Lower<'_> {
     /// An aggregate by several sets of keys.
@@ -50,7 +50,8 @@ impl Lower<'_> {
         }
         columns.extend(raw.columns);
         let updates = updates_of(&input, &calls, self.place(aggregate));
-        let expanded = self.expand(input, columns, exprs.len(), &sets)?;
+        let bits: Vec<i64> = (0..exprs.len()).rev().map(|key| 1_i64 << key).collect();
+        let expanded = self.expand(input, columns, &bits, &sets)?;
         let rows = self.schema(&expanded);
         let set = rows.index_of_column_by_name(None, SET_COLUMN);
         let set =
@@ -61,13 +62,7 @@ impl Lower<'_> {
             aggregates: calls,
             partial: false,
         };
-        let raw = Raw {
-            columns: expanded
-                .columns
-                .iter()
-                .map(|c| (c.name.clone(), c.expr.clone()))
-                .collect(),
-        };
+        let raw = Raw::of(&expanded);
         let (node, _) = self.group_phases(expanded, raw, group, updates.is_some())?;
         self.operators.keep_as_hinted(node, 0, &aggregate.input);
         let schema = &self.operators.get(node).schema;
@@ -92,18 +87,12 @@ impl Lower<'_> {
         })
     }
 
-    fn set_key(&self, expr: &Expr, input: &Rel, from: &DFSchemaRef) -> Result<(String, Expr)> {
+    pub(super) fn set_key(&self, expr: &Expr, input: &Rel, from: &DFSchemaRef) -> Result<(String, Expr)> {
         let at = expr_place(expr).unwrap_or(self.at);
         if expr.column_refs().is_empty() {
             return Err(error::unsupported(
                 at,
                 "a constant or a position in GROUPING SETS, CUBE or ROLLUP is not supported: name the column",
-            ));
-        }
-        if matches!(role(expr, input, from), Role::Window(_)) {
-            return Err(error::unsupported(
-                at,
-                "GROUPING SETS, CUBE and ROLLUP by window are not supported yet: write a query each, with UNION ALL",
             ));
         }
         let key = self.canonical(self.substitute(expr, input, from)?, input)?;
@@ -113,7 +102,12 @@ impl Lower<'_> {
     }
 
     /// Each set as a bit per key that it leaves out.
-    fn sets(&self, sets: &GroupingSet, exprs: &[&Expr], aggregate: &Aggregate) -> Result<Vec<i64>> {
+    pub(super) fn sets(
+        &self,
+        sets: &GroupingSet,
+        exprs: &[&Expr],
+        aggregate: &Aggregate,
+    ) -> Result<Vec<i64>> {
         let refuse = |what: &str| error::unsupported(self.place(aggregate), what);
         let keys = exprs.len();
         if keys > 62 {
@@ -151,8 +145,15 @@ impl Lower<'_> {
         Ok(masks)
     }
 
-    /// The rows once per set: keys, arguments, and whose they are.
-    fn expand(&mut self, input: Rel, columns: Vec<(String, Expr)>, keys: usize, sets: &[i64]) -> Result<Rel> {
+    /// The rows once per set: the columns, first the keys, each with the bit of sets that leave it out; and whose the rows are.
+    pub(super) fn expand(
+        &mut self,
+        input: Rel,
+        columns: Vec<(String, Expr)>,
+        bits: &[i64],
+        sets: &[i64],
+    ) -> Result<Rel> {
+        let keys = bits.len();
         let updates = input.updates.clone();
         let count = columns.len();
         let base = self.calc(input, columns)?;
@@ -162,7 +163,7 @@ impl Lower<'_> {
         for set in sets {
             let mut columns = Vec::with_capacity(count + 2);
             for i in 0..count {
-                let left_out = i < keys && set >> (keys - 1 - i) & 1 == 1;
+                let left_out = bits.get(i).is_some_and(|bit| set & bit != 0);
                 let value = if left_out {
                     null(field(i).data_type())?
                 } else {

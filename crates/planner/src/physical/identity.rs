@@ -73,6 +73,9 @@ fn origin(operators: &Operators, id: NodeId, column: usize) -> String {
             };
             origin(operators, phase.input, key)
         }
+        Kind::CountAggregate(aggregate) if column < aggregate.keys.len() => {
+            origin(operators, aggregate.input, aggregate.keys[column])
+        }
         Kind::LocalGroup(group) | Kind::Group(group) if column < group.keys.len() => {
             origin(operators, group.input, group.input_keys()[column])
         }

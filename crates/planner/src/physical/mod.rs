@@ -11,6 +11,7 @@
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`grouping_sets`]: aggregates by several sets of keys. Leans on `group`.
 //! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
+//! - [`window_sets`]: aggregates by window and several sets of keys. Leans on `grouping_sets`.
 //! - [`window`]: window functions in FROM. Leans on `lower`.
 //! - [`join`]: joins of two inputs. Leans on `lower`.
 //! - [`match_recognize`]: patterns in the rows of each key. Leans on `rank`.
@@ -22,11 +23,13 @@
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
+//! - [`enforce`]: values that a sink's columns cannot hold. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 //! - [`identity`]: the uids of operators. Leans on `format`.
 
 pub(crate) mod aggregate;
 pub(crate) mod count_window;
+mod enforce;
 pub(crate) mod expr;
 pub(crate) mod format;
 mod group;
@@ -46,6 +49,7 @@ mod union;
 pub(crate) mod unnest;
 mod values;
 pub(crate) mod window;
+mod window_sets;
 
 use std::{slice, sync::Arc};
 
@@ -64,6 +68,7 @@ use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
     logical::{hints, window::Windows},
+    settings::{Enforcers, Settings},
 };
 
 /// An operator's position in [`Operators`].
@@ -75,6 +80,8 @@ pub(crate) struct Operators {
     nodes: Vec<Node>,
     /// How long operators keep state that nothing touches unless they are told otherwise, ms; 0: for ever.
     state_ttl_ms: u64,
+    /// What becomes of values that a sink's columns cannot hold.
+    pub(crate) enforcers: Enforcers,
 }
 
 /// An operator.
@@ -259,11 +266,12 @@ impl WindowAggregate {
 }
 
 impl Operators {
-    /// No operators; those to come keep state that nothing touches for so long, ms; 0: for ever.
-    pub(crate) fn new(state_ttl_ms: u64) -> Self {
+    /// No operators; those to come are as the settings say.
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             nodes: Vec::new(),
-            state_ttl_ms,
+            state_ttl_ms: settings.state_ttl_ms,
+            enforcers: settings.enforcers,
         }
     }
 

@@ -31,14 +31,14 @@ impl Lower<'_> {
         table: &Arc<TableDef>,
     ) -> Result<NodeId> {
         let targets = targets(insert, table)?;
-        let rel = self.plan(plan)?;
+        let mut rel = self.plan(plan)?;
         if targets.len() != rel.columns.len() {
             return Err(self.wrong_count(insert, table, &targets, &rel)?);
         }
         let fields = table.table.schema.fields();
         let mut columns = Vec::with_capacity(fields.len());
         for field in fields {
-            let expr = match targets.iter().position(|target| target.name() == field.name()) {
+            let mut expr = match targets.iter().position(|target| target.name() == field.name()) {
                 Some(i) => self.stored(insert, &rel, i, field)?,
                 None if field.is_nullable() => null(field.data_type())?,
                 None => {
@@ -52,7 +52,10 @@ impl Lower<'_> {
                     ));
                 }
             };
-            columns.push((field.name().clone(), expr));
+            if let Some(length) = table.lengths.get(field.name()) {
+                expr = self.fitted(expr, field, *length, insert)?;
+            }
+            columns.push((field.name().clone(), self.without_null(expr, field, &mut rel)?));
         }
         let updates = rel.updates.clone();
         let input = self.calc(rel, columns)?;

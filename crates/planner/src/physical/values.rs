@@ -87,6 +87,7 @@ impl Lower<'_> {
             table,
             columns: columns.collect(),
             schema: Arc::clone(&schema),
+            lengths: std::collections::BTreeMap::new(),
             watermark: None,
             primary_key: Vec::new(),
             at: self.at,

@@ -280,7 +280,8 @@ impl Lower<'_> {
     pub(crate) fn stamp(&mut self, input: NodeId, windows: Windows) -> Result<NodeId> {
         let (tick_ms, offset_ms) = match windows {
             Windows::Tumble(tumble) => (tumble.size_ms, tumble.offset_ms),
-            Windows::Hop(hop) => (hop.slide_ms, hop.offset_ms),
+            // Windows end at multiples of the slide only if their size is one.
+            Windows::Hop(hop) => (divisor(hop.size_ms, hop.slide_ms), hop.offset_ms),
             Windows::Cumulate(cumulate) => (cumulate.step_ms, cumulate.offset_ms),
             // Any moment may end a session.
             Windows::Session(session) => ((session.gap_ms / 10).clamp(1, 1000), 0),
@@ -297,6 +298,11 @@ impl Lower<'_> {
         };
         Ok(self.operators.push(uid, Kind::ProcessingTime(time), schema))
     }
+}
+
+/// The greatest common divisor.
+fn divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { divisor(b, a % b) }
 }
 
 /// These columns; a constant where there is none, since rows must be counted even if no value is read.

@@ -12,7 +12,7 @@ use super::{count, external, refuse};
 use crate::{
     error::{self, place},
     logical::simplify,
-    parse::group_window::PARTITION,
+    parse::group_window::{GROUP_HOP, PARTITION},
 };
 
 /// A window function.
@@ -20,6 +20,7 @@ use crate::{
 pub(super) enum Function {
     Tumble,
     Hop,
+    GroupHop,
     Cumulate,
     Session,
     CountTumble,
@@ -32,6 +33,7 @@ impl Function {
         match name.to_uppercase().as_str() {
             "TUMBLE" => Some(Self::Tumble),
             "HOP" => Some(Self::Hop),
+            GROUP_HOP => Some(Self::GroupHop),
             "CUMULATE" => Some(Self::Cumulate),
             "SESSION" => Some(Self::Session),
             "COUNT_TUMBLE" => Some(Self::CountTumble),
@@ -43,7 +45,7 @@ impl Function {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Tumble => "TUMBLE",
-            Self::Hop => "HOP",
+            Self::Hop | Self::GroupHop => "HOP",
             Self::Cumulate => "CUMULATE",
             Self::Session => "SESSION",
             Self::CountTumble => "COUNT_TUMBLE",
@@ -60,7 +62,7 @@ impl Function {
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Tumble => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
-            Self::Hop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
+            Self::Hop | Self::GroupHop => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
             Self::Cumulate => &["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"],
             Self::Session => &["DATA", "TIMECOL", "GAP"],
             Self::CountTumble => &["DATA", "SIZE"],
@@ -73,7 +75,7 @@ impl Function {
             Self::Tumble => {
                 "TUMBLE takes a table, a time column and a size: TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE [, offset])"
             }
-            Self::Hop => {
+            Self::Hop | Self::GroupHop => {
                 "HOP takes a table, a time column, a slide and a size: HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE [, offset])"
             }
             Self::Cumulate => {

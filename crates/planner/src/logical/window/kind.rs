@@ -84,6 +84,23 @@ impl Windows {
         }))
     }
 
+    /// HOP's in GROUP BY: of any size.
+    pub(super) fn group_hop(size_ms: i64, slide_ms: i64, at: Location) -> Result<Self> {
+        if slide_ms > size_ms {
+            return refuse(error::unsupported(
+                at,
+                format!(
+                    "a HOP window of {size_ms} ms every {slide_ms} ms would leave rows out, which is not supported: filter them out and TUMBLE"
+                ),
+            ));
+        }
+        Ok(Self::Hop(Hop {
+            size_ms,
+            slide_ms,
+            offset_ms: 0,
+        }))
+    }
+
     /// CUMULATE's; the size must be a multiple of the step.
     pub(super) fn cumulate(max_size_ms: i64, step_ms: i64, offset_ms: i64, at: Location) -> Result<Self> {
         if max_size_ms % step_ms != 0 {

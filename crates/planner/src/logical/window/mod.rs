@@ -219,6 +219,11 @@ fn window(
             let (size_ms, at) = arguments.length("SIZE", context)?;
             Windows::hop(size_ms, slide_ms, arguments.offset(context)?, at)?
         }
+        Function::GroupHop => {
+            let (slide_ms, at) = arguments.length("SLIDE", context)?;
+            let (size_ms, _) = arguments.length("SIZE", context)?;
+            Windows::group_hop(size_ms, slide_ms, at)?
+        }
         Function::Cumulate => {
             let (step_ms, _) = arguments.length("STEP", context)?;
             let (size_ms, at) = arguments.length("SIZE", context)?;
