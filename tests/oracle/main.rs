@@ -298,6 +298,12 @@ oracle_tests! {
     lookup_join
     lookup_left_join
     rollup
+    rollup_by_window
+    sets_by_hopping_window
+    hop_of_any_size
+    windows_by_count
+    hopping_windows_by_count
+    hinted_times_to_live
     sets_of_changes
     distinct_of_every_type
     unnest

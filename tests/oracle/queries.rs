@@ -460,7 +460,8 @@ pub(crate) const QUERIES: &[Query] = &[
         name: "rollup",
         columns: "g INT, k STRING, id BIGINT, c BIGINT, s BIGINT, most DOUBLE",
         streaming: "SELECT g, k, GROUPING_ID(g, k), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)",
-        batch: "SELECT g, k, CAST(GROUPING(g, k) AS BIGINT), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)",
+        batch: "SELECT g, k, CAST(GROUPING(g, k) AS BIGINT), COUNT(*), SUM(v), MAX(d) FROM events GROUP BY ROLLUP (g, k)
+                HAVING COUNT(*) > 0",
     },
     Query {
         name: "rollup_by_window",
