@@ -475,14 +475,15 @@ pub(crate) const QUERIES: &[Query] = &[
     },
     Query {
         name: "sets_by_hopping_window",
-        columns: "w TIMESTAMP(3), k STRING, positive BOOLEAN, c BIGINT, mean DOUBLE",
-        streaming: "SELECT window_start, k, v > 0, COUNT(*), AVG(d)
+        columns: "w TIMESTAMP(3), k STRING, sign STRING, c BIGINT, mean DOUBLE",
+        streaming: "SELECT window_start, k, CASE WHEN v > 0 THEN 'positive' END, COUNT(*), AVG(d)
                     FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTES))
-                    GROUP BY GROUPING SETS ((window_start, window_end, k), (v > 0, window_start, window_end))",
-        batch: "SELECT w, k, positive, COUNT(*), AVG(d)
-                FROM (SELECT *, v > 0 AS positive, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w
+                    GROUP BY GROUPING SETS ((window_start, window_end, k),
+                                            (CASE WHEN v > 0 THEN 'positive' END, window_start, window_end))",
+        batch: "SELECT w, k, sign, COUNT(*), AVG(d)
+                FROM (SELECT *, CASE WHEN v > 0 THEN 'positive' END AS sign, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w
                       FROM events CROSS JOIN (VALUES (0), (1)) AS numbers(i))
-                GROUP BY GROUPING SETS ((w, k), (positive, w))",
+                GROUP BY GROUPING SETS ((w, k), (sign, w))",
     },
     Query {
         name: "hop_of_any_size",
@@ -500,7 +501,7 @@ pub(crate) const QUERIES: &[Query] = &[
         streaming: "SELECT k, g, window_id, COUNT(*) FROM TABLE(COUNT_TUMBLE(TABLE events PARTITION BY (k, g), 3))
                     GROUP BY k, g, window_id",
         batch: "SELECT k, g, (n - 1) / 3 AS w, COUNT(*) FROM
-                    (SELECT k, g, ROW_NUMBER() OVER (PARTITION BY k, g) AS n FROM events)
+                    (SELECT k, g, CAST(ROW_NUMBER() OVER (PARTITION BY k, g) AS BIGINT) AS n FROM events)
                 GROUP BY k, g, w HAVING COUNT(*) = 3",
     },
     Query {
