@@ -34,6 +34,7 @@ pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalS
         output: rows.clone(),
         clock: Arc::new(SystemClock::new()),
         threads: 2,
+        seed: 0,
     };
     let stats = run_local(planned.graph, options, CancellationToken::new())
         .await

@@ -29,6 +29,8 @@ pub struct LocalOptions {
     pub clock: Arc<dyn Clock>,
     /// Threads that compute.
     pub threads: usize,
+    /// What functions of chance begin with.
+    pub seed: u64,
 }
 
 /// What a local run counted.
@@ -80,6 +82,8 @@ pub async fn run_local(
         graph: Arc::clone(&graph),
         clock: options.clock,
         output: options.output,
+        seed: options.seed,
+        alignment: Arc::default(),
     };
     let compute = Compute::new(options.threads)
         .map_err(|e| Failure::internal(format!("cannot start threads for tasks: {e}")))?;

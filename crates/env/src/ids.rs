@@ -17,6 +17,12 @@ impl dyn Ids {
         JobId(self.next())
     }
 
+    /// A number that is another one each time, for chance to begin with.
+    pub fn seed(&self) -> u64 {
+        let (high, low) = self.next().as_u64_pair();
+        high.rotate_left(32) ^ low
+    }
+
     /// A fresh worker id.
     pub fn worker(&self) -> WorkerId {
         WorkerId(self.next())

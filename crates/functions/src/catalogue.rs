@@ -13,6 +13,7 @@ pub struct Family {
 const REGEX: &str =
     "look-around, back references and possessive quantifiers are refused; `$` is the end of the text alone";
 const UTC: &str = "the session's time zone is UTC";
+const READ: &str = "read once per batch of rows; the session's time zone is UTC";
 
 /// All families.
 pub const FAMILIES: &[Family] = &[
@@ -72,7 +73,7 @@ pub const FAMILIES: &[Family] = &[
             ("UPPER", ""),
             ("URL_DECODE", ""),
             ("URL_ENCODE", ""),
-            ("UUID", ""),
+            ("UUID", "unique, but no secret"),
         ],
     },
     Family {
@@ -118,10 +119,10 @@ pub const FAMILIES: &[Family] = &[
         title: "Dates and times",
         functions: &[
             ("CONVERT_TZ", ""),
-            ("CURRENT_DATE", ""),
-            ("CURRENT_ROW_TIMESTAMP", ""),
-            ("CURRENT_TIME", ""),
-            ("CURRENT_TIMESTAMP", ""),
+            ("CURRENT_DATE", READ),
+            ("CURRENT_ROW_TIMESTAMP", READ),
+            ("CURRENT_TIME", READ),
+            ("CURRENT_TIMESTAMP", READ),
             ("CURRENT_WATERMARK", ""),
             (
                 "DATE_FORMAT",
@@ -132,12 +133,12 @@ pub const FAMILIES: &[Family] = &[
             ("DAYOFYEAR", ""),
             ("FROM_UNIXTIME", UTC),
             ("HOUR", ""),
-            ("LOCALTIME", ""),
-            ("LOCALTIMESTAMP", ""),
+            ("LOCALTIME", READ),
+            ("LOCALTIMESTAMP", READ),
             ("MINUTE", ""),
             ("MONTH", ""),
-            ("NOW", ""),
-            ("PROCTIME", ""),
+            ("NOW", READ),
+            ("PROCTIME", READ),
             ("QUARTER", ""),
             ("SECOND", ""),
             ("SOURCE_WATERMARK", ""),
@@ -152,7 +153,7 @@ pub const FAMILIES: &[Family] = &[
                 "the letters y, M, d, D, E, Q, H, h, k, K, m, s, S, n, a and G",
             ),
             ("TO_TIMESTAMP_LTZ", UTC),
-            ("UNIX_TIMESTAMP", "of a text; the current time is not given"),
+            ("UNIX_TIMESTAMP", UTC),
             ("WEEK", ""),
             ("YEAR", ""),
         ],

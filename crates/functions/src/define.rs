@@ -41,7 +41,9 @@ pub(crate) enum Fixed {
     Int,
     Long,
     Bool,
+    Double,
     Date,
+    Time,
     Timestamp,
     TimestampLtz,
 }
@@ -52,7 +54,10 @@ pub(crate) const BYTES: Gives = Gives::Type(D::Bytes);
 pub(crate) const INT: Gives = Gives::Type(D::Int);
 pub(crate) const LONG: Gives = Gives::Type(D::Long);
 pub(crate) const BOOL: Gives = Gives::Type(D::Bool);
+pub(crate) const DOUBLE: Gives = Gives::Type(D::Double);
 pub(crate) const DATE: Gives = Gives::Type(D::Date);
+/// TIME(0).
+pub(crate) const TIME: Gives = Gives::Type(D::Time);
 pub(crate) const TIMESTAMP: Gives = Gives::Type(D::Timestamp);
 pub(crate) const TIMESTAMP_LTZ: Gives = Gives::Type(D::TimestampLtz);
 
@@ -64,7 +69,9 @@ impl Fixed {
             Self::Int => DataType::Int32,
             Self::Long => DataType::Int64,
             Self::Bool => DataType::Boolean,
+            Self::Double => DataType::Float64,
             Self::Date => DataType::Date32,
+            Self::Time => DataType::Time32(TimeUnit::Second),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, None),
             Self::TimestampLtz => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
         }
@@ -81,6 +88,7 @@ pub(crate) struct Def {
     takes: &'static [Takes],
     optional: usize,
     repeats: bool,
+    volatile: bool,
     gives: Gives,
     run: Run,
 }
@@ -92,6 +100,7 @@ pub(crate) const fn def(name: &'static str, takes: &'static [Takes], gives: Give
         takes,
         optional: 0,
         repeats: false,
+        volatile: false,
         gives,
         run,
     }
@@ -110,11 +119,22 @@ impl Def {
         self
     }
 
+    /// It may give something else each time, whatever its arguments.
+    pub(crate) const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
     /// The function as DataFusion knows functions.
     pub(crate) fn udf(self) -> ScalarUDF {
+        let volatility = if self.volatile {
+            Volatility::Volatile
+        } else {
+            Volatility::Immutable
+        };
         ScalarUDF::new_from_impl(Flink {
             def: self,
-            signature: Signature::user_defined(Volatility::Immutable),
+            signature: Signature::user_defined(volatility),
         })
     }
 

@@ -15,12 +15,16 @@
 //! - `collection`: arrays and maps. Leans on `regexp`.
 //! - `single`: the one value that a subquery stands for. Leans on `define`.
 //! - `decimal`: arithmetic of decimals. Leans on `define`.
+//! - [`clock`]: what the runtime says of time. Leans on `define`.
+//! - [`chance`]: random numbers. Leans on `define`.
 //! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
 
 mod call;
 pub mod catalogue;
+pub mod chance;
 mod choice;
+pub mod clock;
 mod collection;
 mod decimal;
 mod define;
@@ -54,6 +58,8 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         collection::FUNCTIONS,
         decimal::FUNCTIONS,
         single::FUNCTIONS,
+        clock::FUNCTIONS,
+        chance::FUNCTIONS,
     ]
     .into_iter()
     .flatten()
@@ -113,6 +119,7 @@ pub fn may_fail(name: &str) -> bool {
             | "ELEMENT"
             | "ENCODE"
             | "FROM_BASE64"
+            | "RAND_INTEGER"
             | "REPEAT"
             | "TO_TIMESTAMP_LTZ"
     )

@@ -16,7 +16,7 @@ use crate::{
     explain, graph,
     logical::{Session, user},
     parse::{self, Insert, Statement, ddl::CreateView},
-    physical::{Kind, Operators, Sink, identity, lower::Lower, narrow, source},
+    physical::{Kind, Operators, Sink, identity, lower::Lower, narrow, passing, source},
     settings::{MAX_PARALLELISM, Settings},
 };
 
@@ -199,6 +199,7 @@ fn lower_inserts(inserts: &[Insert], catalog: &Catalog, operators: &mut Operator
                 problem.at(insert.at)
             }
         })?;
+        passing::check_changes(operators, insert.at)?;
     }
     Ok(())
 }

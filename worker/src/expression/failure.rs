@@ -12,6 +12,8 @@ use datafusion_common::DataFusionError;
 use datafusion_physical_expr::{PhysicalExpr, expressions::Column, utils::collect_columns};
 use weir_model::Failure;
 
+use super::leaf::SEED;
+
 /// Characters of a row that a message shows.
 const ROW_CHARS: usize = 200;
 /// Characters of an expression that a message shows.
@@ -29,7 +31,9 @@ pub(super) fn of_rows(
         return of_error(error, Some(expression));
     };
     let failure = of_error(&error_of_row, Some(expression));
-    let mut read: Vec<usize> = collect_columns(expression).iter().map(Column::index).collect();
+    let of_row = |column: &&Column| column.name() != SEED;
+    let columns = collect_columns(expression);
+    let mut read: Vec<usize> = columns.iter().filter(of_row).map(Column::index).collect();
     read.sort_unstable();
     match batch.project(&read) {
         Ok(read) if read.num_columns() > 0 => failure.at(describe_row(&read, row)),

@@ -1,26 +1,57 @@
-//! Columns and fields of struct columns: what expressions read without computing.
+//! Columns and fields of struct columns, and what the runtime says: what expressions read without computing.
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray, make_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, cast::AsArray, make_array};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{
     Result,
-    tree_node::{Transformed, TreeNode},
+    tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_physical_expr::{
     PhysicalExpr, ScalarFunctionExpr,
     expressions::{Column, Literal},
 };
+use weir_functions::{
+    chance::Chance,
+    clock::{self, Reading},
+};
 use weir_model::Failure;
+
+use super::{chance::Draw, failure};
+
+/// The name of the column that calls of functions of chance begin with.
+pub(super) const SEED: &str = "$seed";
+
+/// What the runtime says to expressions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Time.
+    pub reading: Reading,
+    /// What functions of chance begin with: the same for all batches of an operator, another one for each operator.
+    pub seed: u64,
+}
 
 /// The leaves that a set of expressions reads, in order of first use.
 #[derive(Debug)]
 pub(super) struct Leaves {
     input: SchemaRef,
-    paths: Vec<Path>,
+    leaves: Vec<Leaf>,
     schema: SchemaRef,
+    surroundings: Surroundings,
+    /// How many calls of functions of chance there are.
+    draws: u64,
+}
+
+/// What is read.
+#[derive(Debug, PartialEq, Eq)]
+enum Leaf {
+    Path(Path),
+    /// What a function of the clock gives, of a type.
+    Clock(String, DataType),
+    /// What functions of chance begin with.
+    Seed,
 }
 
 /// A column, or a field of a field ... of a struct column.
@@ -35,8 +66,10 @@ impl Leaves {
     pub(super) fn new(input: SchemaRef) -> Self {
         Self {
             input,
-            paths: Vec::new(),
+            leaves: Vec::new(),
             schema: Arc::new(Schema::empty()),
+            surroundings: Surroundings::default(),
+            draws: 0,
         }
     }
 
@@ -47,38 +80,90 @@ impl Leaves {
 
     /// The input column that a leaf is, unless it is a field of a struct.
     pub(super) fn column(&self, leaf: usize) -> Option<usize> {
-        let path = &self.paths[leaf];
-        path.fields.is_empty().then_some(path.column)
+        match &self.leaves[leaf] {
+            Leaf::Path(path) => path.fields.is_empty().then_some(path.column),
+            Leaf::Clock(..) | Leaf::Seed => None,
+        }
+    }
+
+    /// Whether the expressions read what the runtime says.
+    pub(super) fn are_surrounded(&self) -> bool {
+        self.leaves.iter().any(|leaf| !matches!(leaf, Leaf::Path(_)))
+    }
+
+    /// What the runtime says from now on.
+    pub(super) fn surround(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
     }
 
     /// The expression over the leaves, those that it reads added.
     pub(super) fn rewrite(&mut self, expression: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         let rewritten = expression.transform_down(|node| {
-            Ok(match path_of(&node, &self.input) {
-                Some((path, field)) => {
-                    let leaf = self.add(path, Arc::clone(&field));
-                    Transformed::yes(column(field.name(), leaf))
-                }
+            let answer = match path_of(&node, &self.input) {
+                Some((path, field)) => Some(self.add(Leaf::Path(path), field)),
+                None => self.answer(&node)?,
+            };
+            Ok(match answer {
+                // What it reads was rewritten already.
+                Some(answer) => Transformed::new(answer, true, TreeNodeRecursion::Jump),
                 None => Transformed::no(node),
             })
         })?;
         Ok(rewritten.data)
     }
 
-    fn add(&mut self, path: Path, field: FieldRef) -> usize {
-        if let Some(leaf) = self.paths.iter().position(|p| *p == path) {
-            return leaf;
+    /// What takes the place of a function that the runtime answers; none if the expression is no call of one.
+    fn answer(&mut self, node: &Arc<dyn PhysicalExpr>) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let Some(call) = node.downcast_ref::<ScalarFunctionExpr>() else {
+            return Ok(None);
+        };
+        let function = call.fun().name();
+        if clock::is_clock(function) {
+            let field = node.return_field(&self.input)?;
+            let leaf = Leaf::Clock(function.to_owned(), field.data_type().clone());
+            let field = field.as_ref().clone().with_name(format!("{function}()"));
+            return Ok(Some(self.add(leaf, Arc::new(field))));
         }
+        let Some(chance) = Chance::of(function) else {
+            return Ok(None);
+        };
+        let mut children = Vec::with_capacity(call.args().len() + 1);
+        for arg in call.args() {
+            children.push(self.rewrite(Arc::clone(arg))?);
+        }
+        children.push(self.add(Leaf::Seed, Arc::new(Field::new(SEED, DataType::UInt64, false))));
+        self.draws += 1;
+        let field = node.return_field(&self.input)?;
+        Ok(Some(Arc::new(Draw::new(
+            function, chance, children, field, self.draws,
+        ))))
+    }
+
+    /// The leaf as a column, the same one each time.
+    fn add(&mut self, leaf: Leaf, field: FieldRef) -> Arc<dyn PhysicalExpr> {
+        if let Some(known) = self.leaves.iter().position(|l| *l == leaf) {
+            return column(self.schema.field(known).name(), known);
+        }
+        let added = column(field.name(), self.leaves.len());
         let fields: Vec<FieldRef> = self.schema.fields().iter().cloned().chain([field]).collect();
         self.schema = Arc::new(Schema::new(fields));
-        self.paths.push(path);
-        self.paths.len() - 1
+        self.leaves.push(leaf);
+        added
     }
 
     /// The leaves of a batch's rows. Copies no values.
     pub(super) fn reach(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let columns = self.paths.iter().map(|path| path.reach(batch)).collect();
-        self.batch(columns, batch.num_rows())
+        let rows = batch.num_rows();
+        let columns = self.leaves.iter().map(|leaf| match leaf {
+            Leaf::Path(path) => Ok(path.reach(batch)),
+            Leaf::Seed => Ok(Arc::new(UInt64Array::from_value(self.surroundings.seed, rows)) as _),
+            Leaf::Clock(function, data_type) => {
+                let value = self.surroundings.reading.value(function, data_type);
+                value.and_then(|value| value.to_array_of_size(rows))
+            }
+        });
+        let columns = columns.collect::<Result<Vec<_>>>();
+        self.batch(columns.map_err(|e| failure::of_error(&e, None))?, rows)
     }
 
     /// A batch of leaf columns.

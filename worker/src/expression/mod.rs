@@ -3,11 +3,13 @@
 //! An expression reads *leaves*: columns and fields of struct columns, which cost nothing to reach. What is computed
 //! sees a batch of the leaves alone, so that a filter copies only what is read.
 //!
-//! - `leaf`: columns and paths into structs. Leans on nothing.
+//! - `leaf`: columns, paths into structs, and what the runtime says of time and chance. Leans on `chance`.
+//! - `chance`: calls of functions of chance. Leans on nothing.
 //! - `decode`: bytes to expressions over leaves. Leans on `leaf`.
 //! - `failure`: what a person reads when a row cannot be computed. Leans on nothing.
 //! - `projection`: named expressions and filters over batches. Leans on all of the above.
 
+mod chance;
 mod decode;
 mod failure;
 mod leaf;
@@ -26,6 +28,7 @@ use weir_model::Failure;
 pub(crate) use failure::describe_row;
 use leaf::Leaves;
 pub(crate) use leaf::child as struct_field;
+pub use leaf::Surroundings;
 pub use projection::{Filter, FilteredProjection, Projection, Selection};
 
 /// One expression over the columns of a schema.
@@ -44,6 +47,16 @@ impl Expression {
         let mut leaves = Leaves::new(Arc::clone(input));
         let root = Root::new(decode::parse(bytes, input)?, &mut leaves)?;
         Ok(Self { leaves, root })
+    }
+
+    /// Whether it reads what the runtime says.
+    pub fn is_surrounded(&self) -> bool {
+        self.leaves.are_surrounded()
+    }
+
+    /// What the runtime says from now on.
+    pub fn surround(&mut self, surroundings: Surroundings) {
+        self.leaves.surround(surroundings);
     }
 
     /// One value per row.

@@ -8,7 +8,10 @@ use arrow_select::filter::{FilterBuilder, FilterPredicate};
 use weir_model::Failure;
 use weir_proto::graph;
 
-use super::{Root, decode, leaf::Leaves};
+use super::{
+    Root, decode,
+    leaf::{Leaves, Surroundings},
+};
 
 /// Expressions that make rows of another schema.
 #[derive(Debug)]
@@ -45,6 +48,16 @@ impl Projection {
             roots,
             schema: output,
         })
+    }
+
+    /// Whether its expressions read what the runtime says.
+    pub fn is_surrounded(&self) -> bool {
+        self.leaves.are_surrounded()
+    }
+
+    /// What the runtime says from now on.
+    pub fn surround(&mut self, surroundings: Surroundings) {
+        self.leaves.surround(surroundings);
     }
 
     /// The schema of the rows it makes.
@@ -146,6 +159,16 @@ impl Filter {
         Ok(Self { leaves, root })
     }
 
+    /// Whether it reads what the runtime says.
+    pub fn is_surrounded(&self) -> bool {
+        self.leaves.are_surrounded()
+    }
+
+    /// What the runtime says from now on.
+    pub fn surround(&mut self, surroundings: Surroundings) {
+        self.leaves.surround(surroundings);
+    }
+
     /// For each row, whether it is true; may be null.
     pub fn passes(&self, batch: &RecordBatch) -> Result<BooleanArray, Failure> {
         let passes = self.root.evaluate(&self.leaves.reach(batch)?)?;
@@ -170,6 +193,19 @@ impl FilteredProjection {
     /// Both over the same input rows.
     pub fn new(filter: Option<Filter>, projection: Projection) -> Self {
         Self { filter, projection }
+    }
+
+    /// Whether either reads what the runtime says.
+    pub fn is_surrounded(&self) -> bool {
+        self.projection.is_surrounded() || self.filter.as_ref().is_some_and(Filter::is_surrounded)
+    }
+
+    /// What the runtime says from now on.
+    pub fn surround(&mut self, surroundings: Surroundings) {
+        self.projection.surround(surroundings);
+        if let Some(filter) = &mut self.filter {
+            filter.surround(surroundings);
+        }
     }
 
     /// The projected rows that pass; none if no row does.

@@ -253,3 +253,84 @@ fn a_batch_without_columns_keeps_its_rows() {
     let projection = Projection::decode(&[one], rows.schema_ref(), output).expect("ok");
     assert_eq!(projection.project(&rows).expect("projects").num_rows(), 4);
 }
+
+fn call(
+    name: &str,
+    arguments: Vec<super::testing::Expr>,
+    input: &arrow_schema::Schema,
+) -> super::testing::Expr {
+    let function = weir_functions::function(name).expect("it is there");
+    let config = Arc::new(datafusion_common::config::ConfigOptions::default());
+    let function = Arc::clone(function);
+    let call = datafusion_physical_expr::ScalarFunctionExpr::try_new(function, arguments, input, config);
+    Arc::new(call.expect("typed"))
+}
+
+#[test]
+fn the_runtime_answers_the_clock_once_per_batch_and_chance_once_per_row() {
+    let rows = batch(vec![("a", numbers(vec![Some(1), Some(2), Some(3)]))]);
+    let input = rows.schema_ref();
+    let bound = || literal(ScalarValue::Int64(Some(1_000_000)));
+    let is_one = binary(
+        column("a", input),
+        Operator::Eq,
+        literal(ScalarValue::Int64(Some(1))),
+    );
+    let case = datafusion_physical_expr::expressions::case(
+        None,
+        vec![(is_one, call("RAND_INTEGER", vec![bound()], input))],
+        Some(call("RAND_INTEGER", vec![column("a", input)], input)),
+    );
+    let expressions = [
+        named("now", &call("CURRENT_TIMESTAMP", vec![], input)),
+        named("seconds", &call("$UNIX_TIMESTAMP", vec![], input)),
+        named("one", &call("RAND_INTEGER", vec![bound()], input)),
+        named("other", &call("RAND_INTEGER", vec![bound()], input)),
+        named("case", &case.expect("a CASE")),
+    ];
+    let moment = DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, Some("UTC".into()));
+    let output = schema(&[
+        ("now", moment),
+        ("seconds", DataType::Int64),
+        ("one", DataType::Int32),
+        ("other", DataType::Int32),
+        ("case", DataType::Int32),
+    ]);
+    let mut projection = Projection::decode(&expressions, input, output).expect("a projection");
+    assert!(projection.is_surrounded());
+    let mut at = |now_ms| {
+        projection.surround(super::Surroundings {
+            reading: weir_functions::clock::Reading {
+                now_ms,
+                watermark_ms: None,
+            },
+            seed: 7,
+        });
+        projection.project(&rows).expect("projects")
+    };
+    let first = at(5_000);
+    let now = first
+        .column(0)
+        .as_primitive::<arrow_array::types::TimestampMillisecondType>();
+    assert_eq!(now.values().to_vec(), [5000; 3]);
+    assert_eq!(
+        first.column(1).as_primitive::<Int64Type>().values().to_vec(),
+        [5; 3]
+    );
+    let draws = |batch: &RecordBatch, column: usize| -> Vec<i32> {
+        batch.column(column).as_primitive::<Int32Type>().values().to_vec()
+    };
+    let one = draws(&first, 2);
+    assert!(
+        one[0] != one[1] && one[1] != one[2],
+        "each row has its own: {one:?}"
+    );
+    assert_ne!(one, draws(&first, 3), "each call has its own");
+    let case = draws(&first, 4);
+    assert!(
+        case[1] < 2 && case[2] < 3,
+        "only the rows of a branch are drawn for: {case:?}"
+    );
+    let second = at(6_000);
+    assert_ne!(one, draws(&second, 2), "the sequence goes on");
+}

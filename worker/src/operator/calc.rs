@@ -12,6 +12,8 @@ use crate::expression::{Filter, FilteredProjection, Projection};
 #[derive(Debug)]
 pub(super) struct Calc {
     rows: FilteredProjection,
+    /// What chance begins with, once it was asked for.
+    seed: Option<u64>,
 }
 
 impl Calc {
@@ -24,15 +26,23 @@ impl Calc {
         let projection = Projection::decode(&spec.projection, input, output)?;
         Ok(Self {
             rows: FilteredProjection::new(filter, projection),
+            seed: None,
         })
     }
 }
 
 impl Operator for Calc {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        if self.rows.is_surrounded() {
+            self.rows.surround(context.surroundings(&mut self.seed));
+        }
         if let Some(rows) = self.rows.apply(&batch)? {
             context.emit(rows);
         }
         Ok(())
+    }
+
+    fn is_timed(&self) -> bool {
+        self.rows.is_surrounded()
     }
 }

@@ -43,11 +43,14 @@ mod window;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use weir_functions::{chance::Bits, clock::Reading};
 use weir_model::{EventTime, Failure};
 use weir_proto::{
     graph::{self, operator::Spec},
     schema,
 };
+
+use crate::expression::Surroundings;
 
 use calc::Calc;
 use count_window::{CountWindow, CountWindowAggregate};
@@ -180,6 +183,10 @@ pub struct Context {
     pub emitted: Vec<RecordBatch>,
     /// The time, ms since 1970; never goes back. The runtime sets it where an operator [asks for it](Operator::is_timed).
     pub now_ms: i64,
+    /// How far event time had come at an operator when the batch at hand came; none: nowhere yet. The runtime sets it.
+    pub reached: Option<EventTime>,
+    /// Where chance comes from: the runtime says with what it begins.
+    pub chance: Bits,
     /// The watermark that an operator that tells time has come to, said behind the rows emitted.
     pub watermark: Option<EventTime>,
     /// Rows that came too late and were not used, counted since the runtime last took the number.
@@ -187,6 +194,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// What expressions may know besides their rows. `seed` is the operator's own, filled at the first time.
+    pub fn surroundings(&mut self, seed: &mut Option<u64>) -> Surroundings {
+        Surroundings {
+            reading: Reading {
+                now_ms: self.now_ms,
+                watermark_ms: self.reached.map(|at| at.0),
+            },
+            seed: *seed.get_or_insert_with(|| self.chance.next()),
+        }
+    }
+
     /// Hands rows to the next operator. Empty batches go nowhere.
     pub fn emit(&mut self, batch: RecordBatch) {
         if batch.num_rows() > 0 {

@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
 
 use super::{message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
@@ -133,6 +134,13 @@ impl Chain {
         }
     }
 
+    /// The same, with what functions of chance begin with.
+    #[must_use]
+    pub fn with_chance(mut self, chance: Bits) -> Self {
+        self.context.chance = chance;
+        self
+    }
+
     /// Whether an operator asks for the time.
     pub fn is_timed(&self) -> bool {
         !self.timed.is_empty()
@@ -224,6 +232,7 @@ impl Chain {
         let ended = match message {
             Message::Batch(batch) => {
                 node.merger.batch(input);
+                self.context.reached = Some(node.merger.watermark()).filter(|at| *at != EventTime::MIN);
                 if !node.is_source {
                     node.counters.add_in(batch.num_rows());
                 }

@@ -35,6 +35,7 @@ async fn run_until(
         output,
         clock: Arc::new(SystemClock::new()),
         threads: 2,
+        seed: 0,
     };
     timeout(PATIENCE, run_local(graph, options, cancel))
         .await

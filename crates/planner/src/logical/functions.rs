@@ -85,9 +85,6 @@ pub(crate) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
         return Some(Arc::clone(function));
     }
     let name = name.to_lowercase();
-    if name == "proctime" {
-        return Some(super::proctime::function());
-    }
     let target = SCALAR
         .iter()
         .find(|(flink, _)| *flink == name)
@@ -113,7 +110,6 @@ fn scalar_names() -> impl Iterator<Item = &'static str> {
         .map(|(flink, _)| *flink)
         .chain(REWRITTEN.iter().copied())
         .chain(ALIASES.iter().map(|(alias, _)| *alias))
-        .chain(["PROCTIME"])
         .chain(own.filter(|name| !name.starts_with('$')))
 }
 
@@ -145,19 +141,12 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "LEAD" | "NTILE" => Some(format!(
             "the function {upper} is not supported yet: COUNT, SUM, MIN, MAX and AVG are"
         )),
-        "CURRENT_WATERMARK"
-        | "NOW"
-        | "CURRENT_TIMESTAMP"
-        | "LOCALTIMESTAMP"
-        | "CURRENT_DATE"
-        | "CURRENT_TIME"
-        | "LOCALTIME"
-        | "CURRENT_ROW_TIMESTAMP"
-        | "RAND"
-        | "RAND_INTEGER"
-        | "UUID"
-        | "HASH_CODE"
-        | "TYPEOF" => Some(format!("the function {upper} is not supported yet")),
+        "SOURCE_WATERMARK" => Some(
+            "no connector says by itself how far event time has come, which SOURCE_WATERMARK() would pass on: write what a row says of it, \
+             as in WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"
+                .to_owned(),
+        ),
+        "HASH_CODE" | "TYPEOF" => Some(format!("the function {upper} is not supported yet")),
         _ => None,
     }
 }

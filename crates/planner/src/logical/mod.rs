@@ -12,7 +12,7 @@
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
 //! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
-//! - [`proctime`]: the time at which a row passes. Leans on nothing.
+//! - [`proctime`]: functions that the runtime answers. Leans on `functions`.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
 //! - [`subquery`]: subqueries made ready for the rules that make joins of them. Leans on `aggregates` and `ranking`.
 //! - [`simplify`]: one expression, made as cheap as it can be. Leans on nothing.
@@ -47,7 +47,7 @@ use datafusion_optimizer::analyzer::{
 };
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{self, SelectItem, SetExpr, Spanned};
-use weir_model::{Location, Problem};
+use weir_model::{ErrorCode, Location, Problem};
 
 use self::context::Context;
 use crate::{
@@ -176,16 +176,10 @@ impl<'a> Session<'a> {
             .sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
         let expr = simplify::coerce_and_simplify(without_aliases(expr)?, &Arc::new(schema.clone()))?;
         let (_, field) = expr.to_field(&schema)?;
-        if proctime::is_call(&expr) {
-            return Ok((expr, field));
-        }
-        if proctime::has_call(&expr) {
-            let nowhere = Location { line: 0, column: 0 };
-            let problem = error::unsupported(nowhere, proctime::ONLY_WINDOWS);
-            return Err(DataFusionError::External(Box::new(Problem {
-                location: None,
-                ..problem
-            })));
+        if proctime::reads_watermark(&expr) {
+            let detail = "CURRENT_WATERMARK can stand in queries only: rows have no watermark before their table gives it to them";
+            let problem = Problem::new(ErrorCode::SqlUnsupported, detail);
+            return Err(DataFusionError::External(Box::new(problem)));
         }
         let checked = encode::check(&expr, schema.as_arrow());
         checked.map_err(|problem| DataFusionError::External(Box::new(problem)))?;

@@ -1,59 +1,38 @@
-//! PROCTIME(): the time at which a row passes. It is a mark for windows; no expression computes it.
+//! Functions that the runtime answers: the time at which a row passes, the clock, the watermark, chance.
+//!
+//! PROCTIME() is more than the reading that it gives: a column of it alone stands for the time at which rows pass, until it is used as
+//! a value.
 
-use std::{
-    any::Any,
-    sync::{Arc, LazyLock},
-};
+use datafusion_common::tree_node::TreeNode;
+use datafusion_expr::{Expr, expr::ScalarFunction};
 
-use arrow_schema::{DataType, TimeUnit};
-use datafusion_common::{Result, not_impl_err, tree_node::TreeNode};
-use datafusion_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use super::functions;
+use crate::error::{self, Result};
 
-/// What is said where something else than a window reads it.
-pub(crate) const ONLY_WINDOWS: &str =
-    "PROCTIME() can only stand by itself, as a column that windows take their time from, yet";
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Proctime {
-    signature: Signature,
+/// A call of PROCTIME().
+pub(crate) fn call() -> Result<Expr> {
+    let function =
+        functions::scalar("PROCTIME").ok_or_else(|| error::internal("the function PROCTIME is missing"))?;
+    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(
+        function,
+        Vec::new(),
+    )))
 }
 
-static PROCTIME: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-    let signature = Signature::nullary(Volatility::Volatile);
-    Arc::new(ScalarUDF::new_from_impl(Proctime { signature }))
-});
-
-/// The function.
-pub(crate) fn function() -> Arc<ScalarUDF> {
-    Arc::clone(&PROCTIME)
-}
-
-/// Whether the expression is a call of it.
+/// Whether the expression is a call of PROCTIME().
 pub(crate) fn is_call(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarFunction(call) if (call.func.inner().as_ref() as &dyn Any).is::<Proctime>())
+    matches!(expr, Expr::ScalarFunction(call) if call.func.name() == "PROCTIME")
 }
 
-/// Whether the expression holds a call of it.
-pub(crate) fn has_call(expr: &Expr) -> bool {
-    expr.exists(|e| Ok(is_call(e))).unwrap_or(false)
+/// The argument of CURRENT_WATERMARK, if the expression is a call of it.
+pub(crate) fn watermark_of(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.name() == "CURRENT_WATERMARK" => call.args.first(),
+        _ => None,
+    }
 }
 
-impl ScalarUDFImpl for Proctime {
-    fn name(&self) -> &'static str {
-        "proctime"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())))
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        not_impl_err!("{ONLY_WINDOWS}")
-    }
+/// Whether an expression asks how far event time has come.
+pub(crate) fn reads_watermark(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(watermark_of(e).is_some())).unwrap_or(false)
 }

@@ -309,10 +309,7 @@ fn call(function: &mut Function, at: Location) -> Result<Option<Expr>> {
         }
         "UNIX_TIMESTAMP" if matches!(&function.args, sqlparser::ast::FunctionArguments::List(list) if list.args.is_empty()) =>
         {
-            return Err(error::unsupported(
-                at,
-                "UNIX_TIMESTAMP of no argument is the current time, which is not supported yet: give it a text",
-            ));
+            return Ok(Some(named_call("$UNIX_TIMESTAMP", Vec::new())));
         }
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => {
             return json_calls::rewrite(function, &name, at).map(Some);

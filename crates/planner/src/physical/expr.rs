@@ -6,6 +6,8 @@ use arrow_schema::DataType;
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{Case, Expr, ExprSchemable, Operator, expr::ScalarFunction, utils};
 
+use crate::logical::proctime;
+
 /// A column, or a field within a column of type ROW: costs nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Leaf {
@@ -65,7 +67,7 @@ pub(crate) fn as_leaf(expr: &Expr, schema: &DFSchema) -> Option<Leaf> {
 
 /// Whether computing it again costs nothing.
 pub(crate) fn is_cheap(expr: &Expr, schema: &DFSchema) -> bool {
-    matches!(expr, Expr::Literal(..)) || as_leaf(expr, schema).is_some()
+    matches!(expr, Expr::Literal(..)) || proctime::is_call(expr) || as_leaf(expr, schema).is_some()
 }
 
 /// An unqualified column.
@@ -101,7 +103,7 @@ pub(crate) fn unique_name(name: String, taken: &mut HashSet<String>) -> String {
 pub(crate) fn all_of(conditions: Vec<Expr>, schema: &DFSchema) -> Option<Expr> {
     let mut parts: Vec<Expr> = Vec::new();
     for part in conditions.into_iter().flat_map(utils::split_conjunction_owned) {
-        if !parts.contains(&part) && !is_true(&part) {
+        if (part.is_volatile() || !parts.contains(&part)) && !is_true(&part) {
             parts.push(part);
         }
     }

@@ -14,6 +14,7 @@ use weir_model::Location;
 use super::{
     Kind, NodeId, Operators, Updates,
     expr::{self, all_of, column, is_cheap},
+    passing,
     rank::RankRange,
     window::{RelWindow, schema_with_windows},
 };
@@ -266,6 +267,7 @@ impl<'a> Lower<'a> {
     /// An expression over a plan's columns as one over the operator's.
     pub(crate) fn substitute(&self, expr: &Expr, rel: &Rel, from: &DFSchema) -> Result<Expr> {
         let expr = crate::logical::without_aliases(expr.clone()).map_err(plan_defect)?;
+        passing::check_watermarks(&expr, rel, from, self.at)?;
         let replaced = expr.transform_up(|e| match e {
             Expr::Column(column) => {
                 let index = from.index_of_column(&column)?;
@@ -302,7 +304,7 @@ impl<'a> Lower<'a> {
     /// Makes an operator of what is not yet computed.
     pub(crate) fn materialize(&mut self, rel: Rel) -> Result<Rel> {
         const TIME: &str = "$time";
-        // The time at which a row passes is no value: whoever needs it takes it later.
+        // The time at which a row passes is no value yet: whoever needs it takes it later.
         let is_value = |c: &&RelColumn| c.role != Role::ProcessingTime;
         let mut columns: Vec<_> = rel
             .columns
@@ -377,9 +379,6 @@ impl<'a> Lower<'a> {
         let filter = all_of(rel.filters, &schema);
         for expr in columns.iter().map(|(_, expr)| expr).chain(&filter) {
             let place = expr_place(expr).unwrap_or(self.at);
-            if proctime::has_call(expr) {
-                return Err(error::unsupported(place, proctime::ONLY_WINDOWS));
-            }
             encode::check(expr, schema.as_arrow()).map_err(|problem| problem.at(place))?;
         }
         let is_source = matches!(self.operators.get(rel.node).kind, Kind::Source(..));

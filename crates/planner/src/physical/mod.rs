@@ -22,6 +22,7 @@
 //! - [`rank`]: the first rows of each key. Leans on `lower`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
+//! - [`passing`]: the time at which rows pass, and functions that the runtime answers. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`enforce`]: values that a sink's columns cannot hold. Leans on `lower`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
@@ -40,6 +41,7 @@ pub(crate) mod lower;
 pub(crate) mod match_recognize;
 pub(crate) mod narrow;
 mod over;
+pub(crate) mod passing;
 pub(crate) mod rank;
 pub(crate) mod sink;
 pub(crate) mod sort;
@@ -67,7 +69,7 @@ use self::{
 use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
-    logical::{hints, window::Windows},
+    logical::{hints, proctime, window::Windows},
     settings::{Enforcers, Settings},
 };
 
@@ -378,8 +380,15 @@ impl Operators {
 
 impl Calc {
     fn is_deterministic(&self) -> bool {
-        let mut exprs = self.columns.iter().map(|(_, expr)| expr).chain(&self.filter);
-        !exprs.any(Expr::is_volatile)
+        !self.exprs().any(Expr::is_volatile)
+    }
+
+    fn reads_watermark(&self) -> bool {
+        self.exprs().any(proctime::reads_watermark)
+    }
+
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.columns.iter().map(|(_, expr)| expr).chain(&self.filter)
     }
 }
 
@@ -388,6 +397,7 @@ impl Kind {
     pub(crate) fn is_deterministic(&self) -> bool {
         match self {
             Self::Calc(calc) => calc.is_deterministic(),
+            Self::Join(join) => !join.condition.as_ref().is_some_and(Expr::is_volatile),
             _ => true,
         }
     }
@@ -474,6 +484,7 @@ impl Kind {
     /// Whether what it does depends on watermarks.
     pub(crate) fn needs_watermarks(&self) -> bool {
         match self {
+            Self::Calc(calc) => calc.reads_watermark(),
             Self::Join(join) => join.time.is_some(),
             Self::WindowTable(table) => !table.is_count(),
             Self::LocalWindow(_) | Self::Window(_) | Self::TemporalJoin(_) | Self::Sort(_) => true,

@@ -150,7 +150,8 @@ impl Build {
         let all_leaves = columns
             .iter()
             .all(|(_, expr)| as_leaf(expr, &self.schema).is_some());
-        if all_leaves || filter.is_none() {
+        let draws = self.draws(calc_leaves(&columns).chain(&filter))?;
+        if (all_leaves || filter.is_none()) && !draws {
             let reads = leaves(columns.iter().map(|(_, e)| e), &self.schema)?;
             let free = filter
                 .as_ref()
@@ -180,6 +181,15 @@ impl Build {
             }
         }
         Ok(Some(calc))
+    }
+
+    /// Whether expressions read a computed column of chance: it must be computed once, and read by its name.
+    fn draws<'a>(&self, exprs: impl Iterator<Item = &'a Expr>) -> Result<bool> {
+        let is_drawn = |leaf: &Leaf| {
+            let mut columns = self.table.columns.iter().filter(|def| def.name == leaf.column);
+            columns.any(|def| def.computed.as_ref().is_some_and(Expr::is_volatile))
+        };
+        Ok(leaves(exprs, &self.schema)?.iter().any(is_drawn))
     }
 
     /// A computed column as the leaf that it is in all rows that pass the filter, if it is one in them.

@@ -4,7 +4,7 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use weir_connector::RowOutput;
-use weir_env::{Clock, SystemClock};
+use weir_env::{Clock, SystemClock, ids};
 use weir_planner::PlanOptions;
 use weir_worker::local::{LocalOptions, LocalStats, run_local};
 
@@ -27,6 +27,7 @@ pub(super) async fn local(arguments: Local) -> Result<(), Outcome> {
         output: Arc::new(StandardOutput),
         clock: clock.clone(),
         threads: super::worker::threads(arguments.threads),
+        seed: ids::system().seed(),
     };
     let cancelled = shutdown.clone();
     let stats = run_local(planned.graph, options, shutdown)

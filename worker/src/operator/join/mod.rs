@@ -4,6 +4,7 @@
 //! - `state`: both sides over one table of keys. Leans on `side` and `keys`.
 //! - `output`: pairs of rows as the join's columns. Leans on `side`.
 //! - `regular`: joins whose rows stay. Leans on all of the above.
+//! - `surroundings`: conditions that read what the runtime says. Leans on `regular`.
 //! - `expiry`: when rows go. Leans on nothing.
 //! - `timed`: joins of rows that meet within a time. Leans on all of the above.
 
@@ -12,6 +13,7 @@ mod output;
 mod regular;
 mod side;
 mod state;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timed;

@@ -30,10 +30,12 @@ pub(in crate::operator) struct Join {
     /// Columns of the left side.
     left: usize,
     /// Over all columns of left, then right.
-    condition: Option<(Filter, SchemaRef)>,
+    pub(super) condition: Option<(Filter, SchemaRef)>,
     /// Columns of the result among those of left, then right.
     columns: Vec<usize>,
     null_equals_null: bool,
+    /// What chance begins with, once it was asked for.
+    pub(super) seed: Option<u64>,
     pub(super) state: State,
     output: SchemaRef,
 }
@@ -101,6 +103,7 @@ impl Join {
             condition: condition.map(|filter| (filter, both)),
             columns: columns(&spec.output),
             null_equals_null: spec.null_equals_null,
+            seed: None,
             output,
         })
     }
@@ -392,7 +395,7 @@ fn outer(row: u32, kept: u32, count: &mut u32, op: i8, pairs: &mut Pairs) {
 
 impl Operator for Join {
     fn is_timed(&self) -> bool {
-        self.state.expires()
+        self.state.expires() || self.is_surrounded()
     }
 
     fn timer_ms(&self) -> Option<i64> {
@@ -405,6 +408,7 @@ impl Operator for Join {
     }
 
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        self.surround(context);
         self.state.set_now(context.now_ms);
         let batch = self.without_null_keys(batch, port, context)?;
         if batch.num_rows() == 0 {

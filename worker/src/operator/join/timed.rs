@@ -46,9 +46,13 @@ impl TimedJoin {
     ) -> Result<Self, Failure> {
         let join = Join::new(spec, inputs, output)?;
         let times = [time.left_column as usize, time.right_column as usize];
-        let moment = DataType::Timestamp(TimeUnit::Millisecond, None);
+        let is_moment = |t: &DataType| matches!(t, DataType::Timestamp(TimeUnit::Millisecond, _));
         for (input, column) in inputs.iter().zip(times) {
-            if input.fields().get(column).map(|f| f.data_type()) != Some(&moment) {
+            if !input
+                .fields()
+                .get(column)
+                .is_some_and(|f| is_moment(f.data_type()))
+            {
                 return Err(Failure::internal("a join within a time needs times in ms"));
             }
         }
@@ -254,6 +258,7 @@ impl TimedJoin {
 
 impl Operator for TimedJoin {
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        self.join.surround(context);
         let (batch, deadlines) = self.in_time(port, batch, context)?;
         if batch.num_rows() == 0 {
             return Ok(());
@@ -276,6 +281,10 @@ impl Operator for TimedJoin {
         };
         let matched = self.meet(&arrived, context)?;
         self.remember(&arrived, &deadlines, &matched, context)
+    }
+
+    fn is_timed(&self) -> bool {
+        self.join.is_surrounded()
     }
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {

@@ -1,0 +1,5 @@
+CREATE TABLE clicks (id INT, ts TIMESTAMP(3), wm AS CURRENT_WATERMARK(ts), WATERMARK FOR ts AS ts) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/late/clicks.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT) WITH ('connector' = 'print');
+INSERT INTO result SELECT id FROM clicks;
