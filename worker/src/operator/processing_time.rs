@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
+use arrow_array::{RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph;
@@ -29,8 +29,8 @@ impl ProcessingTime {
         output: SchemaRef,
     ) -> Result<Self, Failure> {
         let columns = input.fields().len();
-        let stamped = DataType::Timestamp(TimeUnit::Millisecond, None);
-        let fits = output.fields().len() == columns + 1 && *output.field(columns).data_type() == stamped;
+        let is_moment = |t: &DataType| matches!(t, DataType::Timestamp(TimeUnit::Millisecond, _));
+        let fits = output.fields().len() == columns + 1 && is_moment(output.field(columns).data_type());
         if !fits || spec.tick_ms <= 0 {
             return Err(Failure::internal(
                 "rows cannot be stamped with the processing time as planned",
@@ -57,12 +57,10 @@ impl ProcessingTime {
 
 impl Operator for ProcessingTime {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
-        let stamps: ArrayRef = Arc::new(TimestampMillisecondArray::from_value(
-            context.now_ms,
-            batch.num_rows(),
-        ));
+        let stamps = TimestampMillisecondArray::from_value(context.now_ms, batch.num_rows());
+        let stamped = self.output.field(batch.num_columns()).data_type().clone();
         let mut columns = batch.columns().to_vec();
-        columns.push(stamps);
+        columns.push(Arc::new(stamps.with_data_type(stamped)));
         let stamped = RecordBatch::try_new(Arc::clone(&self.output), columns);
         context.emit(stamped.map_err(|e| Failure::internal(format!("cannot stamp rows: {e}")))?);
         self.tell(context);
@@ -91,7 +89,7 @@ impl Operator for ProcessingTime {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int64Array, cast::AsArray, types::TimestampMillisecondType};
+    use arrow_array::{ArrayRef, Int64Array, cast::AsArray, types::TimestampMillisecondType};
     use arrow_schema::{Field, Schema};
 
     use super::*;

@@ -124,6 +124,7 @@ fn replace_auxiliaries(select: &mut Select, window: &str, arguments: &[Expr], at
             "START" => "window_start",
             "END" => "window_end",
             "ROWTIME" => "window_time",
+            "PROCTIME" => "",
             _ => return ControlFlow::Continue(()),
         };
         let place = place(function.span(), at);
@@ -139,7 +140,11 @@ fn replace_auxiliaries(select: &mut Select, window: &str, arguments: &[Expr], at
                 ));
             }
         }
-        *expr = identifier(column, function.span());
+        *expr = match column {
+            // The time at which the result passes.
+            "" => named_call("PROCTIME", Vec::new()),
+            column => identifier(column, function.span()),
+        };
         ControlFlow::Continue(())
     };
     for (position, item) in select.projection.iter_mut().enumerate() {

@@ -271,10 +271,14 @@ impl Lower<'_> {
                     Output::Aggregate(call) => (keys + call, Role::Plain),
                     Output::Window(part) => (keys + calls + part, Role::Window(*part)),
                 };
-                let own = operator.schema.field(position).name();
+                let own = column(operator.schema.field(position).name());
+                let expr = match role {
+                    Role::Window(_) => cast_to(own, &TIMESTAMP_MS, field.data_type()),
+                    _ => own,
+                };
                 RelColumn {
                     name: field.name().clone(),
-                    expr: column(own),
+                    expr,
                     role,
                 }
             });

@@ -23,6 +23,7 @@ use super::{
     Join, Kind, NodeId, Updates,
     expr::{column, unique_name},
     lower::{Lower, Rel, RelColumn, Role},
+    passing::{passing_column, passing_type},
     schema_of, type_of,
     window::{Assigned, RelWindow},
 };
@@ -106,7 +107,7 @@ impl Lower<'_> {
         self.operators.keep_as_hinted(rel.node, 0, &join.left);
         self.operators.keep_as_hinted(rel.node, 1, &join.right);
         if let Some(meeting) = meeting {
-            self.meet(&mut rel, kind, meeting, [left, right]);
+            self.meet(&mut rel, kind, meeting, [left, right])?;
         }
         Ok(rel)
     }
@@ -121,11 +122,18 @@ impl Lower<'_> {
         meeting: Option<Meeting>,
     ) -> Result<Input> {
         let mut columns: Vec<(String, Expr)> = Vec::new();
+        let stamps = matches!(meeting, Some(Meeting::Passing(..)));
+        // Where each column is; none: it is the stamp, which comes last.
+        let mut places = Vec::with_capacity(rel.columns.len());
         for column in &rel.columns {
+            if stamps && column.role == Role::ProcessingTime {
+                places.push(None);
+                continue;
+            }
+            places.push(Some(columns.len()));
             let expr = self.canonical(column.expr.clone(), &rel)?;
             columns.push((unique_name(column.name.clone(), taken), expr));
         }
-        let count = columns.len();
         let mut positions = Vec::with_capacity(keys.len());
         for key in keys {
             let expr = self.canonical(self.substitute(key, &rel, from)?, &rel)?;
@@ -143,7 +151,7 @@ impl Lower<'_> {
             }));
         }
         let is_time = |role: Role| match meeting {
-            None => false,
+            None | Some(Meeting::Passing(..)) => false,
             Some(Meeting::Window) => role == Role::Window(1),
             Some(Meeting::Interval(..)) => role.is_event_time(),
         };
@@ -164,10 +172,17 @@ impl Lower<'_> {
             columns.push((unique_name("$row".into(), taken), lit(0_i8)));
         }
         let updates = rel.updates.clone();
-        let node = self.calc(rel, columns)?;
+        let mut node = self.calc(rel, columns)?;
+        if let Some(Meeting::Passing(least, most)) = meeting {
+            let name = unique_name("$proctime".into(), taken);
+            let tick_ms = (most.saturating_sub(least) / 10).clamp(10, 1000);
+            node = self.stamped(node, (name, passing_type()), tick_ms, 0)?;
+            time = Some(self.operators.get(node).schema.fields().len() - 1);
+        }
+        let columns = places.into_iter().map(|place| place.or(time));
         Ok(Input {
             node,
-            columns: (0..count).collect(),
+            columns: columns.map(Option::unwrap_or_default).collect(),
             keys: positions,
             updates,
             time,
@@ -256,14 +271,14 @@ impl Lower<'_> {
     }
 
     /// Makes rows of a join wait for their partners no longer than these can come.
-    fn meet(&mut self, rel: &mut Rel, kind: Type, meeting: Meeting, inputs: [Input; 2]) {
+    fn meet(&mut self, rel: &mut Rel, kind: Type, meeting: Meeting, inputs: [Input; 2]) -> Result<()> {
         let [Some(left), Some(right)] = [inputs[0].time, inputs[1].time] else {
-            return;
+            return Ok(());
         };
         let (waits_ms, delay_ms) = match meeting {
             // The time is the window's end, and the window is over 1 ms before.
             Meeting::Window => ([-1, -1], 0),
-            Meeting::Interval(least, most) => {
+            Meeting::Interval(least, most) | Meeting::Passing(least, most) => {
                 let waits = [least.saturating_neg(), most];
                 (waits, waits[0].max(waits[1]).max(0))
             }
@@ -285,6 +300,9 @@ impl Lower<'_> {
         let roles = inputs.iter().enumerate().flat_map(|(side, input)| {
             let role = move |role: &Role| match role {
                 _ if padded[side] => Role::Plain,
+                Role::ProcessingTime => Role::ProcessingTime,
+                // Behind the stamp, watermarks speak of the time at which rows pass alone.
+                _ if matches!(meeting, Meeting::Passing(..)) => Role::Plain,
                 role if meeting == Meeting::Window && side == of_window => *role,
                 role if role.is_event_time() => Role::EventTime,
                 _ => Role::Plain,
@@ -292,6 +310,9 @@ impl Lower<'_> {
             input.roles.iter().map(role)
         });
         for (column, role) in rel.columns.iter_mut().zip(roles) {
+            if role == Role::ProcessingTime {
+                *column = passing_column(std::mem::take(&mut column.name))?;
+            }
             column.role = role;
         }
         let [left, right] = inputs;
@@ -310,6 +331,7 @@ impl Lower<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     fn join_place(&self, join: &JoinPlan) -> weir_model::Location {

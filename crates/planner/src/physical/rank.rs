@@ -16,6 +16,7 @@ use super::{
     Kind, NodeId, Updates,
     expr::{column, unique_name, unique_names},
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
+    passing::passing_column,
     schema_of, type_of,
     window::{Assigned, RelWindow},
 };
@@ -217,6 +218,17 @@ impl Lower<'_> {
         }
         let is_time =
             matches!(request.order.as_slice(), [one] if role(&one.expr, &input, from).is_event_time());
+        // The order in which rows come.
+        let in_passing =
+            matches!(request.order.as_slice(), [one] if self.is_passing(&one.expr, &input, from));
+        let comes_last = in_passing && !request.order[0].asc;
+        if request
+            .order
+            .iter()
+            .any(|by| self.is_passing(&by.expr, &input, from))
+        {
+            input.check_append_only("an order by processing time", request.at)?;
+        }
         let is_part = |part: usize| {
             let mut roles = request.keys.iter().map(|key| role(key, &input, from));
             roles.any(|role| role == Role::Window(part))
@@ -234,7 +246,7 @@ impl Lower<'_> {
             .map(|key| self.rank_column(key, &input, from, &mut computed))
             .collect::<Result<Vec<_>>>()?;
         let mut order = Vec::with_capacity(request.order.len());
-        for by in &request.order {
+        for by in request.order.iter().filter(|_| !in_passing) {
             order.push(SortColumn {
                 column: self.rank_column(&by.expr, &input, from, &mut computed)?,
                 descending: !by.asc,
@@ -248,7 +260,7 @@ impl Lower<'_> {
             .filter(|_| window.is_some())
             .map(|key| keys[key]);
         let only_one = request.range.limit == request.range.offset.saturating_add(1);
-        let is_dedup = is_time
+        let is_dedup = (is_time || in_passing)
             && appends
             && request.range == RankRange { offset: 0, limit: 1 }
             && request.name == "ROW_NUMBER";
@@ -260,11 +272,12 @@ impl Lower<'_> {
             window_end,
             range: request.range,
             numbered: numbers,
-            prefers_later: is_dedup && order[0].descending,
+            prefers_later: comes_last || is_dedup && order.first().is_some_and(|by| by.descending),
             updates_in_place: is_dedup,
             order,
         };
-        let changes = window_end.is_none() && !(request.order.is_empty() && appends);
+        let comes_first = request.order.is_empty() || in_passing && !comes_last;
+        let changes = window_end.is_none() && !(comes_first && appends);
         let updates = updates.or_else(|| {
             changes.then(|| Updates {
                 by: request.name.into(),
@@ -288,19 +301,23 @@ impl Lower<'_> {
             ..window
         });
         let keeps_time = updates.is_none() && window.is_none();
-        let columns = columns.into_iter().enumerate().map(|(i, c)| RelColumn {
-            name: c.name,
-            expr: column_of(i),
-            role: match c.role {
+        let columns = columns.into_iter().enumerate().map(|(i, c)| {
+            let role = match c.role {
+                Role::ProcessingTime if updates.is_none() => return passing_column(c.name),
                 Role::Window(_) if window.is_some() => c.role,
                 Role::EventTime if keeps_time => Role::EventTime,
                 _ => Role::Plain,
-            },
+            };
+            Ok(RelColumn {
+                name: c.name,
+                expr: column_of(i),
+                role,
+            })
         });
         let rel = Rel {
             node,
             filters: Vec::new(),
-            columns: columns.collect(),
+            columns: columns.collect::<Result<_>>()?,
             window,
             updates,
         };

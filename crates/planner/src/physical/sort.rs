@@ -2,11 +2,13 @@
 
 use datafusion_expr::Sort as SortPlan;
 use datafusion_expr::expr::Sort as SortExpr;
+use weir_model::Location;
 
 use super::{
     Kind, NodeId,
     expr::column,
-    lower::{Lower, Rel, RelColumn, role},
+    lower::{Lower, Rel, RelColumn, Role, role},
+    passing::passing_column,
     rank::SortColumn,
 };
 use crate::{
@@ -32,6 +34,13 @@ impl Lower<'_> {
             .iter()
             .find_map(|s| expr_place(&s.expr))
             .unwrap_or(self.at);
+        if sort
+            .expr
+            .first()
+            .is_some_and(|by| self.is_passing(&by.expr, &input, from))
+        {
+            return in_passing(input, sort, at);
+        }
         let is_time = |by: &SortExpr| by.asc && role(&by.expr, &input, from).is_event_time();
         if !sort.expr.first().is_some_and(is_time) {
             return Err(error::unsupported(
@@ -63,16 +72,31 @@ impl Lower<'_> {
         let columns = columns
             .into_iter()
             .zip(schema.fields())
-            .map(|(c, own)| RelColumn {
-                expr: column(own.name()),
-                ..c
+            .map(|(c, own)| match c.role {
+                Role::ProcessingTime => passing_column(c.name),
+                _ => Ok(RelColumn {
+                    expr: column(own.name()),
+                    ..c
+                }),
             });
         Ok(Rel {
             node,
             filters: Vec::new(),
-            columns: columns.collect(),
+            columns: columns.collect::<Result<_>>()?,
             window: None,
             updates: None,
         })
     }
+}
+
+/// Rows in the order in which they pass: as they come.
+fn in_passing(input: Rel, sort: &SortPlan, at: Location) -> Result<Rel> {
+    input.check_append_only("ORDER BY", at)?;
+    if sort.expr.len() > 1 || !sort.expr[0].asc {
+        return Err(error::unsupported(
+            at,
+            "ORDER BY a processing time is the order in which rows come: it takes no other columns and no DESC",
+        ));
+    }
+    Ok(input)
 }

@@ -8,6 +8,7 @@ use super::{
     Kind, NodeId,
     expr::{column, unique_names},
     lower::{Lower, Rel, RelColumn, Role},
+    passing::passing_column,
     schema_of,
 };
 use crate::{
@@ -33,8 +34,11 @@ impl Lower<'_> {
         let roles: Vec<Role> = (0..names.len())
             .map(|i| {
                 let is_time = |rel: &Rel| rel.columns[i].role.is_event_time();
+                let passes = |rel: &Rel| rel.columns[i].role == Role::ProcessingTime;
                 if inputs.iter().all(is_time) {
                     Role::EventTime
+                } else if updates.is_none() && inputs.iter().all(passes) {
+                    Role::ProcessingTime
                 } else {
                     Role::Plain
                 }
@@ -49,16 +53,18 @@ impl Lower<'_> {
         let uid = self.uid("union");
         let node = self.operators.push(uid, Kind::Union(nodes), schema_of(fields)?);
         let columns = names.into_iter().zip(unique).zip(roles);
+        let columns = columns.map(|((name, own), role)| match role {
+            Role::ProcessingTime => passing_column(name),
+            role => Ok(RelColumn {
+                name,
+                expr: column(own),
+                role,
+            }),
+        });
         Ok(Rel {
             node,
             filters: Vec::new(),
-            columns: columns
-                .map(|((name, own), role)| RelColumn {
-                    name,
-                    expr: column(own),
-                    role,
-                })
-                .collect(),
+            columns: columns.collect::<Result<_>>()?,
             window: None,
             updates,
         })

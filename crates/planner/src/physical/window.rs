@@ -174,6 +174,8 @@ impl Lower<'_> {
         let time = cast_to(time, &time_type, &TIMESTAMP_MS);
         for column in &mut input.columns {
             column.role = match column.role {
+                // Behind the stamp, watermarks speak of the time at which rows pass alone.
+                Role::Window(2) | Role::EventTime if is_processing => Role::Plain,
                 Role::Window(2) => Role::EventTime,
                 Role::Window(_) => Role::Plain,
                 other => other,
@@ -186,11 +188,16 @@ impl Lower<'_> {
                 (PLACEHOLDERS.map(column), Assigned::Pending)
             }
         };
-        for (part, (name, expr)) in WINDOW_COLUMNS.into_iter().zip(exprs).enumerate() {
+        let types = window.schema.fields()[from.fields().len()..]
+            .iter()
+            .map(|f| f.data_type());
+        for (part, ((name, expr), data_type)) in WINDOW_COLUMNS.into_iter().zip(exprs).zip(types).enumerate()
+        {
             let expr = match assigned {
                 Assigned::ByTime => simplify::coerce_and_simplify(expr, &schema).map_err(plan_defect)?,
                 _ => expr,
             };
+            let expr = cast_to(expr, &TIMESTAMP_MS, data_type);
             input.columns.push(RelColumn {
                 name: name.into(),
                 expr,
@@ -287,16 +294,7 @@ impl Lower<'_> {
             Windows::Session(session) => ((session.gap_ms / 10).clamp(1, 1000), 0),
             Windows::Count(_) => return Err(error::internal("a window by rows asks for the time")),
         };
-        let fields = self.operators.get(input).schema.fields().iter();
-        let stamp = Field::new("$proctime", TIMESTAMP_MS, false);
-        let schema = schema_of(fields.map(|f| f.as_ref().clone()).chain([stamp]).collect())?;
-        let uid = self.uid("processing-time");
-        let time = ProcessingTime {
-            input,
-            tick_ms,
-            offset_ms,
-        };
-        Ok(self.operators.push(uid, Kind::ProcessingTime(time), schema))
+        self.stamped(input, ("$proctime".into(), TIMESTAMP_MS), tick_ms, offset_ms)
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Meeting {
     Window,
     /// The left time less the right time is within these, ms.
     Interval(i64, i64),
+    /// The same of the times at which they pass.
+    Passing(i64, i64),
 }
 
 /// Two sides of a join.
@@ -35,7 +37,8 @@ impl Sides<'_> {
         if self.share_window(&keys) {
             return Some(Meeting::Window);
         }
-        let mut bounds = Bounds::default();
+        // Of event times, and of the times at which rows pass.
+        let mut bounds = [Bounds::default(), Bounds::default()];
         for (left, right) in keys {
             self.compare(left, Operator::Eq, right, &mut bounds);
         }
@@ -56,7 +59,10 @@ impl Sides<'_> {
                 _ => {}
             }
         }
-        Some(Meeting::Interval(bounds.least?, bounds.most?))
+        let [event, passing] = bounds.map(|bounds| Some((bounds.least?, bounds.most?)));
+        event
+            .map(|(least, most)| Meeting::Interval(least, most))
+            .or_else(|| passing.map(|(least, most)| Meeting::Passing(least, most)))
     }
 
     fn share_window(&self, keys: &[(&Expr, &Expr)]) -> bool {
@@ -70,15 +76,17 @@ impl Sides<'_> {
         windows[0].is_some() && windows[0] == windows[1] && equal(0) && equal(1)
     }
 
-    fn compare(&self, a: &Expr, op: Operator, b: &Expr, bounds: &mut Bounds) {
-        let (Some((a_side, a_ms)), Some((b_side, b_ms))) = (self.moment(a), self.moment(b)) else {
+    fn compare(&self, a: &Expr, op: Operator, b: &Expr, bounds: &mut [Bounds; 2]) {
+        let (Some(a), Some(b)) = (self.moment(a), self.moment(b)) else {
             return;
         };
-        let Some(apart) = b_ms.checked_sub(a_ms).filter(|_| a_side != b_side) else {
+        let apart = b.ms.checked_sub(a.ms);
+        let Some(apart) = apart.filter(|_| a.side != b.side && a.is_passing == b.is_passing) else {
             return;
         };
+        let bounds = &mut bounds[usize::from(a.is_passing)];
         // left - right <op> apart, or right - left <op> apart.
-        let (op, apart) = if a_side == 0 {
+        let (op, apart) = if a.side == 0 {
             (Some(op), apart)
         } else {
             (op.swap(), -apart)
@@ -96,27 +104,41 @@ impl Sides<'_> {
         }
     }
 
-    /// The side whose event time an expression is, and how much is added to it, ms.
-    fn moment(&self, expr: &Expr) -> Option<(usize, i64)> {
+    /// The time of a side that an expression is, if it is one.
+    fn moment(&self, expr: &Expr) -> Option<Moment> {
         match expr {
             Expr::Column(column) => {
                 let side = usize::from(self.schemas[0].index_of_column(column).is_err());
                 let role = role(expr, self.rels[side], self.schemas[side]);
-                role.is_event_time().then_some((side, 0))
+                let is_passing = role == Role::ProcessingTime;
+                (is_passing || role.is_event_time()).then_some(Moment {
+                    side,
+                    is_passing,
+                    ms: 0,
+                })
             }
             Expr::Alias(alias) => self.moment(&alias.expr),
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let (side, ms) = self.moment(left)?;
+                let moment = self.moment(left)?;
                 let by = interval_ms(right)?;
-                match op {
-                    Operator::Plus => Some((side, ms.checked_add(by)?)),
-                    Operator::Minus => Some((side, ms.checked_sub(by)?)),
-                    _ => None,
-                }
+                let ms = match op {
+                    Operator::Plus => moment.ms.checked_add(by)?,
+                    Operator::Minus => moment.ms.checked_sub(by)?,
+                    _ => return None,
+                };
+                Some(Moment { ms, ..moment })
             }
             _ => None,
         }
     }
+}
+
+/// The time of a side, and how much is added to it.
+struct Moment {
+    side: usize,
+    /// Whether it is the time at which rows pass.
+    is_passing: bool,
+    ms: i64,
 }
 
 /// What times of pairs may be apart, ms.
