@@ -10,10 +10,10 @@ mod kind;
 
 use std::{cmp::Ordering, collections::HashSet, fmt, sync::Arc};
 
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion_common::{Column, DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion_expr::{
-    Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
+    Expr, ExprSchemable, Extension, LogicalPlan, UserDefinedLogicalNodeCore,
     planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning},
 };
 use sqlparser::ast::{self, Ident, Spanned, TableFactor};
@@ -70,9 +70,16 @@ impl WindowNode {
             .collect();
         let added = match windows {
             Windows::Count(_) => vec![Field::new(WINDOW_ID, DataType::Int64, false)],
-            _ => WINDOW_COLUMNS
-                .map(|name| Field::new(name, TIMESTAMP_MS, true))
-                .to_vec(),
+            _ => {
+                // The time of a window is of the kind of the time that it was made of.
+                let of_time = match time.get_type(input.schema().as_ref())? {
+                    zoned @ DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => zoned,
+                    _ => TIMESTAMP_MS,
+                };
+                let types = [TIMESTAMP_MS, TIMESTAMP_MS, of_time];
+                let fields = WINDOW_COLUMNS.into_iter().zip(types);
+                fields.map(|(name, of)| Field::new(name, of, true)).collect()
+            }
         };
         for field in added {
             let name = field.name();
