@@ -137,7 +137,7 @@ pub async fn start(
     let exchange = tokio::spawn(serve(listener, Arc::clone(&inbound), shutdown.clone()));
     let id = ids.worker();
     let network = Network { inbound, peers };
-    let (duty, events) = Duty::new(id.to_string(), compute.handle(), network, Arc::clone(&clock));
+    let (duty, events) = Duty::new(id.to_string(), compute.handle(), network, Arc::clone(&clock), ids);
     let hello = Hello {
         worker_id: id.to_string(),
         exchange_address: exchange_address.clone(),

@@ -17,6 +17,7 @@ use crate::{
         tokens::Name,
         types::Length,
     },
+    timing::{self, Timing},
 };
 
 /// Tables and views by name.
@@ -83,6 +84,8 @@ pub(crate) struct WatermarkDef {
     pub column: String,
     /// The watermark that a row implies, over the table's columns; TIMESTAMP(3).
     pub expr: Expr,
+    /// How watermarks come.
+    pub timing: Timing,
 }
 
 impl Catalog {
@@ -195,7 +198,7 @@ impl TableDef {
         let options = ddl
             .options
             .iter()
-            .filter(|(key, _)| key.value != "connector")
+            .filter(|(key, _)| key.value != "connector" && !timing::is_timing(&key.value))
             .map(|(key, value)| (key.value.clone(), value.value.clone()))
             .collect();
         Ok(Self {
@@ -356,6 +359,7 @@ fn watermark(
     schema: &Schema,
     session: &Session<'_>,
 ) -> Result<Option<WatermarkDef>> {
+    let timing = Timing::read(&ddl.options, ddl.watermark.is_some())?;
     let Some(watermark) = &ddl.watermark else {
         return Ok(None);
     };
@@ -404,6 +408,7 @@ fn watermark(
     Ok(Some(WatermarkDef {
         column: column.value.clone(),
         expr,
+        timing,
     }))
 }
 

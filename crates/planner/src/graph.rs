@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_schema::Schema;
 use datafusion_expr::Expr;
-use weir_connector::Table;
 use weir_model::DEFAULT_MAX_PARALLELISM;
 use weir_proto::graph::{self, edge::Partitioning, operator::Spec};
 
 use crate::{
+    catalog::TableDef,
     encode,
     error::{self, Result},
     logical::window::{Count, Cumulate, Hop, Session, Tumble, Windows},
@@ -170,7 +170,7 @@ impl Builder<'_> {
     fn spec(&self, node: &Node) -> Result<(Spec, Schema)> {
         let logical = node.schema.inner().as_ref().clone();
         Ok(match &node.kind {
-            Kind::Source(table, Some(read)) => (Spec::Source(self.source(&table.table, read)?), logical),
+            Kind::Source(table, Some(read)) => (Spec::Source(self.source(table, read)?), logical),
             Kind::Calc(calc) => (Spec::Calc(self.calc(calc, node)?), logical),
             Kind::LocalWindow(aggregate) => (Spec::LocalWindowAggregate(local(aggregate)?), logical),
             Kind::Window(aggregate) if aggregate.is_session() => {
@@ -260,7 +260,7 @@ impl Builder<'_> {
         })
     }
 
-    fn source(&self, table: &Table, read: &SourceRead) -> Result<graph::Source> {
+    fn source(&self, table: &TableDef, read: &SourceRead) -> Result<graph::Source> {
         let projected = encode::projected_schema(&read.projection, &read.scan)?;
         let projection = encode::projection(&read.projection, &read.scan)?;
         let filter = read
@@ -269,16 +269,22 @@ impl Builder<'_> {
             .map(|filter| encode::expr(filter, &projected))
             .transpose()?;
         let watermark = match &read.watermark {
-            Some((time, expr)) => Some(graph::Watermark {
-                time_column: *time as u32,
-                expr: encode::expr(expr, &projected)?,
-                idle_timeout_ms: self.common.idle_timeout_ms,
-                emitted_columns: read.emitted as u32,
-            }),
+            Some((time, expr)) => {
+                let timing = table.watermark.as_ref().map(|watermark| watermark.timing.clone());
+                let timing = timing.unwrap_or_default();
+                Some(graph::Watermark {
+                    time_column: *time as u32,
+                    expr: encode::expr(expr, &projected)?,
+                    idle_timeout_ms: timing.idle_timeout_ms.unwrap_or(self.common.idle_timeout_ms),
+                    emitted_columns: read.emitted as u32,
+                    every_rows: timing.every_rows,
+                    alignment: timing.alignment,
+                })
+            }
             None => None,
         };
         Ok(graph::Source {
-            table: Some(encode::table(table)?),
+            table: Some(encode::table(&table.table)?),
             scan_schema: encode::schema(&read.scan)?,
             projection,
             watermark,

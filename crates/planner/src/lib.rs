@@ -6,6 +6,7 @@
 //! - [`encode`]: expressions, schemas and tables as bytes. Leans on `error`.
 //! - [`parse`]: the text as statements, by a thin parser on sqlparser's tokens. Leans on `error`.
 //! - [`settings`]: `SET`. Leans on `parse`.
+//! - [`timing`]: the options of tables that say how event time comes. Leans on `settings`.
 //! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
 //! - [`logical`]: a query as a logical plan of DataFusion's, with Flink's functions, types and windows. Leans on `catalog`.
 //! - [`physical`]: logical plans as operators: each expression once, and only the columns that are read. Leans on `logical`.
@@ -22,6 +23,7 @@ mod parse;
 mod physical;
 mod script;
 mod settings;
+mod timing;
 
 pub use physical::format::format_expr;
 pub use script::{PlanOptions, Planned, plan};

@@ -267,7 +267,7 @@ fn duration(key: &Name, value: &Name) -> Result<u64> {
         .ok_or_else(|| bad_value(key, value, "a duration such as '200 ms', '5 s' or '1 min'"))
 }
 
-/// A duration as Flink writes it, in ms.
+/// A duration as Flink writes it, in ms; none if the text is none.
 pub(crate) fn parse_duration(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

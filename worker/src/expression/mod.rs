@@ -27,8 +27,8 @@ use weir_model::Failure;
 
 pub(crate) use failure::describe_row;
 use leaf::Leaves;
-pub(crate) use leaf::child as struct_field;
 pub use leaf::Surroundings;
+pub(crate) use leaf::child as struct_field;
 pub use projection::{Filter, FilteredProjection, Projection, Selection};
 
 /// One expression over the columns of a schema.

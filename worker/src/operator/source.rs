@@ -1,21 +1,22 @@
 //! The part of a source that computes: projection, event time, watermarks per split, filter.
+//!
+//! - `rising`: what rows say of time. Leans on nothing.
+//! - `pace`: when the watermark of a split rises within a batch. Leans on nothing.
 
-use std::{sync::Arc, time::Duration};
+mod pace;
+mod rising;
 
-use arrow::compute::max;
-use arrow_array::{
-    Array, ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray, new_null_array,
-    types::TimestampMillisecondType,
-};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion_expr::Operator as BinaryOperator;
-use datafusion_physical_expr::{
-    PhysicalExpr,
-    expressions::{BinaryExpr, CastExpr, Column, Literal},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use arrow_array::{Array, RecordBatch, RecordBatchOptions, cast::AsArray};
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph, schema};
 
+use self::{
+    pace::{EveryRows, Stretch},
+    rising::Rising,
+};
 use super::Context;
 use crate::expression::{Expression, Filter, Projection, Selection, describe_row};
 
@@ -31,6 +32,16 @@ pub enum SplitsWatermark {
     Idle(Option<EventTime>),
 }
 
+impl SplitsWatermark {
+    /// What holds others back that keep together with the subtask; none: nothing does.
+    pub fn held_back_by(self) -> Option<EventTime> {
+        match self {
+            Self::Active(at) => Some(at).filter(|at| *at != EventTime::MAX),
+            Self::Unknown | Self::Idle(_) => None,
+        }
+    }
+}
+
 /// One subtask's rows from the reader to the next operator.
 #[derive(Debug)]
 pub struct SourceStage {
@@ -38,6 +49,10 @@ pub struct SourceStage {
     filter: Option<Filter>,
     time: Option<Time>,
     emitted: SchemaRef,
+    /// What chance begins with, once it was asked for.
+    seed: Option<u64>,
+    /// Projected rows of a split that are yet to be emitted, with the split's watermark behind them.
+    waiting: VecDeque<(usize, RecordBatch, Option<EventTime>)>,
 }
 
 impl SourceStage {
@@ -62,10 +77,34 @@ impl SourceStage {
             filter,
             time,
             emitted: output,
+            seed: None,
+            waiting: VecDeque::new(),
         })
     }
 
-    /// Rows of a split, with the scan schema, arrived. The caller forwards [`SourceStage::watermark`] after the rows emitted.
+    /// Whether expressions read what the runtime says: the caller sets the context's time.
+    pub fn is_surrounded(&self) -> bool {
+        let of_filter = self.filter.as_ref().is_some_and(Filter::is_surrounded);
+        let of_time = |time: &Time| time.expression.expression.is_surrounded();
+        self.projection.is_surrounded() || of_filter || self.time.as_ref().is_some_and(of_time)
+    }
+
+    fn surround(&mut self, context: &mut Context) {
+        if !self.is_surrounded() {
+            return;
+        }
+        let surroundings = context.surroundings(&mut self.seed);
+        self.projection.surround(surroundings);
+        if let Some(filter) = &mut self.filter {
+            filter.surround(surroundings);
+        }
+        if let Some(time) = &mut self.time {
+            time.expression.expression.surround(surroundings);
+        }
+    }
+
+    /// Rows of a split, with the scan schema, arrived. The caller forwards [`SourceStage::watermark`] after the rows emitted, and goes on
+    /// while some are [left](SourceStage::has_more).
     ///
     /// # Errors
     /// A user failure for a row that cannot be computed or whose event time is null.
@@ -78,9 +117,38 @@ impl SourceStage {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.surround(context);
         let rows = self.projection.project(&batch)?;
+        match &mut self.time {
+            None => self.waiting.push_back((split, rows, None)),
+            Some(time) => {
+                let mut start = 0;
+                for Stretch {
+                    rows: count,
+                    watermark,
+                } in time.stretches(split, &rows)?
+                {
+                    self.waiting
+                        .push_back((split, rows.slice(start, count), watermark));
+                    start += count;
+                }
+            }
+        }
+        self.go_on(context)
+    }
+
+    /// Whether rows that arrived are yet to be emitted: a watermark comes between.
+    pub fn has_more(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Emits rows up to where the watermark rises.
+    pub fn go_on(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let Some((split, rows, watermark)) = self.waiting.pop_front() else {
+            return Ok(());
+        };
         if let Some(time) = &mut self.time {
-            time.on_rows(split, &rows)?;
+            time.on_stretch(split, watermark);
         }
         let selection = match &self.filter {
             Some(filter) => filter.select(&rows)?,
@@ -110,6 +178,13 @@ impl SourceStage {
     pub fn on_tick(&mut self, now: Duration) {
         if let Some(time) = &mut self.time {
             time.on_tick(now);
+        }
+    }
+
+    /// The source is not read: silence is measured anew from the next tick.
+    pub fn restart_silence(&mut self) {
+        for split in self.time.iter_mut().flat_map(|time| &mut time.splits) {
+            split.stirred |= !split.idle;
         }
     }
 
@@ -170,6 +245,8 @@ struct SplitTime {
     stirred: bool,
     /// The tick at which rows had last come; the first tick, before any.
     last_rows: Option<Duration>,
+    /// Where watermarks come with rows.
+    pace: Option<EveryRows>,
 }
 
 impl Time {
@@ -189,18 +266,23 @@ impl Time {
                 )));
             }
         }
+        let split = SplitTime {
+            pace: spec.every_rows.map(EveryRows::new),
+            ..SplitTime::default()
+        };
         let mut time = Self {
             column,
             expression,
             idle_timeout: (spec.idle_timeout_ms > 0).then(|| Duration::from_millis(spec.idle_timeout_ms)),
-            splits: vec![SplitTime::default(); splits],
+            splits: vec![split; splits],
             watermark: SplitsWatermark::Unknown,
         };
         time.advance();
         Ok(time)
     }
 
-    fn on_rows(&mut self, split: usize, rows: &RecordBatch) -> Result<(), Failure> {
+    /// The stretches of a batch between which the watermark of its split rises.
+    fn stretches(&mut self, split: usize, rows: &RecordBatch) -> Result<Vec<Stretch>, Failure> {
         let times = rows.column(self.column);
         if let Some(nulls) = times.nulls().filter(|n| n.null_count() > 0) {
             let row = (0..nulls.len()).find(|&i| nulls.is_null(i)).unwrap_or_default();
@@ -210,13 +292,23 @@ impl Time {
             ))
             .at(describe_row(rows, row)));
         }
-        let highest = self.expression.max(rows)?;
+        if let Some(pace) = &mut self.splits[split].pace {
+            let implied = self.expression.expression.evaluate(rows)?;
+            return Ok(pace.stretches(times.as_primitive(), implied.as_primitive()));
+        }
+        Ok(vec![Stretch {
+            rows: rows.num_rows(),
+            watermark: self.expression.max(rows)?,
+        }])
+    }
+
+    /// Rows of a split are there, behind which its watermark is this one.
+    fn on_stretch(&mut self, split: usize, watermark: Option<EventTime>) {
         let split = &mut self.splits[split];
-        split.watermark = split.watermark.max(highest);
+        split.watermark = split.watermark.max(watermark);
         split.idle = false;
         split.stirred = true;
         self.advance();
-        Ok(())
     }
 
     fn on_tick(&mut self, now: Duration) {
@@ -267,98 +359,6 @@ fn reached(watermark: SplitsWatermark) -> Option<EventTime> {
         SplitsWatermark::Active(time) => Some(time),
         SplitsWatermark::Idle(time) => time,
     }
-}
-
-/// A watermark expression, of which only the maximum over rows matters.
-#[derive(Debug)]
-struct Rising {
-    expression: Expression,
-    /// The one timestamp column that it reads, if a later value there never makes an earlier watermark: then the row with
-    /// the latest time decides, and one row is computed instead of all.
-    monotone_in: Option<usize>,
-    schema: SchemaRef,
-}
-
-impl Rising {
-    fn new(expression: Expression, schema: &SchemaRef) -> Self {
-        let leaf = match expression.computed() {
-            Some(computed) => monotone_leaf(computed),
-            None => expression.as_leaf(),
-        };
-        let monotone_in = leaf
-            .and_then(|leaf| expression.leaf_column(leaf))
-            .filter(|&column| {
-                matches!(
-                    schema.field(column).data_type(),
-                    DataType::Timestamp(TimeUnit::Millisecond, _)
-                )
-            });
-        // The one row has nulls in all other columns.
-        let fields: Vec<Field> = schema
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect();
-        Self {
-            expression,
-            monotone_in,
-            schema: Arc::new(Schema::new(fields)),
-        }
-    }
-
-    fn max(&self, rows: &RecordBatch) -> Result<Option<EventTime>, Failure> {
-        let Some(column) = self.monotone_in else {
-            return Ok(max_time(&self.expression.evaluate(rows)?));
-        };
-        let times = rows.column(column);
-        if self.expression.as_leaf().is_some() {
-            return Ok(max_time(times));
-        }
-        let Some(latest) = max_time(times) else {
-            return Ok(None);
-        };
-        let columns = rows.columns().iter().enumerate().map(|(i, c)| {
-            if i == column {
-                timestamp(latest, c.data_type())
-            } else {
-                new_null_array(c.data_type(), 1)
-            }
-        });
-        let row = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect())
-            .map_err(|e| Failure::internal(format!("cannot make a row for the watermark: {e}")))?;
-        Ok(max_time(&self.expression.evaluate(&row)?))
-    }
-}
-
-fn max_time(times: &ArrayRef) -> Option<EventTime> {
-    max(times.as_primitive::<TimestampMillisecondType>()).map(EventTime)
-}
-
-fn timestamp(time: EventTime, data_type: &DataType) -> ArrayRef {
-    let array = arrow_array::TimestampMillisecondArray::from(vec![time.0]);
-    match data_type {
-        DataType::Timestamp(_, zone) => Arc::new(array.with_timezone_opt(zone.clone())),
-        _ => Arc::new(array),
-    }
-}
-
-/// The leaf in which an expression never falls: `leaf`, `leaf ± interval`, or a cast of such to a timestamp.
-fn monotone_leaf(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    if let Some(column) = expression.downcast_ref::<Column>() {
-        return Some(column.index());
-    }
-    if let Some(cast) = expression.downcast_ref::<CastExpr>() {
-        return matches!(cast.cast_type(), DataType::Timestamp(..))
-            .then(|| monotone_leaf(cast.expr()))
-            .flatten();
-    }
-    let binary = expression.downcast_ref::<BinaryExpr>()?;
-    if !matches!(binary.op(), BinaryOperator::Plus | BinaryOperator::Minus) {
-        return None;
-    }
-    let by = binary.right().downcast_ref::<Literal>()?.value();
-    matches!(by.data_type(), DataType::Interval(_) | DataType::Duration(_))
-        .then(|| monotone_leaf(binary.left()))?
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! - [`message`]: what travels on a channel. Leans on nothing.
 //! - [`inbox`]: bounded channels into a subtask. Leans on `message`.
 //! - [`watermark`]: merges the event time of several inputs. Leans on nothing.
+//! - [`alignment`]: sources that keep together in event time. Leans on nothing.
 //! - [`metrics`]: what a subtask counts. Leans on nothing.
 //! - [`plan`]: tasks and channels of a job graph. Leans on nothing.
 //! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
@@ -13,6 +14,7 @@
 //! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
 //! - [`compute`]: the threads that tasks run on. Leans on nothing.
 
+pub mod alignment;
 pub mod chain;
 pub mod compute;
 pub mod deployment;

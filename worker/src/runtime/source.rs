@@ -2,13 +2,16 @@
 
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
+use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
 use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, Split, connector};
+use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph::operator::Spec, schema};
 
 use super::{
     Steps, YIELD_EVERY,
+    alignment::Member,
     chain::{Place, Target},
     message::Message,
     metrics::Activity,
@@ -40,6 +43,10 @@ struct Reader {
     time: TimeTeller,
     steps: Steps,
     place: Arc<Place>,
+    /// Its place among the sources that keep together.
+    member: Option<Member>,
+    /// It waits for others of those.
+    is_held: bool,
 }
 
 /// Opens the source at the head of a task.
@@ -75,9 +82,19 @@ pub async fn open(
         counters: Arc::clone(&steps.counters.operators[0].source),
     };
     let source = factory.open(splits, context).await?;
-    let interval = Duration::from_millis(settings.auto_watermark_interval_ms);
-    let time = TimeTeller::new(interval, stage.idle_timeout(), spec.watermark.is_some());
-    let context = Context::default();
+    let watermark = spec.watermark.as_ref();
+    let interval = match watermark.and_then(|watermark| watermark.every_rows) {
+        Some(_) => Duration::ZERO,
+        None => Duration::from_millis(settings.auto_watermark_interval_ms),
+    };
+    let time = TimeTeller::new(interval, stage.idle_timeout(), watermark.is_some());
+    let aligned = watermark.and_then(|watermark| watermark.alignment.as_ref());
+    let member = aligned.map(|a| job.alignment.join(&a.group, a.max_drift_ms));
+    let context = Context {
+        // Another one than the operators'.
+        chance: Bits(!job.chance(plan.task, subtask).next()),
+        ..Context::default()
+    };
     Ok(SourceTask {
         source,
         reader: Reader {
@@ -86,6 +103,8 @@ pub async fn open(
             time,
             steps,
             place,
+            member,
+            is_held: false,
         },
     })
 }
@@ -112,6 +131,7 @@ impl SourceTask {
 impl Reader {
     /// The next event; while the source has none, does what is due.
     async fn next(&mut self, source: &mut dyn Source) -> Result<SourceEvent, Failure> {
+        self.keep_together().await?;
         self.place.enter(0);
         let mut next = pin!(source.next());
         if let Some(event) = poll_immediate(&mut next).await {
@@ -153,12 +173,7 @@ impl Reader {
         match event {
             SourceEvent::Rows { split, batch } => {
                 self.steps.counters.operators[0].add_in(batch.num_rows());
-                self.place.enter(0);
-                self.stage.on_rows(split, batch, &mut self.context)?;
-                self.time.stirred = true;
-                for batch in std::mem::take(&mut self.context.emitted) {
-                    self.steps.feed_at(ENTRY, Message::Batch(batch), now).await?;
-                }
+                self.on_rows(split, batch, now).await?;
             }
             SourceEvent::SplitEnd { split } => {
                 self.stage.on_split_end(split);
@@ -174,7 +189,60 @@ impl Reader {
             }
         }
         self.tell_time(now).await?;
+        if let Some(member) = &mut self.member {
+            member.tell(self.stage.watermark().held_back_by());
+        }
         Ok(false)
+    }
+
+    /// Rows of a split: what the operators have to see of them, with the watermarks between.
+    async fn on_rows(&mut self, split: usize, batch: RecordBatch, now: Duration) -> Result<(), Failure> {
+        if self.stage.is_surrounded() {
+            self.context.now_ms = self.context.now_ms.max(self.steps.clock.now_ms());
+            self.context.reached = self.time.said;
+        }
+        self.place.enter(0);
+        self.stage.on_rows(split, batch, &mut self.context)?;
+        loop {
+            self.time.stirred = true;
+            for batch in std::mem::take(&mut self.context.emitted) {
+                self.steps.feed_at(ENTRY, Message::Batch(batch), now).await?;
+            }
+            if !self.stage.has_more() {
+                return Ok(());
+            }
+            self.tell_time(now).await?;
+            self.place.enter(0);
+            self.stage.go_on(&mut self.context)?;
+        }
+    }
+
+    /// Waits while it is too far ahead of the sources that it keeps together with.
+    async fn keep_together(&mut self) -> Result<(), Failure> {
+        while self.member.as_mut().is_some_and(|member| !member.may_read()) {
+            self.is_held = true;
+            let now = self.steps.clock.elapsed();
+            self.on_pause(now).await?;
+            let due = self.steps.due(now).into_iter().chain(self.time.due()).min();
+            let Some(member) = &mut self.member else { break };
+            let clock = Arc::clone(&self.steps.clock);
+            let sleep = async {
+                match due {
+                    Some(due) => clock.sleep(due.saturating_sub(now)).await,
+                    None => pending().await,
+                }
+            };
+            self.steps.counters.activities.enter(Activity::Backpressured);
+            tokio::select! {
+                () = member.moved() => {}
+                () = sleep => {}
+            }
+            self.steps.counters.activities.enter(Activity::Busy);
+        }
+        if std::mem::take(&mut self.is_held) {
+            self.stage.restart_silence();
+        }
+        Ok(())
     }
 
     async fn on_pause(&mut self, now: Duration) -> Result<(), Failure> {
@@ -186,7 +254,14 @@ impl Reader {
     /// Says how far event time has come, if it is time to.
     async fn tell_time(&mut self, now: Duration) -> Result<(), Failure> {
         if self.time.tick_is_due(now) {
+            if self.is_held {
+                // Nobody listens to its splits: they are not silent.
+                self.stage.restart_silence();
+            }
             self.stage.on_tick(now);
+            if let Some(member) = &mut self.member {
+                member.tell(self.stage.watermark().held_back_by());
+            }
         }
         for message in self.time.news(self.stage.watermark(), now) {
             self.say(message, now).await?;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use weir_connector::{RowOutput, SinkContext, Split, Table, connector};
 use weir_env::Clock;
+use weir_functions::chance::Bits;
 use weir_model::{Failure, Generation};
 use weir_proto::{
     control,
@@ -16,6 +17,7 @@ use weir_proto::{
 };
 
 use super::{
+    alignment::Alignment,
     chain::{Chain, Node, Place, Target},
     inbox::Inbox,
     input,
@@ -41,6 +43,18 @@ pub struct Job {
     pub clock: Arc<dyn Clock>,
     /// Where `print` sinks put rows.
     pub output: Arc<dyn RowOutput>,
+    /// What functions of chance begin with; another number at each deployment.
+    pub seed: u64,
+    /// The sources of this process that keep together.
+    pub alignment: Arc<Alignment>,
+}
+
+impl Job {
+    /// Where chance comes from in a subtask.
+    pub fn chance(&self, task: u32, subtask: u32) -> Bits {
+        let place = u64::from(task) << 32 | u64::from(subtask);
+        Bits(Bits(self.seed ^ Bits(place).next()).next())
+    }
 }
 
 /// What a subtask has come to.
@@ -180,7 +194,8 @@ impl Subtask {
         place.enter(0);
         let entries = entries(&job.graph, &plan, &channels);
         let outputs = Outputs::new(leaves, Arc::clone(&counters), Arc::clone(&place));
-        let chain = Chain::new(nodes, Arc::clone(&place));
+        let chance = job.chance(plan.task, index);
+        let chain = Chain::new(nodes, Arc::clone(&place)).with_chance(chance);
         let steps = super::Steps {
             chain,
             outputs,

@@ -8,7 +8,7 @@ use tokio::{
 };
 use weir_checkpoint::fence::Verdict;
 use weir_connector::{RowOutput, Split};
-use weir_env::Clock;
+use weir_env::{Clock, Ids};
 use weir_model::{Failure, Generation};
 use weir_proto::control::{
     Cancel, Deploy, FromWorker, MetricsReport, RunningDeployment, Start, SubtaskMetrics, TaskReport,
@@ -31,6 +31,7 @@ pub struct Duty {
     compute: Handle,
     network: Network,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     events: UnboundedSender<SubtaskEvent>,
     ledger: Ledger,
     running: HashMap<Key, Running>,
@@ -52,6 +53,7 @@ impl Duty {
         compute: Handle,
         network: Network,
         clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
     ) -> (Self, tokio::sync::mpsc::UnboundedReceiver<SubtaskEvent>) {
         let (events, news) = unbounded_channel();
         let duty = Self {
@@ -59,6 +61,7 @@ impl Duty {
             compute,
             network,
             clock,
+            ids,
             events,
             ledger: Ledger::default(),
             running: HashMap::new(),
@@ -199,6 +202,8 @@ impl Duty {
                 graph: Arc::new(graph),
                 clock: Arc::clone(&self.clock),
                 output,
+                seed: self.ids.seed(),
+                alignment: Arc::default(),
             },
             placement: placement.collect(),
             splits: splits.collect(),

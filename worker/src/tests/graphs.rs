@@ -8,8 +8,8 @@ use weir_connector::RowOutput;
 use weir_proto::{
     graph::{
         Aggregate, AggregateFunction, Calc, Edge, Forward, HashKeys, JobGraph, LocalWindowAggregate,
-        NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark, Window,
-        WindowAggregate, edge::Partitioning, operator::Spec, window,
+        NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark,
+        WatermarkAlignment, Window, WindowAggregate, edge::Partitioning, operator::Spec, window,
     },
     schema,
 };
@@ -45,9 +45,14 @@ pub(super) fn table(name: &str, connector: &str, options: &[(&str, &str)], schem
 
 /// Made-up rows `0..rows` of [`numbers`], as fast as they can be made.
 pub(super) fn sequence(rows: u64) -> Table {
-    let end = (rows - 1).to_string();
+    sequence_at(rows, 1_000_000_000)
+}
+
+/// The same at a rate, rows per second.
+pub(super) fn sequence_at(rows: u64, rate: u64) -> Table {
+    let (end, rate) = ((rows - 1).to_string(), rate.to_string());
     let options = [
-        ("rows-per-second", "1000000000"),
+        ("rows-per-second", rate.as_str()),
         ("fields.n.kind", "sequence"),
         ("fields.n.start", "0"),
         ("fields.n.end", end.as_str()),
@@ -135,6 +140,7 @@ impl Graph {
                 expr: bytes(&column("ts", &output)),
                 idle_timeout_ms: 0,
                 emitted_columns: 2,
+                ..Watermark::default()
             }),
             filter: None,
         };
@@ -211,10 +217,28 @@ impl Graph {
         schema::decode(&self.graph.operators[operator as usize].schema).expect("the schema decodes")
     }
 
+    /// Makes a source keep together with others of a group.
+    pub(super) fn align(&mut self, source: u32, group: &str, max_drift_ms: u64) {
+        if let Some(Spec::Source(source)) = &mut self.graph.operators[source as usize].spec
+            && let Some(watermark) = &mut source.watermark
+        {
+            watermark.alignment = Some(WatermarkAlignment {
+                group: group.to_owned(),
+                max_drift_ms,
+                update_interval_ms: 100,
+            });
+        }
+    }
+
     /// Prints the rows of an operator as table `out`.
     pub(super) fn print(&mut self, task: u32, parallelism: u32, schema: &Schema) -> u32 {
+        self.print_as("out", task, parallelism, schema)
+    }
+
+    /// The same as another table.
+    pub(super) fn print_as(&mut self, name: &str, task: u32, parallelism: u32, schema: &Schema) -> u32 {
         let sink = Sink {
-            table: Some(table("out", "print", &[], schema)),
+            table: Some(table(name, "print", &[], schema)),
         };
         self.add(task, parallelism, "sink", schema, Spec::Sink(sink))
     }

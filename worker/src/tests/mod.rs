@@ -1,5 +1,6 @@
 //! Whole job graphs: in one process, and over two workers with a stand-in for the control plane.
 
+mod alignment;
 mod cluster;
 mod graphs;
 mod local;

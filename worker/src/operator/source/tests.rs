@@ -47,6 +47,7 @@ fn stage(splits: usize, idle_timeout_ms: u64, filter: Option<&Expr>, watermark: 
             expr: bytes(watermark),
             idle_timeout_ms,
             emitted_columns: 1,
+            ..graph::Watermark::default()
         }),
         filter: filter.map(bytes),
     };
@@ -242,6 +243,7 @@ fn event_time_of_another_type_is_refused() {
             expr: bytes(&column("ts", &scan)),
             idle_timeout_ms: 0,
             emitted_columns: 1,
+            ..graph::Watermark::default()
         }),
         filter: None,
     };
