@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array,
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{
-    Result,
+    Result, internal_err,
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_physical_expr::{
@@ -39,7 +39,8 @@ pub(super) struct Leaves {
     input: SchemaRef,
     leaves: Vec<Leaf>,
     schema: SchemaRef,
-    surroundings: Surroundings,
+    /// None: nobody has said anything.
+    surroundings: Option<Surroundings>,
     /// How many calls of functions of chance there are.
     draws: u64,
 }
@@ -68,7 +69,7 @@ impl Leaves {
             input,
             leaves: Vec::new(),
             schema: Arc::new(Schema::empty()),
-            surroundings: Surroundings::default(),
+            surroundings: None,
             draws: 0,
         }
     }
@@ -93,7 +94,7 @@ impl Leaves {
 
     /// What the runtime says from now on.
     pub(super) fn surround(&mut self, surroundings: Surroundings) {
-        self.surroundings = surroundings;
+        self.surroundings = Some(surroundings);
     }
 
     /// The expression over the leaves, those that it reads added.
@@ -154,11 +155,15 @@ impl Leaves {
     /// The leaves of a batch's rows. Copies no values.
     pub(super) fn reach(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let rows = batch.num_rows();
+        let said = || match self.surroundings {
+            Some(said) => Ok(said),
+            None => internal_err!("an expression reads the clock or chance where no runtime answers"),
+        };
         let columns = self.leaves.iter().map(|leaf| match leaf {
             Leaf::Path(path) => Ok(path.reach(batch)),
-            Leaf::Seed => Ok(Arc::new(UInt64Array::from_value(self.surroundings.seed, rows)) as _),
+            Leaf::Seed => Ok(Arc::new(UInt64Array::from_value(said()?.seed, rows)) as _),
             Leaf::Clock(function, data_type) => {
-                let value = self.surroundings.reading.value(function, data_type);
+                let value = said()?.reading.value(function, data_type);
                 value.and_then(|value| value.to_array_of_size(rows))
             }
         });

@@ -7,16 +7,11 @@ use datafusion_common::tree_node::TreeNode;
 use datafusion_expr::{Expr, expr::ScalarFunction};
 
 use super::functions;
-use crate::error::{self, Result};
 
 /// A call of PROCTIME().
-pub(crate) fn call() -> Result<Expr> {
-    let function =
-        functions::scalar("PROCTIME").ok_or_else(|| error::internal("the function PROCTIME is missing"))?;
-    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(
-        function,
-        Vec::new(),
-    )))
+pub(crate) fn call() -> Expr {
+    let function = functions::scalar("PROCTIME").expect("PROCTIME is a function of ours");
+    Expr::ScalarFunction(ScalarFunction::new_udf(function, Vec::new()))
 }
 
 /// Whether the expression is a call of PROCTIME().

@@ -107,7 +107,7 @@ impl Lower<'_> {
         self.operators.keep_as_hinted(rel.node, 0, &join.left);
         self.operators.keep_as_hinted(rel.node, 1, &join.right);
         if let Some(meeting) = meeting {
-            self.meet(&mut rel, kind, meeting, [left, right])?;
+            self.meet(&mut rel, kind, meeting, [left, right]);
         }
         Ok(rel)
     }
@@ -271,9 +271,9 @@ impl Lower<'_> {
     }
 
     /// Makes rows of a join wait for their partners no longer than these can come.
-    fn meet(&mut self, rel: &mut Rel, kind: Type, meeting: Meeting, inputs: [Input; 2]) -> Result<()> {
+    fn meet(&mut self, rel: &mut Rel, kind: Type, meeting: Meeting, inputs: [Input; 2]) {
         let [Some(left), Some(right)] = [inputs[0].time, inputs[1].time] else {
-            return Ok(());
+            return;
         };
         let (waits_ms, delay_ms) = match meeting {
             // The time is the window's end, and the window is over 1 ms before.
@@ -311,7 +311,7 @@ impl Lower<'_> {
         });
         for (column, role) in rel.columns.iter_mut().zip(roles) {
             if role == Role::ProcessingTime {
-                *column = passing_column(std::mem::take(&mut column.name))?;
+                *column = passing_column(std::mem::take(&mut column.name));
             }
             column.role = role;
         }
@@ -331,7 +331,6 @@ impl Lower<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     fn join_place(&self, join: &JoinPlan) -> weir_model::Location {

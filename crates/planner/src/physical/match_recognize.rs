@@ -206,11 +206,7 @@ impl Lower<'_> {
         let schema = self.schema(&rows.input);
         for (number, value) in node.values.iter().enumerate() {
             let mut column = |expr: &Expr| {
-                let place = expr_place(expr).unwrap_or(node.place());
                 let expr = self.substitute(expr, &rows.input, node.input.schema())?;
-                if proctime::has_call(&expr) {
-                    return Err(error::unsupported(place, proctime::ONLY_WINDOWS));
-                }
                 let expr = self.canonical(expr, &rows.input)?;
                 Ok(rows.add(&natural_name(&expr, &schema), expr))
             };
@@ -315,6 +311,13 @@ impl Rows<'_> {
     fn over_match(&self, exprs: Vec<(String, Expr)>) -> Result<OverMatch> {
         let mut read = Vec::new();
         for (_, expr) in &exprs {
+            if expr.is_volatile() {
+                return Err(error::unsupported(
+                    self.node.place(),
+                    "measures and conditions that look at other rows cannot read the clock or chance: compute them in the query that \
+                     MATCH_RECOGNIZE reads, or of its result",
+                ));
+            }
             read.extend(read_values(expr)?);
         }
         read.sort_unstable();

@@ -26,12 +26,12 @@ pub(super) fn passing_type() -> DataType {
 }
 
 /// A column that is the time at which rows pass.
-pub(super) fn passing_column(name: String) -> Result<RelColumn> {
-    Ok(RelColumn {
+pub(super) fn passing_column(name: String) -> RelColumn {
+    RelColumn {
         name,
-        expr: proctime::call()?,
+        expr: proctime::call(),
         role: Role::ProcessingTime,
-    })
+    }
 }
 
 impl Lower<'_> {

@@ -308,16 +308,16 @@ impl Lower<'_> {
                 Role::EventTime if keeps_time => Role::EventTime,
                 _ => Role::Plain,
             };
-            Ok(RelColumn {
+            RelColumn {
                 name: c.name,
                 expr: column_of(i),
                 role,
-            })
+            }
         });
         let rel = Rel {
             node,
             filters: Vec::new(),
-            columns: columns.collect::<Result<_>>()?,
+            columns: columns.collect(),
             window,
             updates,
         };

@@ -74,15 +74,15 @@ impl Lower<'_> {
             .zip(schema.fields())
             .map(|(c, own)| match c.role {
                 Role::ProcessingTime => passing_column(c.name),
-                _ => Ok(RelColumn {
+                _ => RelColumn {
                     expr: column(own.name()),
                     ..c
-                }),
+                },
             });
         Ok(Rel {
             node,
             filters: Vec::new(),
-            columns: columns.collect::<Result<_>>()?,
+            columns: columns.collect(),
             window: None,
             updates: None,
         })

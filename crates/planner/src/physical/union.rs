@@ -55,16 +55,16 @@ impl Lower<'_> {
         let columns = names.into_iter().zip(unique).zip(roles);
         let columns = columns.map(|((name, own), role)| match role {
             Role::ProcessingTime => passing_column(name),
-            role => Ok(RelColumn {
+            role => RelColumn {
                 name,
                 expr: column(own),
                 role,
-            }),
+            },
         });
         Ok(Rel {
             node,
             filters: Vec::new(),
-            columns: columns.collect::<Result<_>>()?,
+            columns: columns.collect(),
             window: None,
             updates,
         })

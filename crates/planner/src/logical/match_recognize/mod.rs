@@ -244,10 +244,7 @@ impl Clauses {
                 ));
             }
             let (measure, data_type) = if is_proctime(expr) {
-                let call = Expr::ScalarFunction(datafusion_expr::expr::ScalarFunction::new_udf(
-                    proctime::function(),
-                    Vec::new(),
-                ));
+                let call = proctime::call();
                 let data_type = call.get_type(&DFSchema::empty())?;
                 (call, data_type)
             } else {

@@ -166,6 +166,16 @@ impl Lower<'_> {
             columns.push((name.clone(), resolve(filter, table, &physical)?));
             passes = Some(name);
         }
+        if columns.iter().any(|(_, expr)| expr.is_volatile()) {
+            return Err(error::unsupported(
+                self.at,
+                format!(
+                    "columns and conditions of '{}' cannot read the clock or chance where rows are looked up in it: compute them of the \
+                     join's result",
+                    table.table.name
+                ),
+            ));
+        }
         let scan = scan_schema(table, leaves(columns.iter().map(|(_, expr)| expr), &physical)?);
         let fields = encode::projected_schema(&columns, &scan)?
             .fields()

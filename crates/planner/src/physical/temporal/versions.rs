@@ -209,8 +209,11 @@ impl Lower<'_> {
     ) -> Result<()> {
         let Some(condition) = condition else { return Ok(()) };
         let at = expr_place(condition).unwrap_or(at);
-        if crate::logical::proctime::has_call(condition) {
-            return Err(error::unsupported(at, crate::logical::proctime::ONLY_WINDOWS));
+        if condition.is_volatile() {
+            return Err(error::unsupported(
+                at,
+                "the condition of a join FOR SYSTEM_TIME AS OF cannot read the clock or chance: filter its result by them",
+            ));
         }
         let schema = arrow_schema::Schema::new(both.to_vec());
         crate::encode::check(condition, &schema).map_err(|problem| problem.at(at))
