@@ -6,7 +6,9 @@ use weir_connector::{
     connectors,
     format::{FORMAT, csv, json},
     options::{OptionDef, OptionKind},
+    origin::MetadataDef,
 };
+use weir_proto::convert::sql_type;
 use weir_tests::repository::root;
 
 const BEGIN: &str = "--test layers documents` -->\n";
@@ -72,9 +74,22 @@ fn connector_section() -> String {
         if connector.options().iter().any(|option| option.key == FORMAT.key) {
             text += "\nand those of its format.\n";
         }
+        text += &metadata(connector.metadata());
     }
     let _ = write!(text, "\n### Format `json`\n\n{}", table(json::OPTIONS.iter()));
     let _ = writeln!(text, "\n### Format `csv`\n\n{}", table(csv::OPTIONS.iter()));
+    text
+}
+
+/// The metadata columns as a table.
+fn metadata(columns: &[MetadataDef]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| Metadata | Type | |\n|---|---|---|\n".to_owned();
+    for MetadataDef { key, kind, doc } in columns {
+        let _ = writeln!(text, "| `{key}` | `{}` | {doc} |", sql_type(&kind.data_type()));
+    }
     text
 }
 

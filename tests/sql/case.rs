@@ -111,7 +111,9 @@ impl Case {
                 .file_name()
                 .and_then(|n| n.to_str())
                 .context("a table's folder has a name")?;
-            tables.insert(name.to_owned(), lines_of_folder(&folder)?);
+            let mut lines = Vec::new();
+            add_lines(&folder, "", &mut lines)?;
+            tables.insert(name.to_owned(), lines);
         }
         self.as_files(tables, parallelism)
     }
@@ -189,21 +191,25 @@ fn directive<'a>(sql: &'a str, key: &str) -> Option<&'a str> {
         .map(str::trim)
 }
 
-/// Every line of a `filesystem` sink's files.
-fn lines_of_folder(folder: &Path) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
+/// Every line of a `filesystem` sink's files, behind the partition that it lies in.
+fn add_lines(folder: &Path, partition: &str, lines: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .is_none_or(|n| n.starts_with(['.', '_']));
-        if hidden || path.is_dir() {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or(".");
+        if path.is_dir() && name.contains('=') {
+            add_lines(&path, &format!("{partition}{name}/"), lines)?;
+            continue;
+        }
+        if name.starts_with(['.', '_']) || path.is_dir() {
             bail!("{} is left over in a result", path.display());
         }
-        lines.extend(fs::read_to_string(&path)?.lines().map(str::to_owned));
+        let text = fs::read_to_string(&path)?;
+        lines.extend(text.lines().map(|line| match partition {
+            "" => line.to_owned(),
+            partition => format!("{partition} {line}"),
+        }));
     }
-    Ok(lines)
+    Ok(())
 }
 
 fn text(lines: &[String]) -> String {

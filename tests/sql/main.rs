@@ -8,7 +8,8 @@
 //! - `<case>.expected-error`: that it is refused or fails. The code with line and column, or the class of failure with
 //!   its place and operator; then the sentence, in which `{root}` is the folder of the checkout.
 //!
-//! In a script, `{out}` is a fresh folder; what a `filesystem` sink writes to `{out}/<table>` is that table's result.
+//! In a script, `{out}` is a fresh folder; what a `filesystem` sink writes to `{out}/<table>` is that table's result,
+//! each line behind the folders of its partition.
 //! Comments direct the harness:
 //!
 //! - `-- parallelism: 1 2 4` what to run at (the default);

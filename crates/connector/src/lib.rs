@@ -5,6 +5,7 @@
 //! - [`error`]: what connectors report, classified. Leans on nothing.
 //! - [`options`]: declared options of connectors and formats; parsing and validation with suggestions. Leans on `error`.
 //! - [`changelog`]: rows that add and rows that take back. Leans on nothing.
+//! - [`origin`]: columns that are not in the rows: metadata and partitions. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
 //! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
 //! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
@@ -17,6 +18,7 @@ pub mod changelog;
 pub mod error;
 pub mod lookup;
 pub mod options;
+pub mod origin;
 pub mod registry;
 pub mod sink;
 pub mod source;

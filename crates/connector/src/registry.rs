@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use crate::{
     LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
     options::{OptionDef, nearest},
+    origin::MetadataDef,
     print, values,
 };
 
@@ -37,6 +38,16 @@ pub trait Connector: fmt::Debug + Send + Sync {
                 self.name()
             ),
         })
+    }
+
+    /// What it says of each row beside what is in it.
+    fn metadata(&self) -> &'static [MetadataDef] {
+        &[]
+    }
+
+    /// Whether the place of a row can say values of columns: `PARTITIONED BY`.
+    fn has_partitions(&self) -> bool {
+        false
     }
 
     /// The columns of a table whose DDL names none, if the connector has fixed ones.

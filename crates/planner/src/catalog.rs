@@ -1,10 +1,13 @@
 //! The tables and views that a script defines.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion_expr::{Expr, LogicalPlan, ScalarUDF};
-use weir_connector::Table;
+use weir_connector::{Connector, Table, origin};
 use weir_model::{ErrorCode, Location, Problem};
 use weir_proto::convert::sql_type;
 
@@ -12,6 +15,7 @@ use crate::{
     error::{self, Result},
     logical::Session,
     parse::{
+        Drop,
         ddl::{Column, ColumnKind, CreateTable, CreateView},
         hints::Hints,
         tokens::Name,
@@ -24,6 +28,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     relations: BTreeMap<String, Relation>,
+    /// The tables' definitions, for those that are like them.
+    definitions: BTreeMap<String, CreateTable>,
     /// Functions of the script's by their names in lowercase.
     functions: BTreeMap<String, UserFunction>,
     hints: Arc<Hints>,
@@ -159,6 +165,37 @@ impl Catalog {
             .insert(table.table.name.clone(), Relation::Table(Arc::new(table)));
     }
 
+    /// Keeps how a table is defined.
+    pub(crate) fn add_definition(&mut self, ddl: CreateTable) {
+        self.definitions.insert(ddl.name.value.clone(), ddl);
+    }
+
+    /// How a table is defined.
+    pub(crate) fn definition(&self, name: &str) -> Option<&CreateTable> {
+        self.definitions.get(name)
+    }
+
+    /// Forgets a table or a view.
+    pub(crate) fn drop_relation(&mut self, drop: &Drop) -> Result<()> {
+        let (name, at) = (&drop.name.value, drop.name.at);
+        match self.relations.get(name) {
+            None if drop.if_exists => Ok(()),
+            None => Err(error::unknown(at, "table or view", name, self.names())),
+            Some(Relation::View(_)) if !drop.is_view => {
+                Err(error::invalid(at, format!("'{name}' is a view: write DROP VIEW")))
+            }
+            Some(Relation::Table(_)) if drop.is_view => Err(error::invalid(
+                at,
+                format!("'{name}' is a table: write DROP TABLE"),
+            )),
+            Some(_) => {
+                self.relations.remove(name);
+                self.definitions.remove(name);
+                Ok(())
+            }
+        }
+    }
+
     /// Adds a view.
     pub(crate) fn add_view(&mut self, view: &CreateView, plan: LogicalPlan) {
         self.relations
@@ -183,9 +220,10 @@ impl TableDef {
                 )
             })?
         } else {
+            check_origins(&ddl, found)?;
             physical_schema(&ddl)
         };
-        if physical.fields().is_empty() {
+        if origin::in_rows(&physical).fields().is_empty() {
             return Err(error::invalid(
                 ddl.name.at,
                 format!("table '{}' needs a physical column", ddl.name.value),
@@ -235,6 +273,31 @@ impl TableDef {
         Ok(table)
     }
 
+    /// The same table as one that is written: without what only reading gives.
+    pub(crate) fn written(&self, at: Location) -> Result<Self> {
+        let mut fields = Vec::new();
+        for field in self.table.schema.fields() {
+            match origin::metadata_key(field) {
+                None => fields.push(Arc::clone(field)),
+                Some(_) if origin::is_read_only(field) => {}
+                Some(key) => {
+                    return Err(error::unsupported(
+                        at,
+                        format!(
+                            "column '{}' of '{}' is the metadata '{key}', which '{}' cannot write: declare it METADATA VIRTUAL",
+                            field.name(),
+                            self.table.name,
+                            self.table.connector
+                        ),
+                    ));
+                }
+            }
+        }
+        let mut table = self.clone();
+        table.table.schema = Arc::new(Schema::new(fields));
+        Ok(table)
+    }
+
     /// The error of a connector about this table, at the place of the option that is wrong.
     pub(crate) fn problem(&self, error: weir_connector::OptionError) -> Problem {
         use weir_connector::OptionError as E;
@@ -276,7 +339,7 @@ fn connector_name(ddl: &CreateTable) -> Result<Name> {
 fn lengths(ddl: &CreateTable) -> BTreeMap<String, Length> {
     let length = |column: &Column| match &column.kind {
         ColumnKind::Physical(t) => t.length.map(|length| (column.name.value.clone(), length)),
-        ColumnKind::Computed { .. } => None,
+        ColumnKind::Computed { .. } | ColumnKind::Metadata { .. } => None,
     };
     ddl.columns.iter().filter_map(length).collect()
 }
@@ -294,10 +357,95 @@ fn physical_schema(ddl: &CreateTable) -> SchemaRef {
                     t.nullable && !keyed,
                 ))
             }
+            ColumnKind::Metadata {
+                sql_type: taken,
+                key,
+                is_virtual,
+            } => Some(origin::metadata(
+                Field::new(&column.name.value, taken.data_type.clone(), taken.nullable),
+                &key.value,
+                *is_virtual,
+            )),
             ColumnKind::Computed { .. } => None,
         })
+        .map(
+            |field| match ddl.partitioned_by.iter().any(|p| p.value == *field.name()) {
+                true => origin::partition(field),
+                false => field,
+            },
+        )
         .collect();
     Arc::new(Schema::new(fields))
+}
+
+/// Whether the connector has the metadata and the partitions that the table names.
+fn check_origins(ddl: &CreateTable, connector: &dyn Connector) -> Result<()> {
+    for column in &ddl.columns {
+        let ColumnKind::Metadata {
+            sql_type: taken, key, ..
+        } = &column.kind
+        else {
+            continue;
+        };
+        let Some(known) = connector.metadata().iter().find(|def| def.key == key.value) else {
+            return Err(unknown_metadata(connector, key));
+        };
+        if !known.kind.fits(&taken.data_type) {
+            return Err(error::type_error(
+                column.name.at,
+                format!(
+                    "column '{}' is {}: the metadata '{}' is {}",
+                    column.name.value,
+                    sql_type(&taken.data_type),
+                    known.key,
+                    sql_type(&known.kind.data_type())
+                ),
+            ));
+        }
+    }
+    let Some(first) = ddl.partitioned_by.first() else {
+        return Ok(());
+    };
+    if !connector.has_partitions() {
+        return Err(error::unsupported(
+            first.at,
+            format!(
+                "connector '{}' has no partitions: leave PARTITIONED BY out",
+                connector.name()
+            ),
+        ));
+    }
+    for name in &ddl.partitioned_by {
+        let physical = ddl
+            .columns
+            .iter()
+            .filter(|c| matches!(c.kind, ColumnKind::Physical(_)));
+        let mut names = physical.map(|column| column.name.value.as_str());
+        if !names.clone().any(|known| known == name.value) {
+            return Err(error::unknown(
+                name.at,
+                "physical column",
+                &name.value,
+                &mut names,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_metadata(connector: &dyn Connector, key: &Name) -> Problem {
+    let keys: Vec<&str> = connector.metadata().iter().map(|def| def.key).collect();
+    let mut problem = error::unknown(key.at, "metadata", &key.value, keys.iter().copied());
+    problem.detail = match keys.as_slice() {
+        [] => format!("connector '{}' has no metadata columns", connector.name()),
+        keys => format!(
+            "connector '{}' has no metadata '{}': it has {}",
+            connector.name(),
+            key.value,
+            keys.join(", ")
+        ),
+    };
+    problem
 }
 
 fn columns(
@@ -321,11 +469,11 @@ fn columns(
     for column in &ddl.columns {
         let name = column.name.value.clone();
         let computed = match &column.kind {
-            ColumnKind::Physical(_) => {
+            ColumnKind::Physical(_) | ColumnKind::Metadata { .. } => {
                 let field = physical
                     .field_with_name(&name)
                     .map_err(|e| error::internal(e.to_string()))?;
-                fields.push(field.clone());
+                fields.push(field.clone().with_metadata(HashMap::new()));
                 None
             }
             ColumnKind::Computed { expr, at } => {

@@ -8,8 +8,10 @@
 //! - [`settings`]: `SET`. Leans on `parse`.
 //! - [`timing`]: the options of tables that say how event time comes. Leans on `settings`.
 //! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
+//! - [`like`]: tables like others. Leans on `parse`.
 //! - [`logical`]: a query as a logical plan of DataFusion's, with Flink's functions, types and windows. Leans on `catalog`.
 //! - [`physical`]: logical plans as operators: each expression once, and only the columns that are read. Leans on `logical`.
+//! - [`statements`]: statements in their order: definitions, and INSERTs as operators. Leans on `physical` and `like`.
 //! - [`graph`]: operators as the graph that workers run: chains, ids, serialized expressions. Leans on `physical`.
 //! - [`explain`]: the graph as text. Leans on `graph`.
 
@@ -18,11 +20,13 @@ mod encode;
 mod error;
 mod explain;
 mod graph;
+mod like;
 mod logical;
 mod parse;
 mod physical;
 mod script;
 mod settings;
+mod statements;
 mod timing;
 
 pub use physical::format::format_expr;

@@ -1,9 +1,6 @@
 //! From a script to its job: statements in order, then the graph, then a look at what is read and written.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::oneshot;
 use weir_connector::{ChangelogMode, LookupFactory, OptionError, SinkFactory, SourceFactory};
@@ -11,13 +8,13 @@ use weir_model::{ErrorCode, Problem};
 use weir_proto::graph::JobGraph;
 
 use crate::{
-    catalog::{Catalog, Relation, TableDef},
+    catalog::{Catalog, TableDef},
     error::{self, Result},
     explain, graph,
-    logical::{Session, user},
-    parse::{self, Insert, Statement, ddl::CreateView},
-    physical::{Kind, Operators, Sink, identity, lower::Lower, narrow, passing, source},
+    parse::{self, Statement, tokens::Name},
+    physical::{Kind, Operators, Sink, identity, narrow, source},
     settings::{MAX_PARALLELISM, Settings},
+    statements::Statements,
 };
 
 /// What a request says beside the script.
@@ -101,38 +98,24 @@ struct Draft {
 }
 
 fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
-    let mut settings = Settings::default();
-    let mut inserts = Vec::new();
     let (statements, hints) = parse::script(sql)?;
-    let mut catalog = Catalog::new(hints);
-    // Settings are the job's, wherever they stand.
-    for statement in &statements {
-        if let Statement::Set { key, value } = statement {
-            settings.set(key, value)?;
-        }
-    }
+    let settings = settings(&statements)?;
+    let mut all = Statements::new(Catalog::new(hints), Operators::new(&settings), settings.wasm);
     for statement in statements {
-        match statement {
-            Statement::Set { .. } => {}
-            Statement::CreateFunction(function) => user::create(&mut catalog, &function, settings.wasm)?,
-            Statement::CreateTable(ddl) => {
-                if catalog.is_free(&ddl.name, ddl.if_not_exists)? {
-                    let table = TableDef::new(*ddl, &Session::new(&catalog))?;
-                    catalog.add_table(table);
-                }
-            }
-            Statement::CreateView(view) => create_view(&mut catalog, &view)?,
-            Statement::Insert(insert) => inserts.push(insert),
-        }
+        all.run(statement)?;
     }
-    if inserts.is_empty() {
+    if all.targets.is_empty() {
         return Err(Problem::new(
             ErrorCode::SqlInvalid,
             "the script has no INSERT INTO: it defines tables but moves no rows",
         ));
     }
-    let mut operators = Operators::new(&settings);
-    lower_inserts(&inserts, &catalog, &mut operators)?;
+    let Statements {
+        catalog,
+        mut operators,
+        targets,
+        ..
+    } = all;
     catalog.hints().check_used()?;
     narrow::narrow(&mut operators)?;
     source::prune(&mut operators)?;
@@ -149,7 +132,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let mut graph = graph::build(&operators, common)?;
     graph.wasm_modules = modules(&catalog);
     let text = explain::explain(&graph)?;
-    let name = settings.name.unwrap_or_else(|| default_name(&inserts));
+    let name = settings.name.unwrap_or_else(|| default_name(&targets));
     Ok(Draft {
         planned: Planned {
             graph,
@@ -161,6 +144,24 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     })
 }
 
+/// The job's settings: those that are not set back, wherever they stand.
+fn settings(statements: &[Statement]) -> Result<Settings> {
+    let mut set: Vec<(&Name, &Name)> = Vec::new();
+    for statement in statements {
+        match statement {
+            Statement::Set { key, value } => set.push((key, value)),
+            Statement::Reset { key: Some(key) } => set.retain(|(known, _)| known.value != key.value),
+            Statement::Reset { key: None } => set.clear(),
+            _ => {}
+        }
+    }
+    let mut settings = Settings::default();
+    for (key, value) in set {
+        settings.set(key, value)?;
+    }
+    Ok(settings)
+}
+
 /// The modules of the script's functions, each once.
 fn modules(catalog: &Catalog) -> Vec<Vec<u8>> {
     let by_id: BTreeMap<&str, &[u8]> = catalog
@@ -168,59 +169,6 @@ fn modules(catalog: &Catalog) -> Vec<Vec<u8>> {
         .map(|f| (f.module.id(), f.module.code()))
         .collect();
     by_id.into_values().map(<[u8]>::to_vec).collect()
-}
-
-fn create_view(catalog: &mut Catalog, view: &CreateView) -> Result<()> {
-    if !catalog.is_free(&view.name, view.if_not_exists)? {
-        return Ok(());
-    }
-    let plan = Session::new(catalog).view(view)?;
-    catalog.add_view(view, plan);
-    Ok(())
-}
-
-fn lower_inserts(inserts: &[Insert], catalog: &Catalog, operators: &mut Operators) -> Result<()> {
-    let session = Session::new(catalog);
-    let mut uses: HashMap<&str, usize> = HashMap::new();
-    for insert in inserts {
-        let table = sink_table(insert, catalog)?;
-        let plan = session.query(&insert.query, insert.at)?;
-        let used = uses.entry(&insert.table.value).or_insert(0);
-        *used += 1;
-        let scope = match used {
-            1 => format!("sink-{}", insert.table.value),
-            again => format!("sink-{}-{again}", insert.table.value),
-        };
-        let lowered = Lower::new(operators, scope, insert.at).insert(insert, &plan, &table);
-        lowered.map_err(|problem| {
-            if problem.location.is_some() {
-                problem
-            } else {
-                problem.at(insert.at)
-            }
-        })?;
-        passing::check_changes(operators, insert.at)?;
-    }
-    Ok(())
-}
-
-fn sink_table(insert: &Insert, catalog: &Catalog) -> Result<Arc<TableDef>> {
-    match catalog.get(&insert.table.value) {
-        Some(Relation::Table(table)) => match catalog.hints().of_table(insert.table.at) {
-            [] => Ok(Arc::clone(table)),
-            options => table.with_options(options).map(Arc::new),
-        },
-        Some(Relation::View(_)) => Err(error::invalid(
-            insert.table.at,
-            format!("'{}' is a view: insert into a table", insert.table.value),
-        )),
-        None => Err(error::unknown(
-            insert.table.at,
-            "table",
-            &insert.table.value,
-            catalog.table_names(),
-        )),
-    }
 }
 
 /// What a job reads, asks and writes.
@@ -280,11 +228,11 @@ fn check_takes(sink: &Sink, factory: &dyn SinkFactory) -> Result<()> {
     }
 }
 
-fn default_name(inserts: &[Insert]) -> String {
+fn default_name(targets: &[String]) -> String {
     let mut names: Vec<&str> = Vec::new();
-    for insert in inserts {
-        if !names.contains(&insert.table.value.as_str()) {
-            names.push(&insert.table.value);
+    for target in targets {
+        if !names.contains(&target.as_str()) {
+            names.push(target);
         }
     }
     format!("insert into {}", names.join(", "))

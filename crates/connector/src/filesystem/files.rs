@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use regex::Regex;
@@ -19,6 +20,8 @@ pub(super) struct Files {
 pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
+    /// When it was last written, ms since 1970.
+    pub(super) modified_ms: i64,
 }
 
 impl Files {
@@ -77,9 +80,12 @@ impl Files {
         {
             return Ok(());
         }
+        let metadata = fs::metadata(path)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH);
         found.push(Found {
             path: path.to_owned(),
-            bytes: fs::metadata(path)?.len(),
+            bytes: metadata.len(),
+            modified_ms: modified.map_or(0, |since| since.as_millis() as i64),
         });
         Ok(())
     }

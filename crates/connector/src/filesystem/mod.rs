@@ -3,13 +3,17 @@
 //! - `files`: a path and the files below it. Leans on nothing.
 //! - `split`: a file or a range of it, with the position to read on from. Leans on nothing.
 //! - `chunks`: a file's bytes, read ahead. Leans on nothing.
+//! - `partition`: folders named after values. Leans on `write`.
+//! - `columns`: columns that are the same for all rows of a file. Leans on `partition` and `split`.
 //! - `read`: the source. Leans on all of the above and on the formats.
 //! - `write`: the sink. Leans on `files` and the formats.
 //!
 //! Paths that are not absolute are taken from the working folder of the process that reads or writes.
 
 mod chunks;
+mod columns;
 mod files;
+mod partition;
 mod read;
 mod split;
 mod write;
@@ -21,11 +25,13 @@ use crate::{
     format::{self, Format},
     lookup,
     options::{Checked, OptionDef, OptionKind, invalid},
+    origin::{self, MetadataDef},
 };
 use files::Files;
 
 const PATH: &str = "path";
 const PATTERN: &str = "source.path.regex-pattern";
+const DEFAULT_PARTITION: &str = "partition.default-name";
 const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
 
 const OPTIONS: &[OptionDef] = &[
@@ -44,6 +50,13 @@ const OPTIONS: &[OptionDef] = &[
         required: false,
         default: None,
         doc: "a regular expression that the whole absolute path of a file must match to be read",
+    },
+    OptionDef {
+        key: DEFAULT_PARTITION,
+        kind: OptionKind::Text,
+        required: false,
+        default: Some("__DEFAULT_PARTITION__"),
+        doc: "what stands for null and the empty text in the name of a partition's folder",
     },
     OptionDef {
         key: ROLLING_SIZE,
@@ -76,6 +89,14 @@ impl Connector for Filesystem {
         "reads and writes files of JSON lines or CSV in a local folder"
     }
 
+    fn metadata(&self) -> &'static [MetadataDef] {
+        columns::METADATA
+    }
+
+    fn has_partitions(&self) -> bool {
+        true
+    }
+
     fn options(&self) -> &'static [OptionDef] {
         OPTIONS
     }
@@ -84,7 +105,12 @@ impl Connector for Filesystem {
         let (format, options) = checked(self.name(), table)?;
         let files =
             Files::new(path(&options)?, options.text(PATTERN)).map_err(|reason| invalid(PATTERN, reason))?;
-        Ok(Box::new(read::Factory::new(files, format, table.schema.clone())))
+        Ok(Box::new(read::Factory::new(
+            files,
+            format,
+            table.schema.clone(),
+            default_partition(&options),
+        )))
     }
 
     fn lookup(&self, table: &Table) -> Result<Box<dyn LookupFactory>, OptionError> {
@@ -103,6 +129,8 @@ impl Connector for Filesystem {
         Ok(Box::new(write::Factory {
             folder: path(&options)?,
             format,
+            schema: table.schema.clone(),
+            default_partition: default_partition(&options),
             roll_at: roll_at.ok_or_else(|| invalid(ROLLING_SIZE, "it must be more than nothing"))?,
         }))
     }
@@ -110,8 +138,12 @@ impl Connector for Filesystem {
 
 fn checked<'a>(connector: &str, table: &'a Table) -> Result<(Format, Checked<'a>), OptionError> {
     let (format, options) = Format::of_table(connector, OPTIONS, &table.options)?;
-    format.check_columns(&table.schema)?;
+    format.check_columns(&origin::in_rows(&table.schema))?;
     Ok((format, options))
+}
+
+fn default_partition(options: &Checked<'_>) -> String {
+    options.text(DEFAULT_PARTITION).unwrap_or_default().to_owned()
 }
 
 /// The path that the option names, as a path or as a URL.

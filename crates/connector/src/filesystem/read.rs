@@ -7,12 +7,14 @@ use async_trait::async_trait;
 
 use super::{
     chunks::Chunks,
+    columns::Columns,
     files::Files,
     split::{FileSplit, plan},
 };
 use crate::{
     ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
     format::{Decoder, Format, Input, MAX_RECORD_BYTES},
+    origin,
 };
 
 /// Files are not cut into smaller ranges than this.
@@ -29,15 +31,17 @@ pub(super) struct Factory {
     files: Files,
     format: Format,
     schema: SchemaRef,
+    default_partition: String,
     pub(super) least_range_bytes: u64,
 }
 
 impl Factory {
-    pub(super) fn new(files: Files, format: Format, schema: SchemaRef) -> Self {
+    pub(super) fn new(files: Files, format: Format, schema: SchemaRef, default_partition: String) -> Self {
         Self {
             files,
             format,
             schema,
+            default_partition,
             least_range_bytes: LEAST_RANGE_BYTES,
         }
     }
@@ -93,9 +97,14 @@ impl SourceFactory for Factory {
         splits: Vec<Split>,
         context: SourceContext,
     ) -> Result<Box<dyn Source>, ConnectorError> {
+        let columns = Columns::new(
+            &self.schema,
+            context.schema.clone(),
+            self.default_partition.clone(),
+        );
         let decoder = self
             .format
-            .decoder(&self.schema, &context.schema)
+            .decoder(&origin::in_rows(&self.schema), columns.decoded())
             .map_err(ConnectorError::internal)?;
         let splits = splits
             .iter()
@@ -106,6 +115,7 @@ impl SourceFactory for Factory {
             current: 0,
             open: None,
             decoder,
+            columns,
             context,
         }))
     }
@@ -125,6 +135,7 @@ struct Reader {
     current: usize,
     open: Option<OpenFile>,
     decoder: Box<dyn Decoder>,
+    columns: Columns,
     context: SourceContext,
 }
 
@@ -276,6 +287,7 @@ impl Reader {
             open.batch_start = open.offset;
             (at.position, at.line) = (Some(open.offset), open.line);
         }
+        let batch = self.columns.complete(batch, &self.splits[split])?;
         Ok(SourceEvent::Rows { split, batch })
     }
 

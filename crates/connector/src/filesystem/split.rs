@@ -1,6 +1,6 @@
 //! A file or a range of it, with the position to read on from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,20 @@ pub(super) struct FileSplit {
     /// The line at `position`, from 1, where it is known: in splits that begin with their file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<u64>,
+    /// The file's size, packed or not.
+    #[serde(default)]
+    pub(super) bytes: u64,
+    /// When the file was last written, ms since 1970.
+    #[serde(default)]
+    pub(super) modified_ms: i64,
 }
 
 impl FileSplit {
-    fn new(path: &Path, start: u64, end: Option<u64>) -> Self {
+    fn new(file: &Found, start: u64, end: Option<u64>) -> Self {
         Self {
-            path: path.to_owned(),
+            path: file.path.clone(),
+            bytes: file.bytes,
+            modified_ms: file.modified_ms,
             start,
             end,
             position: None,
@@ -78,8 +86,9 @@ pub(super) fn plan(
     least_range_bytes: u64,
 ) -> Vec<FileSplit> {
     let mut splits = Vec::new();
-    for Found { path, bytes } in files {
-        let whole = FileSplit::new(path, 0, None);
+    for file in files {
+        let bytes = &file.bytes;
+        let whole = FileSplit::new(file, 0, None);
         let ranges = if splittable && !whole.is_packed() {
             (bytes / least_range_bytes.max(1)).clamp(1, parallelism.max(1).into())
         } else {
@@ -88,7 +97,7 @@ pub(super) fn plan(
         let start = |range: u64| u64::try_from(u128::from(*bytes) * u128::from(range) / u128::from(ranges));
         for range in 0..ranges {
             let (start, end) = (start(range).unwrap_or(*bytes), start(range + 1).unwrap_or(*bytes));
-            splits.push(FileSplit::new(path, start, (range + 1 < ranges).then_some(end)));
+            splits.push(FileSplit::new(file, start, (range + 1 < ranges).then_some(end)));
         }
     }
     splits

@@ -7,12 +7,16 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
 use crate::{
     ChangelogMode, ConnectorError, OptionError, Sink, SinkContext, SinkFactory,
     format::{Encoder, Format},
+    origin,
 };
+
+use super::partition::Partitioned;
 
 /// Text is handed to the file in pieces of this size.
 const WRITE_BYTES: usize = 1 << 20;
@@ -22,6 +26,10 @@ const WRITE_BYTES: usize = 1 << 20;
 pub(super) struct Factory {
     pub(super) folder: PathBuf,
     pub(super) format: Format,
+    /// The table's columns.
+    pub(super) schema: SchemaRef,
+    /// What stands for null in the name of a partition's folder.
+    pub(super) default_partition: String,
     /// Bytes after which the next file is begun.
     pub(super) roll_at: u64,
 }
@@ -43,8 +51,23 @@ impl SinkFactory for Factory {
     }
 
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
+        if self
+            .schema
+            .fields()
+            .iter()
+            .any(|field| origin::is_partition(field))
+        {
+            return Ok(Box::new(Partitioned::new(self.clone(), &self.schema, context)));
+        }
+        Ok(Box::new(self.writer(&self.folder, &context)?))
+    }
+}
+
+impl Factory {
+    /// A writer into a folder, which is made if it is not there.
+    pub(super) fn writer(&self, folder: &Path, context: &SinkContext) -> Result<Writer, ConnectorError> {
         let writer = Writer {
-            names: Names::new(&self.folder, &context, self.format.file_ending()),
+            names: Names::new(folder, context, self.format.file_ending()),
             encoder: self.format.encoder(),
             roll_at: self.roll_at,
             text: Vec::new(),
@@ -52,10 +75,10 @@ impl SinkFactory for Factory {
             file: None,
             file_bytes: 0,
         };
-        fs::create_dir_all(&self.folder)
+        fs::create_dir_all(folder)
             .and_then(|()| writer.names.remove_leftovers())
-            .map_err(|error| cannot("write to", &self.folder, &error))?;
-        Ok(Box::new(writer))
+            .map_err(|error| cannot("write to", folder, &error))?;
+        Ok(writer)
     }
 }
 
@@ -149,7 +172,7 @@ struct Part {
 /// Writes go straight to the page cache and so hold up the task no longer than a copy; only `finish` waits for the disk, off the
 /// task's thread.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct Writer {
     names: Names,
     encoder: Encoder,
     roll_at: u64,

@@ -5,7 +5,9 @@ use weir_connector::changelog::OP_COLUMN;
 use weir_model::Location;
 
 use super::{
-    Statement, function, query,
+    Statement, function,
+    like::{self, Like},
+    query,
     tokens::{Cursor, Name},
     types::{self, SqlType},
 };
@@ -24,8 +26,23 @@ pub(crate) struct CreateTable {
     pub watermark: Option<Watermark>,
     /// The columns of `PRIMARY KEY`.
     pub primary_key: Vec<Name>,
+    /// The columns of `PARTITIONED BY`.
+    pub partitioned_by: Vec<Name>,
     /// The `WITH` options.
     pub options: Vec<(Name, Name)>,
+    /// `LIKE`
+    pub like: Option<Like>,
+    /// `AS SELECT ...`
+    pub query: Option<Box<Rows>>,
+}
+
+/// The query of `CREATE TABLE ... AS SELECT ...`.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// The rows.
+    pub query: Box<ast::Query>,
+    /// Where the query begins.
+    pub at: Location,
 }
 
 /// A column of a table.
@@ -42,6 +59,15 @@ pub(crate) struct Column {
 pub(crate) enum ColumnKind {
     /// From the connector.
     Physical(SqlType),
+    /// From the connector, which says it of each row beside what is in it.
+    Metadata {
+        /// As what the value is taken.
+        sql_type: SqlType,
+        /// The connector's name of it.
+        key: Name,
+        /// Whether it is read only.
+        is_virtual: bool,
+    },
     /// Computed from physical columns.
     Computed {
         /// The expression.
@@ -114,7 +140,10 @@ fn create_table(cursor: &mut Cursor<'_>) -> Result<CreateTable> {
         columns: Vec::new(),
         watermark: None,
         primary_key: Vec::new(),
+        partitioned_by: Vec::new(),
         options: Vec::new(),
+        like: None,
+        query: None,
     };
     if cursor.eat_token(&Token::LParen) {
         elements(cursor, &mut table)?;
@@ -182,10 +211,18 @@ fn column_kind(cursor: &mut Cursor<'_>, table: &mut CreateTable, name: &Name) ->
         });
     }
     let mut sql_type = types::sql_type(cursor)?;
-    let at = cursor.at();
-    if cursor.is_keyword("METADATA") {
-        return Err(error::unsupported(at, "metadata columns are not supported yet"));
+    if cursor.eat(&["METADATA"]) {
+        let key = match cursor.eat(&["FROM"]) {
+            true => cursor.string("a metadata key in single quotes, as in FROM 'file.path'")?,
+            false => name.clone(),
+        };
+        return Ok(ColumnKind::Metadata {
+            sql_type,
+            key,
+            is_virtual: cursor.eat(&["VIRTUAL"]),
+        });
     }
+    let at = cursor.at();
     if cursor.eat(&["PRIMARY", "KEY"]) {
         not_enforced(cursor)?;
         set_primary_key(table, vec![name.clone()], at)?;
@@ -239,34 +276,23 @@ fn clauses(cursor: &mut Cursor<'_>, table: &mut CreateTable) -> Result<()> {
     if cursor.eat(&["COMMENT"]) {
         cursor.string("a comment in single quotes")?;
     }
-    let at = cursor.at();
-    if cursor.is_keyword("PARTITIONED") {
-        return Err(error::unsupported(at, "PARTITIONED BY is not supported yet"));
+    if cursor.eat(&["PARTITIONED", "BY"]) {
+        table.partitioned_by = cursor.list(|c| c.name("a column name"))?;
     }
+    let at = cursor.at();
     if cursor.is_keyword("DISTRIBUTED") {
         return Err(error::unsupported(at, "DISTRIBUTED BY is not supported"));
-    }
-    if cursor.is_keyword("LIKE") {
-        return Err(error::unsupported(
-            at,
-            "CREATE TABLE ... LIKE is not supported yet",
-        ));
-    }
-    if cursor.is_keyword("AS") {
-        return Err(error::unsupported(
-            at,
-            "CREATE TABLE ... AS is not supported: use INSERT INTO",
-        ));
     }
     if cursor.eat(&["WITH"]) {
         table.options = cursor.list(option)?;
     }
-    let at = cursor.at();
-    if cursor.is_keyword("LIKE") || cursor.is_keyword("AS") {
-        return Err(error::unsupported(
-            at,
-            "CREATE TABLE ... LIKE and ... AS are not supported yet",
-        ));
+    if cursor.eat(&["LIKE"]) {
+        table.like = Some(like::like(cursor)?);
+    }
+    if table.like.is_none() && cursor.eat(&["AS"]) {
+        let at = cursor.at();
+        let query = query::query(cursor)?;
+        table.query = Some(Box::new(Rows { query, at }));
     }
     for (i, (key, _)) in table.options.iter().enumerate() {
         if table.options[..i]

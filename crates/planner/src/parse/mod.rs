@@ -4,6 +4,7 @@
 //! - [`hints`]: `/*+ ... */`, found again by the place of what they belong to. Leans on `tokens`.
 //! - [`types`]: data types. Leans on `tokens`.
 //! - [`ddl`]: `CREATE TABLE`, `CREATE VIEW`. Leans on `types` and `query`.
+//! - [`like`]: `LIKE`. Leans on `tokens`.
 //! - [`function`]: `CREATE FUNCTION`. Leans on `tokens`.
 //! - [`match_recognize`]: patterns, as sqlparser reads them. Leans on nothing.
 //! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens` and `match_recognize`.
@@ -13,6 +14,7 @@
 //! - [`unnest`]: UNNEST as a table of its own. Leans on nothing.
 //! - [`set_operation`]: marks INTERSECT ALL and EXCEPT ALL. Leans on nothing.
 //! - [`temporal`]: `FOR SYSTEM_TIME AS OF` as a condition of its join. Leans on nothing.
+//! - `qualified`: names behind the one catalog. Leans on `tokens`.
 //! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
 
 mod calls;
@@ -23,7 +25,9 @@ pub(crate) mod group_window;
 pub(crate) mod hints;
 mod json_calls;
 mod json_clauses;
+pub(crate) mod like;
 pub(crate) mod match_recognize;
+mod qualified;
 pub(crate) mod query;
 pub(crate) mod set_operation;
 pub(crate) mod supported;
@@ -42,7 +46,7 @@ use self::{
     ddl::{CreateTable, CreateView},
     function::CreateFunction,
     hints::Hints,
-    tokens::{Cursor, Name},
+    tokens::{Cursor, DEFAULT_CATALOG, DEFAULT_DATABASE, Name, ONE_DATABASE},
 };
 use crate::error::{self, Result};
 
@@ -59,6 +63,15 @@ pub(crate) enum Statement {
         /// Its value.
         value: Name,
     },
+    /// `RESET ['key']`
+    Reset {
+        /// The setting; none: all.
+        key: Option<Name>,
+    },
+    /// `DROP TABLE` or `DROP VIEW`
+    Drop(Drop),
+    /// `USE` of the one catalog or database that there is.
+    Use,
     /// `CREATE TABLE`
     CreateTable(Box<CreateTable>),
     /// `CREATE VIEW`
@@ -69,13 +82,26 @@ pub(crate) enum Statement {
     Insert(Insert),
 }
 
-/// `INSERT INTO table [(columns)] query`
+/// `DROP TABLE` or `DROP VIEW`
+#[derive(Clone, Debug)]
+pub(crate) struct Drop {
+    /// What is dropped.
+    pub name: Name,
+    /// Whether it is a view.
+    pub is_view: bool,
+    /// Whether it may be missing.
+    pub if_exists: bool,
+}
+
+/// `INSERT INTO table [PARTITION (...)] [(columns)] query`
 #[derive(Clone, Debug)]
 pub(crate) struct Insert {
     /// The sink.
     pub table: Name,
     /// The columns to fill, in this order; all of the table's if none are named.
     pub columns: Vec<Name>,
+    /// The columns of `PARTITION` that are the same for all rows, and their values.
+    pub partition: Vec<(Name, ast::Expr)>,
     /// The rows.
     pub query: Box<ast::Query>,
     /// Where the query begins.
@@ -154,6 +180,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     };
     match first.as_str() {
         "SET" => set(cursor),
+        "RESET" => reset(cursor),
+        "DROP" => drop_relation(cursor),
+        "USE" => use_default(cursor),
         "CREATE" => ddl::create(cursor),
         "INSERT" => insert(cursor).map(Statement::Insert),
         "EXECUTE" => {
@@ -167,15 +196,13 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             at,
             "a query alone has nowhere to put its rows: create a table with 'connector' = 'print' and INSERT INTO it",
         )),
-        "DROP" | "ALTER" | "USE" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "RESET" | "ADD" | "REMOVE"
-        | "UPDATE" | "DELETE" | "ANALYZE" | "TRUNCATE" | "CALL" | "LOAD" | "UNLOAD" | "COMPILE" => {
-            Err(error::unsupported(
-                at,
-                format!(
-                    "{first} is not supported: a script holds CREATE TABLE, CREATE VIEW, SET, INSERT INTO and statement sets"
-                ),
-            ))
-        }
+        "ALTER" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "ADD" | "REMOVE" | "UPDATE" | "DELETE"
+        | "ANALYZE" | "TRUNCATE" | "CALL" | "LOAD" | "UNLOAD" | "COMPILE" => Err(error::unsupported(
+            at,
+            format!(
+                "{first} is not supported: a script holds CREATE and DROP of tables and views, SET, INSERT INTO and statement sets"
+            ),
+        )),
         _ => Err(cursor.expected("CREATE, INSERT INTO, SET or EXECUTE STATEMENT SET")),
     }
 }
@@ -188,6 +215,48 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::Set { key, value })
 }
 
+fn reset(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.skip();
+    let key = match cursor.is_done() {
+        true => None,
+        false => Some(cursor.string("a setting in single quotes, as in RESET 'pipeline.name'")?),
+    };
+    Ok(Statement::Reset { key })
+}
+
+fn drop_relation(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.skip();
+    cursor.eat(&["TEMPORARY"]);
+    let at = cursor.at();
+    let is_view = cursor.eat(&["VIEW"]);
+    if !is_view && !cursor.eat(&["TABLE"]) {
+        return Err(error::unsupported(at, "DROP takes a TABLE or a VIEW"));
+    }
+    let if_exists = cursor.eat(&["IF", "EXISTS"]);
+    Ok(Statement::Drop(Drop {
+        name: cursor.table_name()?,
+        is_view,
+        if_exists,
+    }))
+}
+
+fn use_default(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    cursor.skip();
+    let names: &[&str] = match cursor.eat(&["CATALOG"]) {
+        true => &[DEFAULT_CATALOG],
+        false => &[DEFAULT_DATABASE],
+    };
+    let mut name = cursor.name("the name of a catalog or a database")?;
+    if cursor.eat_token(&Token::Period) && name.value == DEFAULT_CATALOG {
+        name = cursor.name("the name of a database")?;
+    }
+    if names.contains(&name.value.as_str()) {
+        Ok(Statement::Use)
+    } else {
+        Err(error::unsupported(name.at, ONE_DATABASE))
+    }
+}
+
 fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     cursor.skip();
     if cursor.is_keyword("OVERWRITE") {
@@ -198,9 +267,10 @@ fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     }
     cursor.expect(&["INTO"])?;
     let table = cursor.table_name()?;
-    if cursor.is_keyword("PARTITION") {
-        return Err(error::unsupported(cursor.at(), "PARTITION is not supported yet"));
-    }
+    let partition = match cursor.eat(&["PARTITION"]) {
+        true => cursor.list(partition)?.into_iter().flatten().collect(),
+        false => Vec::new(),
+    };
     let columns = if names_columns(cursor.rest()) {
         cursor.list(|c| c.name("a column name"))?
     } else {
@@ -210,9 +280,22 @@ fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     Ok(Insert {
         table,
         columns,
+        partition,
         query: query::query(cursor)?,
         at,
     })
+}
+
+/// A column of `PARTITION`, with its value if it is given.
+fn partition(cursor: &mut Cursor<'_>) -> Result<Option<(Name, ast::Expr)>> {
+    let column = cursor.name("a column name")?;
+    if !cursor.eat_token(&Token::Eq) {
+        return Ok(None);
+    }
+    Ok(Some((
+        column,
+        cursor.parse(sqlparser::parser::Parser::parse_expr)?,
+    )))
 }
 
 /// Whether a list of columns follows, rather than a query in parentheses.

@@ -9,7 +9,7 @@ use sqlparser::{
 
 use super::{
     group_window::{self, PARTITION},
-    match_recognize, set_operation, supported, temporal,
+    match_recognize, qualified, set_operation, supported, temporal,
     tokens::Cursor,
     unnest,
 };
@@ -47,6 +47,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     while !cursor.is_done() {
         cursor.skip();
     }
+    qualified::shorten(&mut query, at)?;
     unnest::as_joins(&mut query, at)?;
     group_window::rewrite(&mut query, at)?;
     temporal::rewrite(&mut query, at)?;

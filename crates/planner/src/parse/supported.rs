@@ -147,9 +147,6 @@ impl Check<'_> {
         if select.top.is_some() || select.into.is_some() || !select.lateral_views.is_empty() {
             return refuse(here, "this form of SELECT is not supported");
         }
-        if let Some(qualify) = &select.qualify {
-            return refuse(qualify.span(), "QUALIFY is not supported yet");
-        }
         for join in select.from.iter().flat_map(|table| &table.joins) {
             if let Some(problem) = self.join(join) {
                 return Some(problem);

@@ -62,6 +62,21 @@ pub(crate) fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>> {
         .collect())
 }
 
+/// The name of the one catalog.
+pub(crate) const DEFAULT_CATALOG: &str = "default_catalog";
+/// The name of the one database.
+pub(crate) const DEFAULT_DATABASE: &str = "default_database";
+/// What is said of other catalogs and databases.
+pub(crate) const ONE_DATABASE: &str = "there is one catalog, default_catalog, with one database, default_database: write the table's name alone";
+
+/// Whether what stands before a table's name says the one database.
+pub(crate) fn is_default(before: &[&str]) -> bool {
+    matches!(
+        before,
+        [] | [DEFAULT_DATABASE] | [DEFAULT_CATALOG, DEFAULT_DATABASE]
+    )
+}
+
 /// A name or a text together with where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
@@ -202,16 +217,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A table's name; Weir has one catalog and one database, so it has one part.
+    /// A table's name, behind the names of the one catalog and the one database if those are said.
     pub(crate) fn table_name(&mut self) -> Result<Name> {
-        let name = self.name("a table name")?;
-        if self.peek() == Some(&Token::Period) {
-            return Err(error::unsupported(
-                name.at,
-                "names with a catalog or a database are not supported: write the table's name alone",
-            ));
+        let mut parts = vec![self.name("a table name")?];
+        while self.eat_token(&Token::Period) {
+            parts.push(self.name("a table name")?);
         }
-        Ok(name)
+        let before: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
+        if !is_default(&before[..before.len() - 1]) {
+            return Err(error::unsupported(parts[0].at, ONE_DATABASE));
+        }
+        parts.pop().ok_or_else(|| self.expected("a table name"))
     }
 
     /// A single-quoted string.

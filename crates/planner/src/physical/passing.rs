@@ -107,7 +107,7 @@ fn reaches_state(operators: &Operators, id: NodeId) -> bool {
         .consumers(id)
         .into_iter()
         .any(|consumer| match &operators.get(consumer).kind {
-            Kind::Calc(_) | Kind::Union(_) => reaches_state(operators, consumer),
+            Kind::Calc(_) | Kind::Unnest(_) | Kind::Union(_) => reaches_state(operators, consumer),
             Kind::Sink(_) | Kind::Gone => false,
             _ => true,
         })

@@ -1,9 +1,9 @@
 //! Rows as a sink's columns.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow_schema::{DataType, FieldRef};
-use datafusion_common::ScalarValue;
+use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast::{SelectItem, SetExpr, Spanned};
 use weir_connector::changelog;
@@ -29,8 +29,10 @@ impl Lower<'_> {
         insert: &Insert,
         plan: &LogicalPlan,
         table: &Arc<TableDef>,
+        constants: &HashMap<String, Expr>,
     ) -> Result<NodeId> {
-        let targets = targets(insert, table)?;
+        let mut targets = targets(insert, table)?;
+        targets.retain(|target| !constants.contains_key(target.name()));
         let mut rel = self.plan(plan)?;
         if targets.len() != rel.columns.len() {
             return Err(self.wrong_count(insert, table, &targets, &rel)?);
@@ -38,6 +40,10 @@ impl Lower<'_> {
         let fields = table.table.schema.fields();
         let mut columns = Vec::with_capacity(fields.len());
         for field in fields {
+            if let Some(constant) = constants.get(field.name()) {
+                columns.push((field.name().clone(), self.constant_of(insert, constant, field)?));
+                continue;
+            }
             let mut expr = match targets.iter().position(|target| target.name() == field.name()) {
                 Some(i) => self.stored(insert, &rel, i, field)?,
                 None if field.is_nullable() => null(field.data_type())?,
@@ -91,6 +97,14 @@ impl Lower<'_> {
         }
         let cast = cast_to(column.expr.clone(), &from, to);
         simplify::simplify(cast, &self.schema(rel)).map_err(plan_defect)
+    }
+
+    /// The value of a column that is the same for all rows.
+    fn constant_of(&self, insert: &Insert, value: &Expr, field: &FieldRef) -> Result<Expr> {
+        let none = Arc::new(DFSchema::empty());
+        let from = type_of(value, &none)?;
+        let cast = cast_to(value.clone(), &from, field.data_type());
+        simplify::simplify(cast, &none).map_err(|e| error::of_datafusion(e, insert.table.at))
     }
 
     fn wrong_count(

@@ -1,0 +1,169 @@
+//! Partitions: folders that are named after the values of columns, as `day=2024-01-01/country=AT`.
+
+use std::{collections::HashMap, path::Path};
+
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, cast::AsArray};
+use arrow_cast::cast;
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_select::take::take;
+use async_trait::async_trait;
+
+use super::write::{Factory, Writer};
+use crate::{ConnectorError, Sink, SinkContext, origin};
+
+/// Characters that folders are not named with, beside those below the space.
+const SPECIAL: &str = "\"#%'*/:=?\\\u{7f}{[]^";
+
+/// The value of a column in the names of a file's folders; none if it is null, or no folder names it.
+pub(super) fn value_of(file: &Path, column: &str, default: &str) -> Option<String> {
+    let folders = file.parent()?.components();
+    let mut values = folders.rev().filter_map(|folder| {
+        let (name, value) = folder.as_os_str().to_str()?.split_once('=')?;
+        (unescape(name) == column).then(|| unescape(value))
+    });
+    values.next().filter(|value| value != default)
+}
+
+fn folder_of(column: &str, value: Option<&str>, default: &str) -> String {
+    let value = value.filter(|value| !value.is_empty()).unwrap_or(default);
+    format!("{}={}", escape(column), escape(value))
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c < ' ' || SPECIAL.contains(c) {
+            escaped.push_str(&format!("%{:02X}", c as u32));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                rest = &after[2..];
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+/// Writes each row into the folder of its partition, without the columns that the folder says.
+pub(super) struct Partitioned {
+    factory: Factory,
+    context: SinkContext,
+    /// The columns that are written.
+    columns: Vec<usize>,
+    /// The partition columns.
+    partitions: Vec<usize>,
+    writers: HashMap<String, Writer>,
+}
+
+impl Partitioned {
+    pub(super) fn new(factory: Factory, schema: &SchemaRef, context: SinkContext) -> Self {
+        let all = 0..schema.fields().len();
+        let (partitions, columns) = all.partition(|i| origin::is_partition(schema.field(*i)));
+        Self {
+            factory,
+            context,
+            columns,
+            partitions,
+            writers: HashMap::new(),
+        }
+    }
+
+    /// The rows of each folder.
+    fn rows_by_folder(&self, batch: &RecordBatch) -> Result<HashMap<String, Vec<u32>>, ArrowError> {
+        let texts = |i: &usize| cast(batch.column(*i), &DataType::Utf8);
+        let values: Vec<ArrayRef> = self.partitions.iter().map(texts).collect::<Result<_, _>>()?;
+        let mut rows: HashMap<String, Vec<u32>> = HashMap::new();
+        let schema = batch.schema();
+        for row in 0..batch.num_rows() {
+            let folders = self.partitions.iter().zip(&values).map(|(column, values)| {
+                let value = values.is_valid(row).then(|| values.as_string::<i32>().value(row));
+                folder_of(
+                    schema.field(*column).name(),
+                    value,
+                    &self.factory.default_partition,
+                )
+            });
+            let folder = folders.collect::<Vec<_>>().join("/");
+            rows.entry(folder).or_default().push(row as u32);
+        }
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Sink for Partitioned {
+    async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
+        let broken = |e: ArrowError| ConnectorError::internal(format!("rows cannot be parted: {e}"));
+        let folders = self.rows_by_folder(&batch).map_err(broken)?;
+        let kept = batch.project(&self.columns).map_err(broken)?;
+        for (folder, rows) in folders {
+            let rows = UInt32Array::from(rows);
+            let columns = kept.columns().iter().map(|column| take(column, &rows, None));
+            let columns = columns.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+            let part = RecordBatch::try_new(kept.schema(), columns).map_err(broken)?;
+            if !self.writers.contains_key(&folder) {
+                let writer = self
+                    .factory
+                    .writer(&self.factory.folder.join(&folder), &self.context)?;
+                self.writers.insert(folder.clone(), writer);
+            }
+            if let Some(writer) = self.writers.get_mut(&folder) {
+                writer.write(part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        for writer in self.writers.values_mut() {
+            writer.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        for writer in self.writers.values_mut() {
+            writer.finish().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_folders_come_back() {
+        for value in ["AT", "a/b=c", "100%", "ü:{}", "%zz"] {
+            let folder = folder_of("the day", Some(value), "none");
+            let file = Path::new("/data").join(&folder).join("part-0.json");
+            assert_eq!(
+                value_of(&file, "the day", "none").as_deref(),
+                Some(value),
+                "{folder}"
+            );
+            assert_eq!(folder.matches('/').count(), 0);
+        }
+        let null = Path::new("/data").join(folder_of("k", None, "none")).join("x");
+        assert_eq!(value_of(&null, "k", "none"), None);
+        assert_eq!(value_of(&null, "other", "none"), None);
+    }
+}
