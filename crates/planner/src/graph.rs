@@ -230,7 +230,10 @@ impl Builder<'_> {
                 logical,
             ),
             Kind::Join(join) => (Spec::Join(join_spec(join, node.state_ttl_ms)?), logical),
-            Kind::TemporalJoin(join) => (Spec::TemporalJoin(temporal::versioned(join)?), logical),
+            Kind::TemporalJoin(join) => (
+                Spec::TemporalJoin(temporal::versioned(join, node.state_ttl_ms[1])?),
+                logical,
+            ),
             Kind::LookupJoin(join) => (
                 Spec::LookupJoin(temporal::lookup(join, self.common.lookup)?),
                 logical,

@@ -6,7 +6,7 @@ use arrow::compute::take;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
-use arrow_select::filter::filter;
+use arrow_select::{filter::filter, interleave::interleave_record_batch};
 use weir_connector::{Found, changelog};
 use weir_model::Failure;
 use weir_proto::{
@@ -256,6 +256,42 @@ fn with_unmatched(asked: &[u32], answers: &[u32], rows: usize) -> (Vec<u32>, Vec
         }
     }
     all
+}
+
+/// The keys of a question without rows, by their place in it.
+pub fn missing(found: &Found, keys: usize) -> Vec<u32> {
+    let mut has_rows = vec![false; keys];
+    for key in &found.keys {
+        has_rows[*key as usize] = true;
+    }
+    (0_u32..)
+        .zip(has_rows)
+        .filter(|(_, has)| !has)
+        .map(|(key, _)| key)
+        .collect()
+}
+
+/// Some of the keys of a question.
+pub fn some_of(keys: &[ArrayRef], places: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+    let places = UInt32Array::from(places.to_vec());
+    let some = keys.iter().map(|key| take(key, &places, None));
+    some.collect::<Result<_, _>>().map_err(|e| broken(&e))
+}
+
+/// An answer with that to the keys at some places of the question, which had no rows before.
+pub fn merged(found: &Found, again: &Found, places: &[u32]) -> Result<Found, Failure> {
+    let first = (0..).zip(&found.keys).map(|(row, key)| (*key, 0, row));
+    let second = (0..)
+        .zip(&again.keys)
+        .map(|(row, key)| (places[*key as usize], 1, row));
+    let mut all: Vec<(u32, usize, usize)> = first.chain(second).collect();
+    all.sort_unstable();
+    let rows: Vec<(usize, usize)> = all.iter().map(|(_, part, row)| (*part, *row)).collect();
+    let rows = interleave_record_batch(&[&found.rows, &again.rows], &rows).map_err(|e| broken(&e))?;
+    Ok(Found {
+        rows,
+        keys: all.into_iter().map(|(key, ..)| key).collect(),
+    })
 }
 
 fn broken(error: &ArrowError) -> Failure {

@@ -9,7 +9,7 @@ use crate::{
     settings::Lookups,
 };
 
-pub(super) fn versioned(join: &TemporalJoin) -> Result<graph::TemporalJoin> {
+pub(super) fn versioned(join: &TemporalJoin, state_ttl_ms: u64) -> Result<graph::TemporalJoin> {
     let condition = join.condition.as_ref();
     Ok(graph::TemporalJoin {
         r#type: join.kind.into(),
@@ -21,6 +21,7 @@ pub(super) fn versioned(join: &TemporalJoin) -> Result<graph::TemporalJoin> {
             .map(|condition| encode::expr(condition, join.both.as_arrow()))
             .transpose()?,
         output: numbers(&join.output),
+        state_ttl_ms,
     })
 }
 
@@ -37,8 +38,10 @@ pub(super) fn lookup(join: &LookupJoin, settings: Lookups) -> Result<graph::Look
             .map(|condition| encode::expr(condition, join.both.as_arrow()))
             .transpose()?,
         output: numbers(&join.output),
-        capacity: settings.capacity,
-        timeout_ms: settings.timeout_ms,
+        capacity: join.hint.capacity.unwrap_or(settings.capacity),
+        timeout_ms: join.hint.timeout_ms.unwrap_or(settings.timeout_ms),
+        retries: join.hint.retries,
+        retry_delay_ms: join.hint.retry_delay_ms,
     })
 }
 

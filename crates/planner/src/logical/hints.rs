@@ -20,7 +20,10 @@ use sqlparser::{
 };
 use weir_model::{Location, Problem};
 
-use super::context::TableScanSource;
+use super::{
+    context::TableScanSource,
+    lookup_hint::{self, HintedLookup, LookupHint},
+};
 use crate::{
     catalog::TableDef,
     error::{self, place},
@@ -114,6 +117,8 @@ pub(crate) struct HintedRelations {
     hints: Arc<Hints>,
     /// By the place of a table's name or of a query's alias; none: no hint of outside reaches in.
     kept: Mutex<BTreeMap<Place, Option<u64>>>,
+    /// How tables are asked by lookup joins, by the place of their name, and where that is said.
+    lookups: Mutex<BTreeMap<Place, (LookupHint, Place)>>,
     /// Those that are planned now.
     open: Mutex<BTreeSet<Place>>,
 }
@@ -144,6 +149,16 @@ impl HintedRelations {
             kept.entry(place_of(relation)).or_insert(None);
         }
         for hint in self.hints.of_select(place(select.select_token.0.span, NOWHERE)) {
+            if hint.name.value == LOOKUP {
+                let (name, lookup) = lookup_hint::read(hint)?;
+                let relation = find(name, &relations)?;
+                let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+                lookups.insert(
+                    place_of(relation),
+                    (lookup, (hint.name.at.line, hint.name.at.column)),
+                );
+                continue;
+            }
             for (key, ttl) in named(hint, &relations)? {
                 kept.insert(place_of(key), parse_duration(&ttl.value));
             }
@@ -197,7 +212,11 @@ impl RelationPlanner for HintedRelations {
         };
         let is_table = matches!(&relation, TableFactor::Table { args: None, .. });
         let has_options = is_table && !self.hints.of_table(name_at).is_empty();
-        if kept.is_none() && !has_options {
+        let lookup = {
+            let lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+            lookups.get(&at).copied()
+        };
+        if kept.is_none() && lookup.is_none() && !has_options {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         }
         let open = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,6 +229,14 @@ impl RelationPlanner for HintedRelations {
         let mut plan = plan?;
         if has_options {
             plan = self.with_options(plan, name_at)?;
+        }
+        if let Some((hint, at)) = lookup {
+            let node = Arc::new(HintedLookup {
+                input: plan,
+                hint,
+                at,
+            });
+            plan = LogicalPlan::Extension(Extension { node });
         }
         if let Some(ttl_ms) = kept {
             let node = Arc::new(KeptNode { input: plan, ttl_ms });
@@ -239,29 +266,27 @@ fn named<'a>(
     hint: &'a Hint,
     relations: &[&'a TableFactor],
 ) -> error::Result<Vec<(&'a TableFactor, &'a Name)>> {
-    if hint.name.value == LOOKUP {
-        return Err(error::unsupported(
-            hint.name.at,
-            "the hint LOOKUP is not supported yet: leave it out",
-        ));
-    }
-    let find = |name: &Name| {
-        let found = relations
-            .iter()
-            .find(|r| name_of(r).is_some_and(|own| own == name.value));
-        found.copied().ok_or_else(|| {
-            let known = relations.iter().filter_map(|r| name_of(r));
-            error::unknown(name.at, "input of this SELECT named", &name.value, known)
-        })
-    };
     for name in &hint.names {
-        find(name)?;
+        find(name, relations)?;
     }
     if hint.name.value != STATE_TTL {
         return Ok(Vec::new());
     }
     let options = hint.options.iter();
-    options.map(|(key, ttl)| find(key).map(|r| (r, ttl))).collect()
+    options
+        .map(|(key, ttl)| find(key, relations).map(|r| (r, ttl)))
+        .collect()
+}
+
+/// The relation of that name.
+fn find<'a>(name: &Name, relations: &[&'a TableFactor]) -> error::Result<&'a TableFactor> {
+    let found = relations
+        .iter()
+        .find(|r| name_of(r).is_some_and(|own| own == name.value));
+    found.copied().ok_or_else(|| {
+        let known = relations.iter().filter_map(|r| name_of(r));
+        error::unknown(name.at, "input of this SELECT named", &name.value, known)
+    })
 }
 
 /// The tables and queries in FROM.

@@ -10,6 +10,7 @@
 //! - [`match_recognize`]: patterns in FROM, and their plan node. Leans on `window`.
 //! - [`ranking`]: ROW_NUMBER. Leans on nothing.
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
+//! - [`lookup_hint`]: how a lookup join asks. Leans on nothing.
 //! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: functions that the runtime answers. Leans on `functions`.
@@ -21,6 +22,7 @@ pub(crate) mod aggregates;
 pub(crate) mod context;
 pub(crate) mod functions;
 pub(crate) mod hints;
+pub(crate) mod lookup_hint;
 pub(crate) mod match_recognize;
 pub(crate) mod operators;
 mod optimize;

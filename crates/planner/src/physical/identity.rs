@@ -82,6 +82,21 @@ fn origin(operators: &Operators, id: NodeId, column: usize) -> String {
         Kind::Unnest(unnest) if column < unnest.passed.len() => {
             origin(operators, unnest.input, unnest.passed[column])
         }
+        Kind::LookupJoin(join) => match join.output.get(column) {
+            // The first columns are the input's.
+            Some(&from) if from < join.both.fields().len() - join.right.len() => {
+                origin(operators, join.input, from)
+            }
+            _ => node.schema.field(column).name().clone(),
+        },
+        Kind::TemporalJoin(join) => {
+            let left = operators.get(join.inputs[0]).schema.fields().len();
+            match join.output.get(column) {
+                Some(&from) if from < left => origin(operators, join.inputs[0], from),
+                Some(&from) => origin(operators, join.inputs[1], from - left),
+                None => node.schema.field(column).name().clone(),
+            }
+        }
         _ => node.schema.field(column).name().clone(),
     }
 }

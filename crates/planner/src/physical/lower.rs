@@ -25,6 +25,7 @@ use crate::{
         context::TableScanSource,
         expr_place,
         hints::KeptNode,
+        lookup_hint::{HintedLookup, LookupHint},
         match_recognize::MatchNode,
         proctime, simplify, temporal,
         unnest::UnnestNode,
@@ -110,6 +111,8 @@ pub(crate) struct Lower<'a> {
     pub pending_limit: Option<RankRange>,
     /// Whether tables are not read but looked rows up in.
     pub looks_up: bool,
+    /// How the table is asked that is looked up in, and where that is said.
+    pub lookup_hint: Option<(LookupHint, Location)>,
 }
 
 impl<'a> Lower<'a> {
@@ -121,6 +124,7 @@ impl<'a> Lower<'a> {
             pending_rank: None,
             pending_limit: None,
             looks_up: false,
+            lookup_hint: None,
         }
     }
 
@@ -165,6 +169,9 @@ impl<'a> Lower<'a> {
         }
         if let Some(pattern) = node.as_any().downcast_ref::<MatchNode>() {
             return self.match_recognize(pattern);
+        }
+        if let Some(hinted) = node.as_any().downcast_ref::<HintedLookup>() {
+            return self.hinted_lookup(hinted);
         }
         Err(error::internal(format!("an unknown plan node {}", node.name())))
     }

@@ -473,6 +473,7 @@ impl Kind {
             Self::Window(aggregate) => Partitioning::Hash((0..aggregate.keys.len()).collect()),
             Self::Join(join) => Partitioning::Hash(join.keys[port].clone()),
             Self::TemporalJoin(join) => Partitioning::Hash(join.keys[port].clone()),
+            Self::LookupJoin(join) => join.spread_by().map_or(Partitioning::Forward, Partitioning::Hash),
             Self::Group(group) => Partitioning::Hash(group.input_keys()),
             Self::Rank(rank) => Partitioning::Hash(rank.keys.clone()),
             Self::Sort(_) => Partitioning::Hash(Vec::new()),

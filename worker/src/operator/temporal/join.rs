@@ -74,7 +74,7 @@ impl TemporalJoin {
             columns: numbers(&spec.output),
             state: State {
                 waiting: Waiting::default(),
-                versions: Versions::new(SchemaRef::clone(right), key_types)?,
+                versions: Versions::new(SchemaRef::clone(right), key_types, spec.state_ttl_ms)?,
             },
             watermark: EventTime::MIN,
             output,
@@ -116,7 +116,7 @@ impl TemporalJoin {
         Ok(())
     }
 
-    fn add_versions(&mut self, batch: RecordBatch) -> Result<(), Failure> {
+    fn add_versions(&mut self, batch: RecordBatch, now_ms: i64) -> Result<(), Failure> {
         let keys = self.keys_of(1, &batch);
         let nulls = keys.iter().map(Array::logical_nulls);
         let valid = nulls.fold(None, |all, column| {
@@ -132,7 +132,7 @@ impl TemporalJoin {
         };
         let times = self.times(1, &batch)?;
         let keys = self.keys_of(1, &batch);
-        self.state.versions.add(&batch, &keys, &times)
+        self.state.versions.add(&batch, &keys, &times, now_ms)
     }
 
     fn fire(&mut self, context: &mut Context) -> Result<(), Failure> {
@@ -148,7 +148,7 @@ impl TemporalJoin {
         let slots = self
             .state
             .versions
-            .valid(&self.keys_of(0, &due.rows), &due.times)?;
+            .valid(&self.keys_of(0, &due.rows), &due.times, context.now_ms)?;
         let (mut rows, mut found) = (Vec::new(), Vec::new());
         for (row, slot) in (0_u32..).zip(slots) {
             if slot != NONE {
@@ -232,17 +232,29 @@ impl TemporalJoin {
 }
 
 impl Operator for TemporalJoin {
-    fn on_batch(&mut self, port: usize, batch: RecordBatch, _context: &mut Context) -> Result<(), Failure> {
+    fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
         if port == 0 {
             self.wait(batch)
         } else {
-            self.add_versions(batch)
+            self.add_versions(batch, context.now_ms)
         }
     }
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
         self.watermark = self.watermark.max(watermark);
         self.fire(context)
+    }
+
+    fn is_timed(&self) -> bool {
+        self.state.versions.has_ttl()
+    }
+
+    fn timer_ms(&self) -> Option<i64> {
+        self.state.versions.timer_ms()
+    }
+
+    fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
+        self.state.versions.drop_untouched(context.now_ms)
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {

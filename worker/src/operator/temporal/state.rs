@@ -8,7 +8,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 use weir_model::Failure;
 
-use crate::operator::{keys::GroupTable, rank::RowStore};
+use crate::operator::{keys::GroupTable, rank::RowStore, ttl::Ttl};
 
 /// No version.
 pub(super) const NONE: u32 = u32::MAX;
@@ -155,10 +155,13 @@ pub(super) struct Versions {
     older: Vec<u32>,
     /// Keys with a version before the one that is valid from that time on.
     superseded: BTreeMap<i64, Vec<u32>>,
+    /// When rows or versions last came for each key, if versions go without that.
+    ttl: Option<Ttl>,
 }
 
 impl Versions {
-    pub(super) fn new(schema: SchemaRef, key_types: Vec<DataType>) -> Result<Self, Failure> {
+    /// None yet; those of a key live for so long after rows or versions came for it, ms, or for ever if that is 0.
+    pub(super) fn new(schema: SchemaRef, key_types: Vec<DataType>, ttl_ms: u64) -> Result<Self, Failure> {
         Ok(Self {
             keys: GroupTable::new(&key_types)?,
             key_types,
@@ -169,6 +172,7 @@ impl Versions {
             times: Vec::new(),
             older: Vec::new(),
             superseded: BTreeMap::new(),
+            ttl: Ttl::new(ttl_ms),
         })
     }
 
@@ -188,8 +192,10 @@ impl Versions {
         batch: &RecordBatch,
         keys: &[ArrayRef],
         times: &[i64],
+        now_ms: i64,
     ) -> Result<(), Failure> {
         let groups = self.groups(keys, batch.num_rows())?;
+        self.drop_over(&groups, now_ms);
         let all: Vec<u32> = (0..batch.num_rows() as u32).collect();
         let mut slots = Vec::new();
         self.rows
@@ -212,7 +218,58 @@ impl Versions {
                 newer = self.link(slots[row as usize], group, newer);
             }
         }
+        self.touch(&groups, now_ms);
         Ok(())
+    }
+
+    /// Begins the time of keys anew that have a version.
+    fn touch(&mut self, groups: &[u32], now_ms: i64) {
+        let newest = &self.newest;
+        let has_version = |group: &u32| newest.get(*group as usize).is_some_and(|slot| *slot != NONE);
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(groups.iter().copied().filter(has_version), now_ms);
+        }
+    }
+
+    /// Drops the versions of those of these keys whose time is over.
+    fn drop_over(&mut self, groups: &[u32], now_ms: i64) {
+        let Some(ttl) = &self.ttl else { return };
+        let over = groups.iter().copied().filter(|group| ttl.is_over(*group, now_ms));
+        let over: Vec<u32> = over.collect();
+        over.into_iter().for_each(|group| self.drop_key(group));
+    }
+
+    /// Drops all versions of a key.
+    fn drop_key(&mut self, group: u32) {
+        let Some(newest) = self.newest.get_mut(group as usize) else {
+            return;
+        };
+        let mut gone = std::mem::replace(newest, NONE);
+        self.live_keys -= usize::from(gone != NONE);
+        while gone != NONE {
+            self.rows.remove(gone);
+            gone = std::mem::replace(&mut self.older[gone as usize], NONE);
+        }
+    }
+
+    /// Whether versions go when nothing comes for their key.
+    pub(super) fn has_ttl(&self) -> bool {
+        self.ttl.is_some()
+    }
+
+    /// When versions go next, ms since 1970.
+    pub(super) fn timer_ms(&self) -> Option<i64> {
+        self.ttl.as_ref()?.timer_ms()
+    }
+
+    /// Drops the versions of the keys for which nothing has come for too long.
+    pub(super) fn drop_untouched(&mut self, now_ms: i64) -> Result<(), Failure> {
+        let Some(ttl) = &mut self.ttl else { return Ok(()) };
+        for group in ttl.due(now_ms) {
+            self.drop_key(group);
+        }
+        self.rows.tidy()?;
+        self.forget_keys()
     }
 
     /// Links a version in behind those that are newer, of which `newer` is one; returns it.
@@ -249,8 +306,15 @@ impl Versions {
     }
 
     /// The version of each of these keys that is valid at a time: its slot, or [`NONE`].
-    pub(super) fn valid(&mut self, keys: &[ArrayRef], times: &[i64]) -> Result<Vec<u32>, Failure> {
+    pub(super) fn valid(
+        &mut self,
+        keys: &[ArrayRef],
+        times: &[i64],
+        now_ms: i64,
+    ) -> Result<Vec<u32>, Failure> {
         let mut groups = self.groups(keys, times.len())?;
+        self.drop_over(&groups, now_ms);
+        self.touch(&groups, now_ms);
         for nulls in keys.iter().filter_map(Array::logical_nulls) {
             for (group, _) in groups.iter_mut().zip(&nulls).filter(|(_, valid)| !valid) {
                 *group = NONE;
@@ -330,8 +394,14 @@ impl Versions {
         for (name, group) in (0_u32..).zip(&live) {
             names[*group as usize] = name;
         }
-        for group in self.superseded.values_mut().flatten() {
-            *group = names[*group as usize];
+        for groups in self.superseded.values_mut() {
+            groups.retain_mut(|group| {
+                *group = names[*group as usize];
+                *group != NONE
+            });
+        }
+        if let Some(ttl) = &mut self.ttl {
+            ttl.keep(&live);
         }
         self.newest = live.iter().map(|group| self.newest[*group as usize]).collect();
         self.keys = keys;

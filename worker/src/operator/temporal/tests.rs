@@ -35,6 +35,10 @@ fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 fn join(kind: Type) -> TemporalJoin {
+    join_with_ttl(kind, 0)
+}
+
+fn join_with_ttl(kind: Type, state_ttl_ms: u64) -> TemporalJoin {
     let spec = graph::TemporalJoin {
         r#type: kind.into(),
         left_keys: vec![0],
@@ -43,6 +47,7 @@ fn join(kind: Type) -> TemporalJoin {
         right_time: 1,
         filter: None,
         output: vec![2, 5],
+        state_ttl_ms,
     };
     let output = Schema::new(vec![
         Field::new("l", DataType::Int64, false),
@@ -144,6 +149,37 @@ fn versions_and_rows_go_as_time_passes() {
     );
     feed(&mut join, 0, &[(Some(7), 500_000, 1)], context);
     assert_eq!(advance(&mut join, 500_000, context), [(1, Some(997))]);
+}
+
+#[test]
+fn versions_go_when_nothing_comes_for_their_key() {
+    let mut join = join_with_ttl(Type::Left, 1000);
+    let context = &mut Context::default();
+    feed(
+        &mut join,
+        1,
+        &[(Some(1), 10, 1), (Some(2), 10, 2), (Some(3), 10, 3)],
+        context,
+    );
+    context.now_ms = 900;
+    feed(&mut join, 0, &[(Some(1), 20, 100)], context);
+    assert_eq!(advance(&mut join, 20, context), [(100, Some(1))]);
+    context.now_ms = 1000;
+    feed(&mut join, 0, &[(Some(2), 30, 101), (Some(1), 30, 102)], context);
+    assert_eq!(
+        advance(&mut join, 30, context),
+        [(101, None), (102, Some(1))],
+        "its time is over, though it was not swept yet"
+    );
+    context.now_ms = join.timer_ms().expect("there are versions");
+    join.on_processing_time(context).expect("works");
+    assert_eq!(join.sizes().1, 1, "key 1 had rows");
+    feed(&mut join, 1, &[(Some(2), 40, 4)], context);
+    feed(&mut join, 0, &[(Some(2), 40, 103), (Some(3), 40, 104)], context);
+    assert_eq!(advance(&mut join, 40, context), [(103, Some(4)), (104, None)]);
+    context.now_ms += 10_000;
+    join.on_processing_time(context).expect("works");
+    assert_eq!((join.sizes().1, join.timer_ms()), (0, None));
 }
 
 proptest! {

@@ -16,7 +16,7 @@ use crate::{
     catalog::TableDef,
     encode,
     error::{self, Result, plan_defect},
-    logical::temporal::TemporalJoin as Node,
+    logical::{lookup_hint::LookupHint, temporal::TemporalJoin as Node},
     physical::{
         Kind,
         expr::{all_of, column, unique_name},
@@ -44,6 +44,10 @@ impl Lower<'_> {
     pub(super) fn lookup_join(&mut self, join: &Node, left: Rel) -> Result<Rel> {
         let at = join.place().unwrap_or(self.at);
         let (table, right) = self.looked_up(join, at)?;
+        let (hint, hint_at) = self.lookup_hint.take().unwrap_or((LookupHint::default(), at));
+        if hint.shuffles {
+            left.check_append_only("'shuffle' in LOOKUP", hint_at)?;
+        }
         let mut conditions = Conditions::of(join);
         let keys = self.lookup_keys(join, &table, &right, &mut conditions)?;
         if keys.is_empty() {
@@ -91,6 +95,7 @@ impl Lower<'_> {
             both: schema_of(both)?,
             output: joined.output,
             table,
+            hint,
             at,
         });
         let uid = self.uid("lookup-join");

@@ -23,7 +23,10 @@ use super::{
 use crate::{
     catalog::TableDef,
     error::{self, Result},
-    logical::temporal as logical,
+    logical::{
+        lookup_hint::{HintedLookup, LookupHint},
+        temporal as logical,
+    },
 };
 
 /// Joins rows with the versions of another input that are valid at their times.
@@ -66,11 +69,34 @@ pub(crate) struct LookupJoin {
     pub both: DFSchemaRef,
     /// The columns of the result among `both`.
     pub output: Vec<usize>,
+    /// How the table is asked.
+    pub hint: LookupHint,
     /// Where the time stands.
     pub at: Location,
 }
 
+impl LookupJoin {
+    /// The columns of the input that rows are spread by, if they are.
+    pub(crate) fn spread_by(&self) -> Option<Vec<usize>> {
+        self.hint
+            .shuffles
+            .then(|| self.keys.iter().map(|(_, of_input)| *of_input).collect())
+    }
+}
+
 impl Lower<'_> {
+    /// A table that a hint says how to ask.
+    pub(crate) fn hinted_lookup(&mut self, hinted: &HintedLookup) -> Result<Rel> {
+        if !self.looks_up {
+            return Err(error::invalid(
+                hinted.place(),
+                "the hint LOOKUP is for a table that is joined FOR SYSTEM_TIME AS OF a processing time",
+            ));
+        }
+        self.lookup_hint = Some((hinted.hint, hinted.place()));
+        self.plan(&hinted.input)
+    }
+
     /// The rows of a join as of a time.
     pub(crate) fn temporal_join(&mut self, plan: &LogicalPlan) -> Result<Rel> {
         let join = logical::as_join(plan).ok_or_else(|| error::internal("a temporal join is none"))?;

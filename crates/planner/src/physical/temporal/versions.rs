@@ -86,8 +86,10 @@ impl Lower<'_> {
             output: joined.output,
         });
         let uid = self.uid("temporal-join");
+        let node = self.operators.push(uid, kind, schema_of(joined.fields)?);
+        self.operators.keep_as_hinted(node, 1, &join.right);
         Ok(Rel {
-            node: self.operators.push(uid, kind, schema_of(joined.fields)?),
+            node,
             filters: Vec::new(),
             columns: joined.columns,
             window: joined.window,
