@@ -12,6 +12,7 @@ pub struct Family {
 
 const REGEX: &str =
     "look-around, back references and possessive quantifiers are refused; `$` is the end of the text alone";
+const SPREAD: &str = "of DECIMAL, computed in DOUBLE";
 const UTC: &str = "the session's time zone is UTC";
 const READ: &str = "read once per batch of rows; the session's time zone is UTC";
 
@@ -185,7 +186,7 @@ pub const FAMILIES: &[Family] = &[
                 "the path is a constant; `RETURNING` takes STRING, BOOLEAN, INT, BIGINT and DOUBLE",
             ),
             ("JSON_QUOTE", ""),
-            ("JSON_STRING", "of scalars"),
+            ("JSON_STRING", ""),
             ("JSON_UNQUOTE", ""),
             (
                 "JSON_VALUE",
@@ -221,6 +222,7 @@ pub const FAMILIES: &[Family] = &[
             ("MAP_KEYS", ""),
             ("MAP_UNION", ""),
             ("MAP_VALUES", ""),
+            ("ROW", ""),
         ],
     },
     Family {
@@ -248,10 +250,16 @@ pub const FAMILIES: &[Family] = &[
     Family {
         title: "Aggregates",
         functions: &[
-            ("APPROX_COUNT_DISTINCT", ""),
+            (
+                "APPROX_COUNT_DISTINCT",
+                "Flink has it in batch mode alone: `COUNT(DISTINCT ...)`",
+            ),
             ("ARRAY_AGG", ""),
             ("AVG", ""),
-            ("COLLECT", ""),
+            (
+                "COLLECT",
+                "gives a `MAP` from each value to how often it is there",
+            ),
             ("COUNT", ""),
             ("CUME_DIST", ""),
             ("DENSE_RANK", ""),
@@ -270,12 +278,12 @@ pub const FAMILIES: &[Family] = &[
             ("PERCENT_RANK", ""),
             ("RANK", ""),
             ("ROW_NUMBER", ""),
-            ("STDDEV_POP", ""),
-            ("STDDEV_SAMP", ""),
+            ("STDDEV_POP", SPREAD),
+            ("STDDEV_SAMP", SPREAD),
             ("SUM", ""),
-            ("VARIANCE", ""),
-            ("VAR_POP", ""),
-            ("VAR_SAMP", ""),
+            ("VARIANCE", SPREAD),
+            ("VAR_POP", SPREAD),
+            ("VAR_SAMP", SPREAD),
         ],
     },
 ];

@@ -61,7 +61,7 @@ fn text_map() -> DataType {
 }
 
 /// The elements of an array type.
-fn element(data_type: &DataType) -> Result<&Arc<Field>> {
+pub(crate) fn element(data_type: &DataType) -> Result<&Arc<Field>> {
     match data_type {
         DataType::List(field) => Ok(field),
         other => plan_err!("an ARRAY is needed, not the type {other}"),
@@ -69,7 +69,7 @@ fn element(data_type: &DataType) -> Result<&Arc<Field>> {
 }
 
 /// The keys and values of a map type.
-fn entries(data_type: &DataType) -> Result<(DataType, DataType)> {
+pub(crate) fn entries(data_type: &DataType) -> Result<(DataType, DataType)> {
     if let DataType::Map(entries, _) = data_type
         && let DataType::Struct(fields) = entries.data_type()
         && let [key, value] = fields.as_ref()
@@ -102,7 +102,7 @@ fn item_type(types: &[DataType]) -> Result<DataType> {
 }
 
 /// The values at places of an array, null where there is none.
-fn taken(values: &ArrayRef, places: Vec<Option<u32>>) -> Result<ArrayRef> {
+pub(crate) fn taken(values: &ArrayRef, places: Vec<Option<u32>>) -> Result<ArrayRef> {
     Ok(arrow_select::take::take(
         values,
         &UInt32Array::from(places),
@@ -111,7 +111,7 @@ fn taken(values: &ArrayRef, places: Vec<Option<u32>>) -> Result<ArrayRef> {
 }
 
 /// The elements of a row, as a range of those of all rows; none for a null.
-fn range(array: &ListArray, row: usize) -> Option<std::ops::Range<usize>> {
+pub(crate) fn range(array: &ListArray, row: usize) -> Option<std::ops::Range<usize>> {
     let offsets = array.value_offsets();
     array
         .is_valid(row)

@@ -5,20 +5,18 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, cast::AsArray};
-use arrow_schema::DataType;
-use datafusion_common::{Result, exec_err, plan_err};
+use arrow_array::{ArrayRef, BooleanArray};
+use datafusion_common::{Result, exec_err};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use crate::{
     call::{Call, Text},
-    define::{BOOL, Def, Gives, TEXT, Takes, def},
+    define::{BOOL, Def, TEXT, Takes, def},
+    json_build::quoted,
 };
 
-use Takes::{Any, Text as TextArg};
-
-const SCALAR: Gives = Gives::Of(scalar);
+use Takes::Text as TextArg;
 
 pub(crate) const FUNCTIONS: &[Def] = &[
     // json, path, what if empty, what if wrong, and the defaults of both
@@ -28,22 +26,8 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     // json, path, what if wrong
     def("$JSON_EXISTS", &[TextArg; 3], BOOL, exists),
     def("JSON_QUOTE", &[TextArg], TEXT, quote),
-    def("JSON_STRING", &[Any], SCALAR, string),
     def("JSON_UNQUOTE", &[TextArg], TEXT, unquote),
 ];
-
-fn scalar(types: &[DataType]) -> Result<DataType> {
-    match &types[0] {
-        DataType::Struct(_)
-        | DataType::List(_)
-        | DataType::Map(..)
-        | DataType::Interval(_)
-        | DataType::Binary => {
-            plan_err!("JSON_STRING of the type {} is not supported yet", types[0])
-        }
-        _ => Ok(DataType::Utf8),
-    }
-}
 
 /// A path, taken apart.
 struct Path {
@@ -235,10 +219,6 @@ fn exists(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(found.collect::<Result<BooleanArray>>()?))
 }
 
-fn quoted(text: &str, out: &mut String) {
-    out.push_str(&Value::from(text).to_string());
-}
-
 fn quote(call: &Call<'_>) -> Result<ArrayRef> {
     let text = call.text(0)?;
     call.texts(|row, out| {
@@ -260,32 +240,6 @@ fn unquote(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// A value as JSON.
-fn string(call: &Call<'_>) -> Result<ArrayRef> {
-    let data_type = call.args[0].data_type();
-    if data_type == DataType::Boolean {
-        let value = call.bools(0)?;
-        return call.texts(|row, out| {
-            out.push_str(if value.get(row)? { "true" } else { "false" });
-            Some(())
-        });
-    }
-    let text = crate::choice::to_text(call)?;
-    let text = text.as_string::<i32>();
-    let plain = data_type.is_numeric();
-    call.texts(|row, out| {
-        if text.is_null(row) {
-            return None;
-        }
-        if plain {
-            out.push_str(text.value(row));
-        } else {
-            quoted(text.value(row), out);
-        }
-        Some(())
-    })
-}
-
 /// Whether a path is one that runs here, or why not.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
     Path::parse(path).map(drop)
@@ -295,7 +249,7 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
 mod tests {
     use datafusion_common::ScalarValue;
 
-    use crate::testing::{call, check, int, text as s};
+    use crate::testing::{call, check, text as s};
 
     const JSON: &str = r#"{"a":{"b":[1,"two",null]},"t":"x","f":1.5,"o":true}"#;
 
@@ -343,11 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn values_become_json() {
-        check("JSON_STRING", &[s("a\"b")], Some("\"a\\\"b\""));
-        check("JSON_STRING", &[int(5)], Some("5"));
-        check("JSON_STRING", &[ScalarValue::Boolean(Some(true))], Some("true"));
-        check("JSON_STRING", &[ScalarValue::Int32(None)], None);
+    fn texts_are_put_in_quotes_and_taken_out() {
         check("JSON_QUOTE", &[s("a\n")], Some("\"a\\n\""));
         check("JSON_UNQUOTE", &[s("\"a\\u0041\"")], Some("aA"));
         check("JSON_UNQUOTE", &[s("a")], Some("a"));

@@ -10,27 +10,34 @@
 //! - `encoding`: base64, hexadecimal, URLs, character sets, hashes. Leans on `define`.
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
+//! - `json_build`: JSON made of values. Leans on `choice`.
 //! - `choice`: conversions of single values to text. Leans on `define`.
 //! - `enforce`: values as a sink's columns must be. Leans on `define`.
 //! - `collection`: arrays and maps. Leans on `regexp`.
 //! - `single`: the one value that a subquery stands for. Leans on `define`.
+//! - `arrays`, `maps`: arrays and maps made of others. Lean on `collection`.
+//! - `composite`: rows made of values. Leans on `define`.
 //! - `decimal`: arithmetic of decimals. Leans on `define`.
 //! - [`clock`]: what the runtime says of time. Leans on `define`.
 //! - [`chance`]: random numbers. Leans on `define`.
 //! - [`wasm`]: functions that users bring as WebAssembly modules. Leans on nothing.
 //! - `catalogue`: every function that Flink has, and what becomes of it here. Leans on nothing.
 
+mod arrays;
 mod call;
 pub mod catalogue;
 pub mod chance;
 mod choice;
 pub mod clock;
 mod collection;
+mod composite;
 mod decimal;
 mod define;
 mod encoding;
 mod enforce;
 mod json;
+mod json_build;
+mod maps;
 mod regexp;
 mod single;
 #[cfg(test)]
@@ -53,9 +60,13 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         encoding::FUNCTIONS,
         time::FUNCTIONS,
         json::FUNCTIONS,
+        json_build::FUNCTIONS,
         choice::FUNCTIONS,
         enforce::FUNCTIONS,
         collection::FUNCTIONS,
+        arrays::FUNCTIONS,
+        maps::FUNCTIONS,
+        composite::FUNCTIONS,
         decimal::FUNCTIONS,
         single::FUNCTIONS,
         clock::FUNCTIONS,
@@ -109,14 +120,18 @@ pub fn may_fail(name: &str) -> bool {
         "$DECIMAL_DIVIDE"
             | "$DECIMAL_MODULO"
             | "$FITS"
+            | "$JSON_ENTRY"
             | "$JSON_EXISTS"
             | "$JSON_QUERY"
+            | "$JSON_RAW"
             | "$JSON_VALUE"
             | "$SINGLE_VALUE"
             | "$NOT_NULL"
             | "CONVERT_TZ"
             | "DECODE"
             | "ELEMENT"
+            | "$MAP"
+            | "MAP_FROM_ARRAYS"
             | "ENCODE"
             | "FROM_BASE64"
             | "RAND_INTEGER"
