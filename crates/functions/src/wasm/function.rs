@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     instance::Runner,
-    module::{Module, ModuleError},
+    module::{Exported, Module, ModuleError},
     signature::{Form, Signature, type_name},
 };
 
@@ -63,7 +63,10 @@ impl WasmFunction {
     /// # Errors
     /// That the module has no such function.
     pub fn new(name: &str, module: Arc<Module>, limits: Limits) -> Result<Self, ModuleError> {
-        let signature = module.function(name)?.clone();
+        let Exported::Scalar(signature) = module.function(name)? else {
+            return Err(ModuleError::Invalid(format!("has an aggregate function {name}")));
+        };
+        let signature = signature.clone();
         Ok(Self::of(name.to_owned(), module, signature, limits))
     }
 
@@ -128,26 +131,7 @@ impl ScalarUDFImpl for WasmFunction {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let wanted = &self.signature.arguments;
-        if given.len() != wanted.len() {
-            return plan_err!(
-                "{} takes {} arguments, {} are given: {}",
-                self.name,
-                wanted.len(),
-                given.len(),
-                self.signature
-            );
-        }
-        match given.iter().zip(wanted).find(|(from, to)| !widens(from, to)) {
-            Some((from, to)) => plan_err!(
-                "{} wants an argument of type {} and gets {}: {}; write a CAST",
-                self.name,
-                type_name(to),
-                type_name(from),
-                self.signature
-            ),
-            None => Ok(wanted.clone()),
-        }
+        coerce(&self.name, &self.signature, &self.signature.arguments, given)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -167,6 +151,30 @@ impl ScalarUDFImpl for WasmFunction {
             Ok(result) => Ok(ColumnarValue::Array(result)),
             Err(reason) => exec_err!("the function {} {reason}", self.name),
         }
+    }
+}
+
+/// The types that a function wants, if arguments of the given ones become them without a CAST.
+pub(super) fn coerce(
+    name: &str,
+    signature: &dyn std::fmt::Display,
+    wanted: &[DataType],
+    given: &[DataType],
+) -> Result<Vec<DataType>> {
+    if given.len() != wanted.len() {
+        return plan_err!(
+            "{name} takes {} arguments, {} are given: {signature}",
+            wanted.len(),
+            given.len()
+        );
+    }
+    match given.iter().zip(wanted).find(|(from, to)| !widens(from, to)) {
+        Some((from, to)) => plan_err!(
+            "{name} wants an argument of type {} and gets {}: {signature}; write a CAST",
+            type_name(to),
+            type_name(from)
+        ),
+        None => Ok(wanted.to_vec()),
     }
 }
 

@@ -3,49 +3,18 @@
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_schema::DataType;
-use wasmtime::{Func, Instance, Memory, ResourceLimiter, Store, Trap, TypedFunc, Val};
+use wasmtime::{Func, Instance, Memory, Store, TypedFunc};
 
 use super::{
     columns::{self, Column},
     function::Limits,
-    module::{Export, Module, engine},
+    memory::{CALL_FUEL, Error, Guard, Layout, Space, int, reason, slice, word},
+    module::{Export, Module},
 };
 
-/// Fuel of a call beside that of its rows.
-const CALL_FUEL: u64 = 1_000_000;
-/// Elements of a module's tables, all together.
-const TABLE_ELEMENTS: usize = 100_000;
 const PAGE_BYTES: usize = 65_536;
 /// Bytes of a column's description: addresses of validity, values and offsets, and the number of bytes of the values.
 const DESCRIPTOR_BYTES: usize = 16;
-
-/// Holds memory to its limit, summed over what a module and its driver have.
-struct Guard {
-    left: usize,
-    limit: usize,
-    tables_left: usize,
-    refused: bool,
-}
-
-impl ResourceLimiter for Guard {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        if more > self.left {
-            self.refused = true;
-            // An error ends the call; a module that is told no goes on in ways that hide the reason.
-            return Err(wasmtime::format_err!("more than {} bytes of memory", self.limit));
-        }
-        self.left -= more;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let fits = more <= self.tables_left;
-        self.tables_left -= if fits { more } else { 0 };
-        Ok(fits)
-    }
-}
 
 /// One instance of a module and how to call one of its functions. After an error it is of no more use.
 pub(super) struct Runner {
@@ -62,12 +31,8 @@ enum Call {
         run: Func,
     },
     Batch {
-        memory: Memory,
-        alloc: TypedFunc<i32, i32>,
-        free: Option<TypedFunc<(i32, i32), ()>>,
+        space: Space,
         call: TypedFunc<(i32, i32), ()>,
-        /// What `alloc` gave last: address and bytes.
-        block: (usize, usize),
     },
 }
 
@@ -77,18 +42,8 @@ impl Runner {
     /// # Errors
     /// Why the module cannot start, as a sentence without its subject.
     pub(super) fn new(module: &Module, export: &Export, limits: Limits) -> Result<Self, String> {
-        let guard = Guard {
-            left: limits.memory_bytes,
-            limit: limits.memory_bytes,
-            tables_left: TABLE_ELEMENTS,
-            refused: false,
-        };
-        let mut store = Store::new(engine().map_err(|e| e.to_string())?, guard);
-        store.limiter(|guard| guard);
-        let fuel = store.set_fuel(CALL_FUEL);
-        let call = fuel
-            .and_then(|()| Call::new(&mut store, module, export))
-            .map_err(|e| reason(&e, store.data(), limits))?;
+        let mut store = Guard::store(limits)?;
+        let call = Call::new(&mut store, module, export).map_err(|e| reason(&e, store.data(), limits))?;
         Ok(Self {
             store,
             limits,
@@ -172,10 +127,11 @@ impl Runner {
         };
         descriptors.push([validity, values, offsets]);
         lengths.push(columns::width(&self.result).map_or(0, |width| width * rows));
-        let base = self.block(layout.bytes)?;
-        let Call::Batch { memory, call, .. } = &self.call else {
+        let Call::Batch { space, call } = &mut self.call else {
             return Err(Error::Contract("is no function of batches".into()));
         };
+        let base = space.reserve(&mut self.store, layout.bytes)?;
+        let memory = space.memory;
         let written = descriptors.iter().zip(&lengths).flat_map(|(addresses, bytes)| {
             let addresses = addresses.map(|a| a.map_or(0, |a| a + base));
             addresses.into_iter().chain([*bytes])
@@ -186,36 +142,6 @@ impl Runner {
         call.call(&mut self.store, (rows as i32, (base + table) as i32))?;
         let descriptor = base + table + DESCRIPTOR_BYTES * arguments.len();
         read_result(memory.data(&self.store), descriptor, &self.result, rows)
-    }
-
-    /// The address of a block of at least so many bytes in the module's memory: the last one if it is large enough.
-    fn block(&mut self, bytes: usize) -> Result<usize, Error> {
-        let Call::Batch {
-            memory,
-            alloc,
-            free,
-            block,
-            ..
-        } = &mut self.call
-        else {
-            return Err(Error::Contract("is no function of batches".into()));
-        };
-        if block.1 < bytes {
-            if let Some(free) = free.as_ref().filter(|_| block.1 > 0) {
-                free.call(&mut self.store, (block.0 as i32, block.1 as i32))?;
-            }
-            let wanted = bytes.next_power_of_two();
-            let address = alloc.call(&mut self.store, wanted as i32)? as u32 as usize;
-            let end = address.saturating_add(wanted);
-            if address == 0 || !address.is_multiple_of(8) || end > memory.data_size(&self.store) {
-                return Err(Error::Contract(format!(
-                    "has an 'alloc' that gives address {address} for {wanted} bytes: it must be a multiple of 8, not 0, and lie in \
-                     memory with all its bytes"
-                )));
-            }
-            *block = (address, wanted);
-        }
-        Ok(block.0)
     }
 }
 
@@ -231,79 +157,11 @@ impl Call {
                 run: driver.get_func(&mut *store, "run").ok_or_else(missing)?,
             });
         }
-        let has_free = instance.get_func(&mut *store, "free").is_some();
         Ok(Self::Batch {
-            memory: instance.get_memory(&mut *store, "memory").ok_or_else(missing)?,
-            alloc: instance.get_typed_func(&mut *store, "alloc")?,
-            free: has_free
-                .then(|| instance.get_typed_func(&mut *store, "free"))
-                .transpose()?,
+            space: Space::new(&mut *store, &instance)?,
             call: instance.get_typed_func(&mut *store, &export.name)?,
-            block: (0, 0),
         })
     }
-}
-
-enum Error {
-    Wasm(wasmtime::Error),
-    /// The module does not keep to its part.
-    Contract(String),
-}
-
-impl From<wasmtime::Error> for Error {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Wasm(error)
-    }
-}
-
-/// Where buffers go in a block of memory, each at a multiple of 16 bytes from its begin.
-#[derive(Default)]
-struct Layout {
-    bytes: usize,
-    buffers: Vec<(usize, Buffer)>,
-}
-
-impl Layout {
-    fn place(&mut self, bytes: usize) -> usize {
-        let at = self.bytes.next_multiple_of(16);
-        self.bytes = at + bytes;
-        at
-    }
-
-    fn buffer(&mut self, buffer: Buffer) -> usize {
-        let at = self.place(buffer.len());
-        self.buffers.push((at, buffer));
-        at
-    }
-
-    fn write(&self, memory: &mut [u8], base: usize) -> Result<(), Error> {
-        for (at, buffer) in &self.buffers {
-            memory
-                .get_mut(base + at..base + at + buffer.len())
-                .ok_or_else(outside)?
-                .copy_from_slice(buffer);
-        }
-        Ok(())
-    }
-}
-
-fn int(number: usize) -> Val {
-    Val::I32(number as i32)
-}
-
-fn outside() -> Error {
-    Error::Contract("gives an address outside of its memory".into())
-}
-
-fn slice(memory: &[u8], at: usize, bytes: usize) -> Result<&[u8], Error> {
-    at.checked_add(bytes)
-        .and_then(|end| memory.get(at..end))
-        .ok_or_else(outside)
-}
-
-fn word(memory: &[u8], at: usize) -> Result<usize, Error> {
-    let bytes = slice(memory, at, 4)?;
-    Ok(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
 }
 
 /// The column that a descriptor describes.
@@ -333,25 +191,4 @@ fn read_result(
         )
     };
     columns::array(data_type, rows, values, offsets, nulls).map_err(Error::Contract)
-}
-
-/// Why a call ended, as a sentence without its subject.
-fn reason(error: &wasmtime::Error, guard: &Guard, limits: Limits) -> String {
-    if guard.refused {
-        return format!(
-            "wants more than {} bytes of memory: SET 'table.exec.wasm.memory' to more, or keep less in it",
-            guard.limit
-        );
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => format!(
-            "takes more than {} units of fuel per row: SET 'table.exec.wasm.fuel-per-row' to more if it ends at all",
-            limits.fuel_per_row
-        ),
-        Some(trap) => {
-            let text = trap.to_string();
-            format!("traps: {}", text.strip_prefix("wasm trap: ").unwrap_or(&text))
-        }
-        None => format!("cannot run: {error:#}"),
-    }
 }

@@ -10,6 +10,7 @@ use sha1::{Digest, Sha1};
 use wasmtime::{Config, Engine, ExternType, FuncType, ValType};
 
 use super::{
+    aggregate::{self, AggregateSignature},
     driver,
     signature::{Form, Signature, core_type},
 };
@@ -33,7 +34,26 @@ pub struct Module {
     id: String,
     code: Arc<[u8]>,
     exports: Vec<Export>,
+    pub(super) aggregates: Vec<aggregate::Export>,
     pub(super) compiled: wasmtime::Module,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Exported<'a> {
+    /// A function of a row's values.
+    Scalar(&'a Signature),
+    /// A function of many rows' values.
+    Aggregate(&'a AggregateSignature),
+}
+
+impl<'a> Exported<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Scalar(signature) => &signature.name,
+            Self::Aggregate(signature) => &signature.name,
+        }
+    }
 }
 
 /// A function of a module.
@@ -103,16 +123,16 @@ impl Module {
     ///
     /// # Errors
     /// What it has instead.
-    pub fn function(&self, name: &str) -> Result<&Signature, ModuleError> {
-        let mut named = self
-            .exports
-            .iter()
-            .filter(|e| e.signature.name.eq_ignore_ascii_case(name));
-        match (named.next(), named.next(), self.exports.as_slice()) {
-            (Some(export), None, _) | (None, _, [export]) => Ok(&export.signature),
+    pub fn function(&self, name: &str) -> Result<Exported<'_>, ModuleError> {
+        let scalars = self.exports.iter().map(|e| Exported::Scalar(&e.signature));
+        let aggregates = self.aggregates.iter().map(|e| Exported::Aggregate(&e.signature));
+        let all: Vec<Exported<'_>> = scalars.chain(aggregates).collect();
+        let mut named = all.iter().filter(|e| e.name().eq_ignore_ascii_case(name));
+        match (named.next(), named.next(), all.as_slice()) {
+            (Some(export), None, _) | (None, _, [export]) => Ok(*export),
             (Some(_), Some(_), _) => Err(ModuleError::Invalid(format!("exports {name} twice"))),
             (None, _, all) => {
-                let names: Vec<_> = all.iter().map(|e| e.signature.name.as_str()).collect();
+                let names: Vec<_> = all.iter().map(|e| e.name()).collect();
                 Err(ModuleError::Invalid(format!(
                     "has no function {name}, only {}",
                     names.join(", ")
@@ -148,7 +168,8 @@ impl Module {
             ));
         }
         let mut exports = Vec::new();
-        for export in compiled.exports() {
+        let aggregates = aggregate::exports(&compiled)?;
+        for export in compiled.exports().filter(|e| !aggregate::is_one(e.name())) {
             if let (ExternType::Func(function), Some(parsed)) = (export.ty(), Signature::parse(export.name()))
             {
                 let signature = parsed.map_err(ModuleError::Invalid)?;
@@ -160,16 +181,17 @@ impl Module {
                 });
             }
         }
-        if exports.is_empty() {
+        if exports.is_empty() && aggregates.is_empty() {
             return invalid("exports no function by its signature, as \"twice(BIGINT) -> BIGINT\"".into());
         }
-        if exports.iter().any(|e| e.signature.form == Form::Batch) {
+        if exports.iter().any(|e| e.signature.form == Form::Batch) || !aggregates.is_empty() {
             check_memory(&compiled)?;
         }
         Ok(Self {
             id,
             code: code.into(),
             exports,
+            aggregates,
             compiled,
         })
     }
@@ -231,7 +253,7 @@ fn check_type(signature: &Signature, export: &str, function: &FuncType) -> Resul
     )))
 }
 
-fn name(core: &ValType) -> String {
+pub(super) fn name(core: &ValType) -> String {
     match core {
         ValType::I32 => "i32".into(),
         ValType::I64 => "i64".into(),
@@ -245,7 +267,7 @@ fn name(core: &ValType) -> String {
 fn check_memory(module: &wasmtime::Module) -> Result<(), ModuleError> {
     if !matches!(module.get_export("memory"), Some(ExternType::Memory(memory)) if !memory.is_64()) {
         return Err(ModuleError::Invalid(
-            "does not export its memory as \"memory\": functions of batches need it".into(),
+            "does not export its memory as \"memory\": functions of batches and aggregates need it".into(),
         ));
     }
     let is = |export: &str, parameters: &[&str], results: &[&str]| match module.get_export(export) {
@@ -257,7 +279,7 @@ fn check_memory(module: &wasmtime::Module) -> Result<(), ModuleError> {
     };
     if !is("alloc", &["i32"], &["i32"]) {
         return Err(ModuleError::Invalid(
-            "does not export \"alloc\", from a number of bytes (i32) to an address (i32): functions of batches need it".into(),
+            "does not export \"alloc\", from a number of bytes (i32) to an address (i32): functions of batches and aggregates need it".into(),
         ));
     }
     if module.get_export("free").is_some() && !is("free", &["i32", "i32"], &[]) {

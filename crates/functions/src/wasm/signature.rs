@@ -38,11 +38,7 @@ impl Signature {
     }
 
     fn read(text: &str) -> Result<Self, String> {
-        let (head, rest) = text.split_once('(').unwrap_or((text, ""));
-        let (arguments, result) = rest
-            .rsplit_once("->")
-            .and_then(|(arguments, result)| Some((arguments.trim().strip_suffix(')')?, result.trim())))
-            .ok_or("write name(TYPE, TYPE) -> TYPE")?;
+        let (head, arguments, result) = parts(text).ok_or("write name(TYPE, TYPE) -> TYPE")?;
         let mut words = head.split_whitespace();
         let (form, name) = match (words.next(), words.next(), words.next()) {
             (Some(name), None, None) => (Form::Row, name),
@@ -56,10 +52,7 @@ impl Signature {
         if !is_name(name) {
             return Err(format!("'{name}' is no name of letters, digits and _"));
         }
-        let arguments = split_types(arguments)
-            .into_iter()
-            .map(data_type)
-            .collect::<Result<Vec<_>, _>>()?;
+        let arguments = types(arguments)?;
         let signature = Self {
             form,
             name: name.to_owned(),
@@ -90,7 +83,19 @@ impl fmt::Display for Signature {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// What stands before the parentheses, between them, and behind the arrow.
+pub(super) fn parts(text: &str) -> Option<(&str, &str, &str)> {
+    let (head, rest) = text.split_once('(')?;
+    let (arguments, result) = rest.rsplit_once("->")?;
+    Some((head, arguments.trim().strip_suffix(')')?, result.trim()))
+}
+
+/// The types of a list.
+pub(super) fn types(list: &str) -> Result<Vec<DataType>, String> {
+    split_types(list).into_iter().map(data_type).collect()
+}
+
+pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
@@ -111,7 +116,7 @@ fn split_types(list: &str) -> Vec<&str> {
     types
 }
 
-fn data_type(text: &str) -> Result<DataType, String> {
+pub(super) fn data_type(text: &str) -> Result<DataType, String> {
     let upper = text.to_uppercase();
     let (name, digits) = match upper.split_once('(') {
         Some((name, rest)) => (name.trim(), rest.trim_end().strip_suffix(')').and_then(numbers)),
