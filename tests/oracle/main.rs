@@ -280,6 +280,8 @@ oracle_tests! {
     windows_of_windows
     most_per_hopping_window
     sessions_per_key
+    lists_and_moments_by_window
+    lists_and_moments_of_changes
     rows_of_sessions
     pattern_of_two_rows
     pattern_with_aggregates

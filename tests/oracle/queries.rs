@@ -700,4 +700,31 @@ pub(crate) const QUERIES: &[Query] = &[
                     WINDOW w AS (PARTITION BY g ORDER BY ts, v NULLS FIRST, d NULLS FIRST, k NULLS FIRST)
                 ) WHERE v IS NOT NULL AND v + COALESCE(v1, 0) + COALESCE(v2, 0) + COALESCE(v3, 0) > 3 * v AND v3 <> v2",
     },
+    Query {
+        name: "lists_and_moments_by_window",
+        columns: "k STRING, w TIMESTAMP(3), c BIGINT, least BIGINT, kinds BIGINT, chars BIGINT, spread BIGINT, of_two DOUBLE, n BIGINT",
+        streaming: "SELECT k, window_end, CARDINALITY(ARRAY_AGG(v)), ARRAY_MIN(ARRAY_AGG(v)), CARDINALITY(COLLECT(v)),
+                           CHAR_LENGTH(LISTAGG(CAST(v AS STRING))), CAST(FLOOR(VAR_POP(d) * 100 + 0.3183098862) AS BIGINT),
+                           STDDEV_SAMP(d) FILTER (WHERE g < 0), COUNT(v, d)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '3' MINUTES))
+                    GROUP BY k, window_start, window_end",
+        batch: "SELECT k, (CAST(ts AS BIGINT) / 60000 + 1 + i) * 60000 AS w, COUNT(*), MIN(v), COUNT(DISTINCT v),
+                       SUM(CHAR_LENGTH(CAST(v AS VARCHAR)) + 1) - 1, CAST(FLOOR(VAR_POP(d) * 100 + 0.3183098862) AS BIGINT),
+                       STDDEV_SAMP(d) FILTER (WHERE g < 0), SUM(CASE WHEN v IS NOT NULL AND d IS NOT NULL THEN 1 ELSE 0 END)
+                FROM events CROSS JOIN (VALUES (0), (1), (2)) AS numbers(i) GROUP BY k, w",
+    },
+    Query {
+        name: "lists_and_moments_of_changes",
+        columns: "c BIGINT, n BIGINT, most BIGINT, kinds BIGINT, spread BIGINT, pairs BIGINT, chars BIGINT",
+        streaming: "SELECT c, CARDINALITY(ARRAY_AGG(s)), ARRAY_MAX(ARRAY_AGG(s)), CARDINALITY(COLLECT(s)),
+                           CAST(FLOOR(VAR_SAMP(m) * 100 + 0.3183098862) AS BIGINT), COUNT(DISTINCT s, m),
+                           CHAR_LENGTH(LISTAGG(DISTINCT CAST(s AS STRING), ''))
+                    FROM (SELECT k, g, COUNT(*) AS c, SUM(v) AS s, MIN(d) AS m FROM events GROUP BY k, g) AS t
+                    GROUP BY c",
+        batch: "SELECT c, COUNT(*), MAX(s), COUNT(DISTINCT s), CAST(FLOOR(VAR_SAMP(m) * 100 + 0.3183098862) AS BIGINT),
+                       COUNT(DISTINCT CAST(s AS VARCHAR) || '/' || CAST(m AS VARCHAR)),
+                       CHAR_LENGTH(STRING_AGG(DISTINCT CAST(s AS VARCHAR), ''))
+                FROM (SELECT k, g, COUNT(*) AS c, SUM(v) AS s, MIN(d) AS m FROM events GROUP BY k, g) AS t
+                GROUP BY c",
+    },
 ];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion_expr::{Expr, LogicalPlan, ScalarUDF};
+use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
 use weir_connector::{Connector, Table, origin};
 use weir_model::{ErrorCode, Location, Problem};
 use weir_proto::convert::sql_type;
@@ -39,9 +39,27 @@ pub(crate) struct Catalog {
 #[derive(Clone, Debug)]
 pub(crate) struct UserFunction {
     /// The function.
-    pub udf: Arc<ScalarUDF>,
+    pub kind: UserKind,
     /// Its module: it travels with the job.
     pub module: Arc<weir_functions::wasm::Module>,
+}
+
+/// What a function of the script's is of.
+#[derive(Clone, Debug)]
+pub(crate) enum UserKind {
+    /// One row.
+    Scalar(Arc<ScalarUDF>),
+    /// Many rows.
+    Aggregate(Arc<AggregateUDF>),
+}
+
+impl UserFunction {
+    fn name(&self) -> &str {
+        match &self.kind {
+            UserKind::Scalar(function) => function.name(),
+            UserKind::Aggregate(function) => function.name(),
+        }
+    }
 }
 
 /// What a name in FROM stands for.
@@ -150,13 +168,12 @@ impl Catalog {
 
     /// The names of the script's functions.
     pub(crate) fn function_names(&self) -> Vec<String> {
-        self.functions.values().map(|f| f.udf.name().to_owned()).collect()
+        self.functions.values().map(|f| f.name().to_owned()).collect()
     }
 
     /// Adds a function.
     pub(crate) fn add_function(&mut self, function: UserFunction) {
-        self.functions
-            .insert(function.udf.name().to_lowercase(), function);
+        self.functions.insert(function.name().to_lowercase(), function);
     }
 
     /// Adds a table.

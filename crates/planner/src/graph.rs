@@ -426,6 +426,12 @@ fn aggregate(call: &AggregateCall) -> Result<graph::Aggregate> {
         function: call.function.into(),
         column: call.column.map(|column| column as u32),
         distinct: call.distinct,
+        separator: call.separator.clone(),
+        packed: call.packed,
+        user: call.user.as_ref().map(|user| graph::WasmFunction {
+            name: user.name().to_owned(),
+            definition: user.encode(),
+        }),
         result: encode::schema(&Schema::new(vec![call.result.clone()]))?,
     })
 }

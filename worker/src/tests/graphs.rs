@@ -172,7 +172,7 @@ impl Graph {
             function: AggregateFunction::CountStar.into(),
             column: None,
             result,
-            distinct: false,
+            ..Default::default()
         }];
         let partial = Schema::new(vec![
             Field::new("rows", DataType::Int64, false),

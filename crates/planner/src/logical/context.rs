@@ -26,7 +26,7 @@ use super::{
     ranking, temporal, unnest::UnnestTables, window::WindowFunctions,
 };
 use crate::{
-    catalog::{Catalog, Relation, TableDef},
+    catalog::{Catalog, Relation, TableDef, UserKind},
     error,
     parse::types,
 };
@@ -81,6 +81,11 @@ impl<'a> Context<'a> {
         self.catalog.function_names()
     }
 
+    /// The catalog.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        self.catalog
+    }
+
     /// What the planner swallowed: a field that a ROW does not have.
     pub(crate) fn take_problem(&self) -> Option<Problem> {
         self.fields
@@ -127,9 +132,11 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        let user = self.catalog.function(name).map(|f| Arc::clone(&f.udf));
-        let user = user.or_else(|| temporal::function(name));
-        user.or_else(|| functions::scalar(name))
+        match self.catalog.function(name).map(|f| &f.kind) {
+            Some(UserKind::Scalar(function)) => Some(Arc::clone(function)),
+            Some(UserKind::Aggregate(_)) => None,
+            None => temporal::function(name).or_else(|| functions::scalar(name)),
+        }
     }
 
     fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -140,7 +147,11 @@ impl ContextProvider for Context<'_> {
         if name == "grouping" {
             return Some(grouping_udaf());
         }
-        aggregates::aggregate(name)
+        match self.catalog.function(name).map(|f| &f.kind) {
+            Some(UserKind::Aggregate(function)) => Some(Arc::clone(function)),
+            Some(UserKind::Scalar(_)) => None,
+            None => aggregates::aggregate(name),
+        }
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {

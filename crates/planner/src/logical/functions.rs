@@ -61,13 +61,36 @@ const REWRITTEN: &[&str] = &[
     "json_value",
     "json_query",
     "json_exists",
+    "json_array",
+    "json_object",
+    "json",
 ];
 
 /// What windows need.
 const INTERNAL: &[&str] = &["date_bin"];
 
 /// The aggregate functions.
-pub(crate) const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg", "grouping", "grouping_id"];
+pub(crate) const AGGREGATES: &[&str] = &[
+    "array_agg",
+    "avg",
+    "collect",
+    "count",
+    "first_value",
+    "grouping",
+    "grouping_id",
+    "json_arrayagg",
+    "json_objectagg",
+    "last_value",
+    "listagg",
+    "max",
+    "min",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+];
 
 /// Which keys a row of grouping sets leaves out: planned away.
 pub(crate) const GROUPING: &[&str] = &["grouping", "grouping_id"];
@@ -136,9 +159,10 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
         | "HOP_ROWTIME" | "SESSION" | "SESSION_START" | "SESSION_END" | "SESSION_ROWTIME" => Some(format!(
             "{upper} in a GROUP BY is not supported yet: write FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) and GROUP BY window_start, window_end"
         )),
-        "STDDEV_POP" | "STDDEV_SAMP" | "VAR_POP" | "VAR_SAMP" | "VARIANCE" | "COLLECT" | "LISTAGG"
-        | "FIRST_VALUE" | "LAST_VALUE" | "ARRAY_AGG" | "RANK" | "DENSE_RANK" | "ROW_NUMBER" | "LAG"
-        | "LEAD" | "NTILE" => Some(format!(
+        "APPROX_COUNT_DISTINCT" => Some(format!(
+            "the function {upper} is not supported, as in Flink's streaming: write COUNT(DISTINCT value)"
+        )),
+        "RANK" | "DENSE_RANK" | "ROW_NUMBER" | "LAG" | "LEAD" | "NTILE" => Some(format!(
             "the function {upper} is not supported yet: COUNT, SUM, MIN, MAX and AVG are"
         )),
         "SOURCE_WATERMARK" => Some(

@@ -73,6 +73,7 @@ impl<'a> Session<'a> {
 
     /// The plan of a query, types coerced. Errors without a place of their own are at `at`.
     pub(crate) fn query(&self, query: &ast::Query, at: Location) -> Result<LogicalPlan> {
+        user::check_calls(query, self.context.catalog(), true, at)?;
         let mut query = query.clone();
         desugar::query(&mut query, at)?;
         self.context.read_hints(&query)?;
@@ -158,6 +159,7 @@ impl<'a> Session<'a> {
         at: Location,
     ) -> Result<(Expr, FieldRef)> {
         supported::check_expr(expr, at, &self.context.user_functions())?;
+        user::check_calls(expr, self.context.catalog(), false, at)?;
         let mut expr = expr.clone();
         desugar::desugar(&mut expr, at)?;
         let planned = self.plan_expr(&expr, schema);

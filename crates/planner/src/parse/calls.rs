@@ -10,7 +10,7 @@ use super::desugar::{
     all_arguments, arguments, binary, case, cast, is_int, literal_text, named_call, nested, null, text,
     uncast,
 };
-use super::json_calls;
+use super::{json_calls, json_constructors};
 use crate::error::{self, Result, place};
 
 /// The expression in its plain form; none if it is plain already.
@@ -313,6 +313,9 @@ fn call(function: &mut Function, at: Location) -> Result<Option<Expr>> {
         }
         "JSON_VALUE" | "JSON_QUERY" | "JSON_EXISTS" => {
             return json_calls::rewrite(function, &name, at).map(Some);
+        }
+        "JSON_OBJECT" | "JSON_ARRAY" | "JSON_OBJECTAGG" | "JSON_ARRAYAGG" | "JSON" => {
+            return json_constructors::rewrite(function, &name, at);
         }
         "TO_TIMESTAMP_LTZ" => check_precision(function, at)?,
         _ => {}

@@ -10,6 +10,8 @@
 //! - [`query`]: queries, read by sqlparser after small changes to the tokens. Leans on `tokens` and `match_recognize`.
 //! - [`desugar`]: names of columns, types of numbers, calls in their plain form. Leans on `calls`.
 //! - [`calls`], [`json_calls`]: calls and operators with a syntax of their own as plain calls. Lean on nothing.
+//! - [`map_constructor`]: maps of values as plain calls. Leans on nothing.
+//! - [`json_constructors`]: functions that make JSON as plain calls. Leans on nothing.
 //! - [`json_clauses`]: the clauses of JSON functions as plain arguments. Leans on nothing.
 //! - [`unnest`]: UNNEST as a table of its own. Leans on nothing.
 //! - [`set_operation`]: marks INTERSECT ALL and EXCEPT ALL. Leans on nothing.
@@ -25,7 +27,9 @@ pub(crate) mod group_window;
 pub(crate) mod hints;
 mod json_calls;
 mod json_clauses;
+mod json_constructors;
 pub(crate) mod like;
+mod map_constructor;
 pub(crate) mod match_recognize;
 mod qualified;
 pub(crate) mod query;
@@ -117,6 +121,7 @@ pub(crate) fn script(sql: &str) -> Result<(Vec<Statement>, Hints)> {
         ));
     }
     let (tokens, hints) = hints::take(tokens::tokenize(sql)?)?;
+    let tokens = json_constructors::as_arguments(map_constructor::as_calls(tokens));
     let tokens = json_clauses::as_arguments(tokens);
     let functions = function::names(&tokens);
     let mut statements = Vec::new();

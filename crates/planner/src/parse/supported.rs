@@ -13,12 +13,13 @@ use weir_model::{Location, Problem};
 
 use super::{
     group_window::{GROUP_HOP, PARTITION},
+    map_constructor,
     query::WINDOW_FUNCTIONS,
     temporal, unnest,
 };
 use crate::{
     error::{self, Result, place, unsupported},
-    logical::{functions, match_recognize::navigations, ranking, window},
+    logical::{aggregates, functions, match_recognize::navigations, ranking, window},
 };
 
 /// Checks a whole query; `at` is where it begins.
@@ -304,10 +305,15 @@ impl Check<'_> {
                 ))
             };
         }
+        if self.functions.iter().any(|f| f.eq_ignore_ascii_case(&name)) {
+            // What it is, its module says.
+            return (!function.within_group.is_empty())
+                .then(|| unsupported(at, "ordered aggregates are not supported yet"));
+        }
         if function.filter.is_some() || !function.within_group.is_empty() {
             return Some(error::invalid(at, format!("{name} is not an aggregate function")));
         }
-        if functions::is_scalar(&name) || self.functions.iter().any(|f| f.eq_ignore_ascii_case(&name)) {
+        if functions::is_scalar(&name) || name == map_constructor::FUNCTION {
             return None;
         }
         let known: Vec<String> = functions::names();
@@ -344,8 +350,18 @@ fn aggregate(function: &Function, at: Location) -> Option<Problem> {
     let FunctionArguments::List(list) = &function.args else {
         return Some(error::invalid(at, format!("{} needs an argument", function.name)));
     };
-    if !list.clauses.is_empty() || !function.within_group.is_empty() || function.null_treatment.is_some() {
+    let is_nulls = |clause: &ast::FunctionArgumentClause| {
+        matches!(clause, ast::FunctionArgumentClause::IgnoreOrRespectNulls(_))
+    };
+    if !list.clauses.iter().all(is_nulls) || !function.within_group.is_empty() {
         return Some(unsupported(at, "ordered aggregates are not supported yet"));
+    }
+    if (!list.clauses.is_empty() || function.null_treatment.is_some()) && !is_named(function, "ARRAY_AGG") {
+        let reason = format!(
+            "IGNORE NULLS and RESPECT NULLS belong to ARRAY_AGG, not to {}",
+            function.name
+        );
+        return Some(unsupported(at, reason));
     }
     let star = matches!(
         list.args.as_slice(),
@@ -361,14 +377,15 @@ fn aggregate(function: &Function, at: Location) -> Option<Problem> {
         return (list.args.is_empty() || function.filter.is_some() || list.duplicate_treatment.is_some())
             .then(|| error::type_error(at, format!("{} takes columns of GROUP BY", function.name)));
     }
-    (list.args.len() != 1).then(|| {
+    let counts = aggregates::argument_counts(&function.name.to_string());
+    (!counts.contains(&list.args.len())).then(|| {
+        let wanted = match (*counts.start(), *counts.end()) {
+            (1, 1) => "one argument".to_owned(),
+            (from, to) => format!("{from} to {to} arguments"),
+        };
         error::type_error(
             at,
-            format!(
-                "{} takes one argument, {} are given",
-                function.name,
-                list.args.len()
-            ),
+            format!("{} takes {wanted}, {} are given", function.name, list.args.len()),
         )
     })
 }

@@ -6,7 +6,10 @@ use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use sqlparser::{ast, tokenizer::Token};
 
 use super::tokens::Cursor;
-use crate::error::{self, Result};
+use crate::{
+    error::{self, Result},
+    logical::aggregates,
+};
 
 /// A type with its nullability.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +58,7 @@ const KNOWN: &[&str] = &[
     "TIMESTAMP_LTZ",
     "ARRAY",
     "MAP",
+    "MULTISET",
     "ROW",
 ];
 
@@ -107,7 +111,8 @@ fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Result<SqlType> {
         "MAP" => map(cursor, depth)?,
         "ROW" => DataType::Struct(row(cursor, depth)?),
         "INTERVAL" => return Err(error::unsupported(at, "a column cannot be an INTERVAL")),
-        "MULTISET" | "RAW" | "VARIANT" => {
+        "MULTISET" => multiset(cursor, depth)?,
+        "RAW" | "VARIANT" => {
             return Err(error::unsupported(
                 at,
                 format!("the type {name} is not supported yet"),
@@ -238,6 +243,14 @@ fn map(cursor: &mut Cursor<'_>, depth: usize) -> Result<DataType> {
         Arc::new(Field::new("entries", DataType::Struct(entries), false)),
         false,
     ))
+}
+
+/// `MULTISET<TYPE>`: a MAP from each value to how often it is there.
+fn multiset(cursor: &mut Cursor<'_>, depth: usize) -> Result<DataType> {
+    cursor.expect_token(&Token::Lt)?;
+    let element = nested(cursor, depth + 1)?;
+    cursor.close_angle()?;
+    Ok(aggregates::multiset(element.data_type))
 }
 
 /// `ROW<name TYPE ['comment'], ...>` or `ROW(...)`.

@@ -1,18 +1,13 @@
 //! Windowed aggregates: a phase before the shuffle, and one behind it.
 
-use std::collections::HashSet;
-
-use std::sync::Arc;
-
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchemaRef, ScalarValue};
-use datafusion_expr::{Aggregate, Expr, ExprSchemable, when as when_expr};
-use weir_proto::graph::AggregateFunction;
+use datafusion_expr::{Aggregate, Expr};
 
 use super::{
-    AggregateCall, Kind, NodeId, WindowAggregate,
+    Kind, NodeId, WindowAggregate,
+    aggregate_call::{name_results, partial_fields},
     expr::{column, unique_name},
-    format::format_expr,
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
     schema_of, type_of,
     window::{Assigned, RelWindow, at_least_one, reads_placeholder},
@@ -21,7 +16,7 @@ use crate::{
     catalog::TIMESTAMP_MS,
     error::{self, Result, plan_defect},
     logical::{
-        aggregates, cast_to, expr_place,
+        cast_to, expr_place,
         window::{WINDOW_COLUMNS, Windows},
     },
 };
@@ -48,7 +43,7 @@ impl Raw {
         }
     }
 
-    fn add(&mut self, name: String, expr: Expr) -> usize {
+    pub(super) fn add(&mut self, name: String, expr: Expr) -> usize {
         if let Some(known) = self.columns.iter().position(|(_, e)| *e == expr) {
             return known;
         }
@@ -106,6 +101,19 @@ impl Lower<'_> {
             outputs.push(Output::Aggregate(calls.len()));
             calls.push(self.call(expr, &input, from, &mut raw)?);
         }
+        if let Some(user) = calls
+            .iter()
+            .find(|call| !call.merges())
+            .and_then(|call| call.user.as_ref())
+        {
+            return Err(error::unsupported(
+                self.place(aggregate),
+                format!(
+                    "{0} by window needs a function that puts states together: export \"{0}.merge\" from its module",
+                    user.name()
+                ),
+            ));
+        }
         let is_session = matches!(window.windows, Windows::Session(_));
         if let (true, Assigned::Attached, Some(start)) = (is_session, window.assigned, start) {
             // What its end alone does not tell.
@@ -158,60 +166,6 @@ impl Lower<'_> {
             keys.push(index);
             keys.len() - 1
         }))
-    }
-
-    pub(super) fn call(
-        &self,
-        expr: &Expr,
-        input: &Rel,
-        from: &DFSchemaRef,
-        raw: &mut Raw,
-    ) -> Result<AggregateCall> {
-        let named = match expr {
-            Expr::Alias(alias) => alias.expr.as_ref(),
-            other => other,
-        };
-        let Expr::AggregateFunction(call) = named else {
-            return Err(error::internal(format!("'{named}' is no aggregate")));
-        };
-        let (_, field) = named.to_field(from.as_ref()).map_err(plan_defect)?;
-        let name = call.func.name().to_uppercase();
-        let unknown = || error::internal(format!("the aggregate {name} is missing"));
-        let mut function = aggregates::operator_function(call.func.name()).ok_or_else(unknown)?;
-        let [argument] = call.params.args.as_slice() else {
-            return Err(error::internal(format!(
-                "{name} has {} arguments",
-                call.params.args.len()
-            )));
-        };
-        let argument = match &call.params.filter {
-            // What is left out is null, which no aggregate looks at.
-            Some(filter) => when(filter.as_ref().clone(), argument.clone()).map_err(plan_defect)?,
-            None => argument.clone(),
-        };
-        let argument = self.substitute(&argument, input, from)?;
-        let distinct = call.params.distinct;
-        let counts_rows = function == AggregateFunction::Count
-            && !distinct
-            && matches!(&argument, Expr::Literal(value, _) if !value.is_null());
-        let (column, text) = if counts_rows {
-            function = AggregateFunction::CountStar;
-            (None, "COUNT(*)".to_owned())
-        } else {
-            let argument = self.canonical(argument, input)?;
-            let schema = self.schema(input);
-            let distinct = if distinct { "DISTINCT " } else { "" };
-            let text = format!("{name}({distinct}{})", format_expr(&argument));
-            (Some(raw.add(natural_name(&argument, &schema), argument)), text)
-        };
-        let result = Field::new(&text, field.data_type().clone(), field.is_nullable());
-        Ok(AggregateCall {
-            function,
-            column,
-            distinct,
-            result,
-            text,
-        })
     }
 
     /// The calc that computes keys and arguments, and the two phases.
@@ -343,11 +297,6 @@ pub(super) fn reads_windows(groups: &[&Expr], aggregate: &Aggregate, input: &Rel
     Ok(input.filters.iter().any(reads_placeholder))
 }
 
-/// The value where the condition holds, else null.
-fn when(condition: Expr, value: Expr) -> datafusion_common::Result<Expr> {
-    when_expr(condition, value).end()
-}
-
 pub(super) fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
     let data_type = type_of(expr, schema)?;
     if data_type.is_nested() {
@@ -360,48 +309,4 @@ pub(super) fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Locat
         ));
     }
     Ok(())
-}
-
-/// Gives the results names that are not taken.
-pub(super) fn name_results(calls: &mut [AggregateCall], taken: &mut HashSet<String>) {
-    for call in calls {
-        let name = unique_name(call.result.name().clone(), taken);
-        call.result = call.result.clone().with_name(name);
-    }
-}
-
-/// The rows between the phases: keys and partial results.
-pub(super) fn partial_fields(keys: &[Field], calls: &[AggregateCall], rows: &DFSchemaRef) -> Vec<Field> {
-    let mut fields = keys.to_vec();
-    for call in calls {
-        let name = call.result.name();
-        let argument = call.column.map(|c| rows.field(c).data_type().clone());
-        match (call.function, argument) {
-            // Which values a group has. The least and the greatest are the same of distinct ones.
-            (function, Some(argument))
-                if call.distinct && !matches!(function, AggregateFunction::Min | AggregateFunction::Max) =>
-            {
-                let values = DataType::List(Arc::new(Field::new_list_field(argument, true)));
-                fields.push(Field::new(name, values, true));
-            }
-            (AggregateFunction::Avg, Some(argument)) => {
-                fields.push(Field::new(format!("{name}$sum"), avg_sum_type(&argument), true));
-                fields.push(Field::new(format!("{name}$count"), DataType::Int64, false));
-            }
-            (AggregateFunction::Count | AggregateFunction::CountStar, _) => {
-                fields.push(Field::new(name, DataType::Int64, false));
-            }
-            _ => fields.push(Field::new(name, call.result.data_type().clone(), true)),
-        }
-    }
-    fields
-}
-
-/// What an average sums in: as wide as its argument may grow.
-fn avg_sum_type(argument: &DataType) -> DataType {
-    match argument {
-        DataType::Float32 | DataType::Float64 => DataType::Float64,
-        DataType::Decimal128(_, scale) => DataType::Decimal128(38, *scale),
-        _ => DataType::Int64,
-    }
 }

@@ -9,7 +9,8 @@ use datafusion_expr::{Aggregate, Expr};
 
 use super::{
     AggregateCall, Kind, NodeId,
-    aggregate::{Raw, check_key, name_results},
+    aggregate::{Raw, check_key},
+    aggregate_call::name_results,
     expr::{all_of, column, unique_name},
     lower::{Lower, Rel, RelColumn, Role, role},
     schema_of,

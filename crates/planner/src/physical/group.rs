@@ -8,7 +8,8 @@ use weir_model::Location;
 
 use super::{
     AggregateCall, GroupAggregate, Kind, NodeId, Updates,
-    aggregate::{Raw, name_results, partial_fields},
+    aggregate::Raw,
+    aggregate_call::{name_results, partial_fields},
     expr::column,
     lower::{Lower, Rel, RelColumn, Role},
     schema_of,
@@ -90,7 +91,11 @@ impl Lower<'_> {
         is_changelog: bool,
     ) -> Result<(NodeId, usize)> {
         let uid = self.uid("group-aggregate");
-        let one_phase = input.updates.is_some() || group.aggregates.iter().any(|call| call.distinct);
+        let one_phase = input.updates.is_some()
+            || group
+                .aggregates
+                .iter()
+                .any(|call| call.distinct || !call.merges());
         group.input = self.calc(input, raw.columns)?;
         let rows = self.operators.get(group.input).schema.clone();
         let keys: Vec<Field> = group

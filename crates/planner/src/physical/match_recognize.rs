@@ -8,6 +8,7 @@ use datafusion_expr::{
     Expr,
     utils::{conjunction, split_conjunction_owned},
 };
+use weir_proto::graph::AggregateFunction;
 
 use super::{
     AggregateCall, Kind, NodeId,
@@ -217,6 +218,14 @@ impl Lower<'_> {
                 ValueKind::Aggregate(function, expr) => Of::Aggregate(AggregateCall {
                     function: *function,
                     column: expr.as_ref().map(column).transpose()?,
+                    separator: if *function == AggregateFunction::Listagg {
+                        ","
+                    } else {
+                        ""
+                    }
+                    .to_owned(),
+                    packed: false,
+                    user: None,
                     distinct: false,
                     result: Field::new(format!("${number}"), value.data_type.clone(), true),
                     text: String::new(),

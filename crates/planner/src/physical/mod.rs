@@ -7,7 +7,8 @@
 //! - [`expr`]: questions about expressions. Leans on nothing.
 //! - [`format`](mod@format): expressions in SQL's words. Leans on nothing.
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
-//! - [`aggregate`]: windowed aggregates, in two phases. Leans on `lower`.
+//! - [`aggregate_call`]: one aggregate function of a query. Leans on `lower`.
+//! - [`aggregate`]: windowed aggregates, in two phases. Leans on `aggregate_call`.
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`grouping_sets`]: aggregates by several sets of keys. Leans on `group`.
 //! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
@@ -29,6 +30,7 @@
 //! - [`identity`]: the uids of operators. Leans on `format`.
 
 pub(crate) mod aggregate;
+mod aggregate_call;
 pub(crate) mod count_window;
 mod enforce;
 pub(crate) mod expr;
@@ -58,6 +60,7 @@ use std::{slice, sync::Arc};
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan};
+use weir_functions::wasm::WasmAggregate;
 use weir_model::Location;
 use weir_proto::graph::{AggregateFunction, join as join_kind};
 
@@ -252,12 +255,25 @@ pub(crate) struct AggregateCall {
     pub function: AggregateFunction,
     /// Its argument; none for COUNT(*).
     pub column: Option<usize>,
+    /// What stands between the texts of LISTAGG.
+    pub separator: String,
+    /// Whether the argument is a ROW of what is aggregated, null where a row does not count.
+    pub packed: bool,
+    /// What computes it, if the script created it.
+    pub user: Option<Arc<WasmAggregate>>,
     /// Whether each value of a group is taken once.
     pub distinct: bool,
     /// Name and type of the result.
     pub result: Field,
     /// In SQL's words.
     pub text: String,
+}
+
+impl AggregateCall {
+    /// Whether partial results are put together.
+    pub(crate) fn merges(&self) -> bool {
+        self.user.as_ref().is_none_or(|user| user.merges())
+    }
 }
 
 impl WindowAggregate {

@@ -95,7 +95,11 @@ impl Lower<'_> {
                 ),
             ));
         }
-        let cast = cast_to(column.expr.clone(), &from, to);
+        let cast = if from != *to && from.is_nested() && to.is_nested() {
+            retyped(column.expr.clone(), to)?
+        } else {
+            cast_to(column.expr.clone(), &from, to)
+        };
         simplify::simplify(cast, &self.schema(rel)).map_err(plan_defect)
     }
 
@@ -188,9 +192,20 @@ fn column_place(insert: &Insert, index: usize) -> Location {
     }
 }
 
+/// A value that nests as another type of the same shape.
+fn retyped(expr: Expr, to: &DataType) -> Result<Expr> {
+    let function = weir_functions::function("$RETYPED");
+    let function = function.ok_or_else(|| error::internal("no function gives rows other names"))?;
+    Ok(function.call(vec![expr, null(to)?]))
+}
+
 fn null(data_type: &DataType) -> Result<Expr> {
     let value = ScalarValue::try_from(data_type).map_err(plan_defect)?;
     Ok(Expr::Literal(value, None))
+}
+
+fn stores_or_is(from: &DataType, to: &DataType) -> bool {
+    from == to || stores(from, to)
 }
 
 /// Whether Flink stores a value of the type in a column of the other without being asked to cast.
@@ -203,6 +218,16 @@ fn stores(from: &DataType, to: &DataType) -> bool {
         T::Int64 => Some(4),
         _ => None,
     };
+    match (from, to) {
+        (T::Struct(from), T::Struct(to)) => {
+            let fits = |(from, to): (&FieldRef, &FieldRef)| stores_or_is(from.data_type(), to.data_type());
+            return from.len() == to.len() && from.iter().zip(to).all(fits);
+        }
+        (T::List(from), T::List(to)) | (T::Map(from, _), T::Map(to, _)) => {
+            return stores_or_is(from.data_type(), to.data_type());
+        }
+        _ => {}
+    }
     match (integer(from), integer(to)) {
         (Some(from), Some(to)) => return from <= to,
         (Some(_), None) => return matches!(to, T::Decimal128(..) | T::Float32 | T::Float64),

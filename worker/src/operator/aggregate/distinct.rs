@@ -12,12 +12,22 @@ use weir_model::Failure;
 use super::Accumulator;
 use crate::operator::keys::{Groups, NO_PAIR, PairTable};
 
+/// What another accumulator must see of the rows, beside the values that come or go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sees {
+    /// Rows that make a value come or go, without the values: it counts.
+    Rows,
+    /// Their values.
+    Turning,
+    /// Nulls for all other rows: what it has none of is null.
+    All,
+}
+
 /// Hands on to another accumulator the first of equal values of a group, and takes back the last.
 #[derive(Debug)]
 pub(super) struct Distinct {
     inner: Box<dyn Accumulator>,
-    /// Whether the other one counts: then the rows that turn are all that it must see.
-    counts_rows: bool,
+    sees: Sees,
     pairs: PairTable,
     /// How often each pair is there.
     counts: Vec<i64>,
@@ -27,14 +37,10 @@ pub(super) struct Distinct {
 
 impl Distinct {
     /// Of values of this type.
-    pub(super) fn new(
-        inner: Box<dyn Accumulator>,
-        value: DataType,
-        counts_rows: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(inner: Box<dyn Accumulator>, value: DataType, sees: Sees) -> Result<Self, Failure> {
         Ok(Self {
             inner,
-            counts_rows,
+            sees,
             pairs: PairTable::new(value)?,
             counts: Vec::new(),
             turning: Vec::new(),
@@ -65,9 +71,9 @@ impl Distinct {
         &mut self,
         groups: Groups<'_>,
         values: &ArrayRef,
-        take: impl Fn(&mut dyn Accumulator, Groups<'_>, Option<&ArrayRef>) -> Result<(), Failure>,
+        hand: impl Fn(&mut dyn Accumulator, Groups<'_>, Option<&ArrayRef>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.counts_rows {
+        if self.sees != Sees::All {
             let ids: Option<Vec<u32>> = groups
                 .ids
                 .map(|ids| self.turning.iter().map(|&row| ids[row as usize]).collect());
@@ -76,16 +82,21 @@ impl Distinct {
                 rows: self.turning.len(),
                 total: groups.total,
             };
-            return take(self.inner.as_mut(), turning, None);
+            if self.sees == Sees::Rows {
+                return hand(self.inner.as_mut(), turning, None);
+            }
+            let rows = UInt32Array::from(self.turning.clone());
+            let values = take(values, &rows, None)
+                .map_err(|e| Failure::internal(format!("cannot pick values: {e}")))?;
+            return hand(self.inner.as_mut(), turning, Some(&values));
         }
-        // Groups of which nothing turns must be seen, too: what they have none of is null.
         let mut others = vec![true; values.len()];
         for &row in &self.turning {
             others[row as usize] = false;
         }
         let values = nullif(values, &BooleanArray::from(others))
             .map_err(|e| Failure::internal(format!("cannot leave values out: {e}")))?;
-        take(self.inner.as_mut(), groups, Some(&values))
+        hand(self.inner.as_mut(), groups, Some(&values))
     }
 
     fn argument(column: Option<&ArrayRef>) -> Result<&ArrayRef, Failure> {

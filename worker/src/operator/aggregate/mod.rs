@@ -5,16 +5,32 @@
 //!
 //! - `values`: values per group and which groups have any. Leans on nothing.
 //! - `count`, `sum`, `extreme` (MIN and MAX of numbers), `extreme_bytes` (of strings), `average`: one kind each. Lean on `values`.
-//! - `shape`: which accumulator an aggregate of the job graph needs, and rows as partial rows. Leans on all of the above.
+//! - `moments`: variances and standard deviations. Leans on nothing.
+//! - `arena`: values of any type by number. Leans on nothing.
+//! - `kept`: the values of each group in their order. Leans on `arena`.
+//! - `pick` (FIRST_VALUE and LAST_VALUE), `list` (what puts values together), `collect`: one kind each. Lean on `kept`.
+//! - `retract`: the kinds that need more to take rows back. Leans on `sum`.
+//! - `user`: aggregates of WebAssembly modules. Leans on `arena`.
+//! - `distinct`: each value once, for another accumulator. Leans on nothing.
+//! - `make`: which accumulator a function and a type need. Leans on all kinds.
+//! - `shape`: an aggregate of the job graph with its types, and rows as partial rows. Leans on all of the above.
 
+mod arena;
 mod average;
+mod collect;
 mod count;
 mod distinct;
 mod extreme;
 mod extreme_bytes;
+mod kept;
+mod list;
+mod make;
+mod moments;
+mod pick;
 mod retract;
 mod shape;
 mod sum;
+mod user;
 mod values;
 
 use std::{fmt::Debug, ops::Range};
@@ -23,7 +39,7 @@ use arrow_array::ArrayRef;
 use weir_model::Failure;
 
 pub(super) use count::Count;
-pub(super) use shape::{Shape, Shapes, ones};
+pub(super) use shape::{Shape, Shapes, ones, partial_columns};
 
 use super::keys::Groups;
 

@@ -1,10 +1,11 @@
 //! Which accumulator an aggregate of the job graph needs, and rows as partial rows of their own.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use arrow::compute::is_not_null;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Schema};
+use weir_functions::wasm::WasmAggregate;
 use weir_model::Failure;
 use weir_proto::{
     graph::{self, AggregateFunction},
@@ -12,31 +13,33 @@ use weir_proto::{
 };
 
 use super::{
-    Accumulator, Count,
-    average::Average,
-    distinct::{self, Distinct},
-    extreme::Extreme,
-    extreme_bytes::ExtremeBytes,
-    retract::{RetractableExtreme, RetractableSum},
-    sum::Sum,
+    Accumulator,
+    distinct::{self, Distinct, Sees},
+    make,
 };
 use crate::operator::{columns, keys::Groups};
 
 /// An aggregate with its types.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    function: AggregateFunction,
+    pub(super) function: AggregateFunction,
     /// The argument among the raw input's columns.
     pub(crate) column: Option<usize>,
     /// The type of the argument.
     argument: DataType,
-    /// What is kept: the type of the sum for SUM and AVG, of the argument for MIN and MAX.
-    state: DataType,
-    result: DataType,
+    /// What is kept: the type of the sum for SUM and AVG, of the argument for what keeps values.
+    pub(super) state: DataType,
+    pub(super) result: DataType,
+    /// What stands between the texts of LISTAGG.
+    pub(super) separator: String,
+    /// Whether the argument is a ROW of what is aggregated.
+    pub(super) packed: bool,
+    /// What computes a user's aggregate.
+    pub(super) user: Option<Arc<WasmAggregate>>,
     /// Whether each value of a group is taken once.
     distinct: bool,
     /// Whether rows may be taken back.
-    retracts: bool,
+    pub(super) retracts: bool,
 }
 
 /// The aggregates of an operator.
@@ -60,12 +63,14 @@ impl Shape {
 
     /// An aggregate over partial rows, its first partial column of this type.
     pub(crate) fn of_partial(aggregate: &graph::Aggregate, partial: &DataType) -> Result<Self, Failure> {
-        let value = match partial {
-            // The values of DISTINCT.
-            DataType::List(item) if aggregate.distinct => item.data_type(),
-            other => other,
+        let value = match (partial, aggregate.function()) {
+            (DataType::List(item), function) if aggregate.distinct || keeps_lists(function) => {
+                item.data_type().clone()
+            }
+            (DataType::Map(entries, _), AggregateFunction::Collect) => key_type(entries.data_type())?,
+            (other, _) => other.clone(),
         };
-        Self::new(aggregate, aggregate.column.map(|c| c as usize), Some(value))
+        Self::new(aggregate, aggregate.column.map(|c| c as usize), Some(&value))
     }
 
     fn new(
@@ -112,8 +117,10 @@ impl Shape {
             argument: given,
             state,
             result,
-            distinct: aggregate.distinct
-                && !matches!(function, AggregateFunction::Min | AggregateFunction::Max),
+            separator: aggregate.separator.clone(),
+            packed: aggregate.packed,
+            user: user(aggregate)?,
+            distinct: aggregate.distinct && !takes_each_once(function),
             retracts: false,
         })
     }
@@ -136,6 +143,13 @@ impl Shape {
         match self.function {
             _ if self.distinct => vec![distinct::partial_type(&self.argument)],
             AggregateFunction::Avg => vec![self.state.clone(), DataType::Int64],
+            AggregateFunction::Collect => vec![self.result.clone()],
+            AggregateFunction::User => {
+                let bytes = self.user.as_ref().map_or(0, |user| user.signature().state_bytes);
+                vec![DataType::FixedSizeBinary(bytes as i32), DataType::Int64]
+            }
+            function if keeps_lists(function) => vec![distinct::partial_type(&self.state)],
+            function if is_spread(function) => vec![DataType::Int64, DataType::Float64, DataType::Float64],
             _ => vec![self.state.clone()],
         }
     }
@@ -147,33 +161,16 @@ impl Shape {
 
     /// An accumulator without groups.
     pub(crate) fn accumulator(&self) -> Result<Box<dyn Accumulator>, Failure> {
-        let inner = match self.function {
-            AggregateFunction::Sum if self.retracts => retractable_sum(&self.state),
-            AggregateFunction::Min if self.retracts => {
-                Ok(Box::new(RetractableExtreme::<false>::new(&self.state)?) as _)
-            }
-            AggregateFunction::Max if self.retracts => {
-                Ok(Box::new(RetractableExtreme::<true>::new(&self.state)?) as _)
-            }
-            _ => self.plain(),
-        }?;
-        if self.distinct {
-            let counts = self.function == AggregateFunction::Count;
-            return Ok(Box::new(Distinct::new(inner, self.argument.clone(), counts)?));
+        let inner = make::accumulator(self)?;
+        if !self.distinct {
+            return Ok(inner);
         }
-        Ok(inner)
-    }
-
-    fn plain(&self) -> Result<Box<dyn Accumulator>, Failure> {
-        match self.function {
-            AggregateFunction::Sum => sum(&self.state),
-            AggregateFunction::Avg => average(&self.state, &self.result),
-            AggregateFunction::Min => extreme::<false>(&self.state),
-            AggregateFunction::Max => extreme::<true>(&self.state),
-            AggregateFunction::CountStar | AggregateFunction::Count | AggregateFunction::Unspecified => {
-                Ok(Box::new(Count::default()))
-            }
-        }
+        let sees = match self.function {
+            AggregateFunction::Count => Sees::Rows,
+            AggregateFunction::Sum | AggregateFunction::Avg => Sees::All,
+            _ => Sees::Turning,
+        };
+        Ok(Box::new(Distinct::new(inner, self.argument.clone(), sees)?))
     }
 
     /// The partial columns of rows that are partial rows of their own.
@@ -192,7 +189,65 @@ impl Shape {
             AggregateFunction::Sum => Ok(vec![columns::cast(column, &self.state)?]),
             AggregateFunction::Min | AggregateFunction::Max => Ok(vec![Arc::clone(column)]),
             AggregateFunction::Avg => Ok(vec![columns::cast(column, &self.state)?, ones_where_set(column)?]),
+            AggregateFunction::FirstValue | AggregateFunction::LastValue => Ok(vec![Arc::clone(column)]),
+            function if keeps_lists(function) => Ok(vec![distinct::partial_of_rows(column)?]),
+            _ => {
+                let ids: Vec<u32> = (0..rows as u32).collect();
+                let each = Groups {
+                    ids: Some(&ids),
+                    rows,
+                    total: rows,
+                };
+                let mut accumulator = self.accumulator()?;
+                accumulator.update(each, Some(column))?;
+                accumulator.partial(0..rows)
+            }
         }
+    }
+}
+
+/// How many partial columns an aggregate has.
+pub(crate) fn partial_columns(aggregate: &graph::Aggregate) -> usize {
+    let function = aggregate.function();
+    match function {
+        _ if aggregate.distinct && !takes_each_once(function) => 1,
+        AggregateFunction::Avg | AggregateFunction::User => 2,
+        function if is_spread(function) => 3,
+        _ => 1,
+    }
+}
+
+/// What computes a user's aggregate; its module has come with the job.
+fn user(aggregate: &graph::Aggregate) -> Result<Option<Arc<WasmAggregate>>, Failure> {
+    let decode = |user: &graph::WasmFunction| WasmAggregate::decode(&user.name, &user.definition);
+    let user = aggregate.user.as_ref().map(decode).transpose();
+    user.map(|user| user.map(Arc::new)).map_err(Failure::internal)
+}
+
+/// Whether equal values make no difference.
+fn takes_each_once(function: AggregateFunction) -> bool {
+    use AggregateFunction as F;
+    matches!(function, F::Min | F::Max | F::FirstValue | F::LastValue)
+}
+
+/// Whether lists of values travel between its phases.
+fn keeps_lists(function: AggregateFunction) -> bool {
+    use AggregateFunction as F;
+    matches!(
+        function,
+        F::Listagg | F::ArrayAgg | F::JsonArrayagg | F::JsonObjectagg
+    )
+}
+
+fn is_spread(function: AggregateFunction) -> bool {
+    use AggregateFunction as F;
+    matches!(function, F::StddevPop | F::StddevSamp | F::VarPop | F::VarSamp)
+}
+
+fn key_type(entries: &DataType) -> Result<DataType, Failure> {
+    match entries {
+        DataType::Struct(fields) if fields.len() == 2 => Ok(fields[0].data_type().clone()),
+        other => Err(Failure::internal(format!("a MAP with entries of type {other}"))),
     }
 }
 
@@ -217,117 +272,5 @@ fn sum_of_average(argument: &DataType) -> Result<DataType, Failure> {
         other => Err(Failure::user(format!(
             "cannot take the average of a column of type {other}"
         ))),
-    }
-}
-
-fn sum(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
-    let t = data_type.clone();
-    Ok(match data_type {
-        DataType::Int8 => Box::new(Sum::<i8>::new(t)),
-        DataType::Int16 => Box::new(Sum::<i16>::new(t)),
-        DataType::Int32 => Box::new(Sum::<i32>::new(t)),
-        DataType::Int64 => Box::new(Sum::<i64>::new(t)),
-        DataType::Float32 => Box::new(Sum::<f32>::new(t)),
-        DataType::Float64 => Box::new(Sum::<f64>::new(t)),
-        DataType::Decimal128(..) => Box::new(Sum::<i128>::new(t)),
-        other => return Err(Failure::user(format!("cannot sum a column of type {other}"))),
-    })
-}
-
-fn retractable_sum(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
-    let t = data_type.clone();
-    Ok(match data_type {
-        DataType::Int8 => Box::new(RetractableSum::<i8>::new(t)),
-        DataType::Int16 => Box::new(RetractableSum::<i16>::new(t)),
-        DataType::Int32 => Box::new(RetractableSum::<i32>::new(t)),
-        DataType::Int64 => Box::new(RetractableSum::<i64>::new(t)),
-        DataType::Float32 => Box::new(RetractableSum::<f32>::new(t)),
-        DataType::Float64 => Box::new(RetractableSum::<f64>::new(t)),
-        DataType::Decimal128(..) => Box::new(RetractableSum::<i128>::new(t)),
-        other => return Err(Failure::user(format!("cannot sum a column of type {other}"))),
-    })
-}
-
-fn average(sum: &DataType, result: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
-    let (t, r) = (sum.clone(), result.clone());
-    Ok(match sum {
-        DataType::Int64 => Box::new(Average::<i64>::new(t, r)),
-        DataType::Float64 => Box::new(Average::<f64>::new(t, r)),
-        DataType::Decimal128(..) => Box::new(Average::<i128>::new(t, r)),
-        other => return Err(Failure::internal(format!("an average from sums of type {other}"))),
-    })
-}
-
-fn extreme<const GREATEST: bool>(data_type: &DataType) -> Result<Box<dyn Accumulator>, Failure> {
-    let t = data_type.clone();
-    Ok(match data_type {
-        DataType::Boolean => Box::new(BooleanExtreme {
-            inner: Extreme::<i8, GREATEST>::new(DataType::Int8),
-        }),
-        DataType::Int8 => Box::new(Extreme::<i8, GREATEST>::new(t)),
-        DataType::Int16 => Box::new(Extreme::<i16, GREATEST>::new(t)),
-        DataType::Int32 | DataType::Date32 | DataType::Time32(_) => {
-            Box::new(Extreme::<i32, GREATEST>::new(t))
-        }
-        DataType::Int64
-        | DataType::Date64
-        | DataType::Time64(_)
-        | DataType::Timestamp(..)
-        | DataType::Duration(_) => Box::new(Extreme::<i64, GREATEST>::new(t)),
-        DataType::UInt8 => Box::new(Extreme::<u8, GREATEST>::new(t)),
-        DataType::UInt16 => Box::new(Extreme::<u16, GREATEST>::new(t)),
-        DataType::UInt32 => Box::new(Extreme::<u32, GREATEST>::new(t)),
-        DataType::UInt64 => Box::new(Extreme::<u64, GREATEST>::new(t)),
-        DataType::Float32 => Box::new(Extreme::<f32, GREATEST>::new(t)),
-        DataType::Float64 => Box::new(Extreme::<f64, GREATEST>::new(t)),
-        DataType::Decimal128(..) => Box::new(Extreme::<i128, GREATEST>::new(t)),
-        DataType::Utf8
-        | DataType::LargeUtf8
-        | DataType::Utf8View
-        | DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView => Box::new(ExtremeBytes::<GREATEST>::new(t)),
-        other => {
-            return Err(Failure::user(format!(
-                "cannot take MIN or MAX of a column of type {other}"
-            )));
-        }
-    })
-}
-
-/// MIN and MAX of booleans, as 0 and 1.
-#[derive(Debug)]
-struct BooleanExtreme<const GREATEST: bool> {
-    inner: Extreme<i8, GREATEST>,
-}
-
-impl<const GREATEST: bool> Accumulator for BooleanExtreme<GREATEST> {
-    fn update(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
-        let bits = column.map(|c| columns::cast(c, &DataType::Int8)).transpose()?;
-        self.inner.update(groups, bits.as_ref())
-    }
-
-    fn merge(&mut self, groups: Groups<'_>, partial: &[ArrayRef]) -> Result<(), Failure> {
-        self.update(groups, partial.first())
-    }
-
-    fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        Ok(vec![self.finish(groups)?])
-    }
-
-    fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
-        columns::cast(&self.inner.finish(groups)?, &DataType::Boolean)
-    }
-
-    fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
-        columns::cast(&self.inner.finish_of(groups)?, &DataType::Boolean)
-    }
-
-    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        self.inner.keep(groups)
-    }
-
-    fn clear(&mut self) {
-        self.inner.clear();
     }
 }

@@ -18,8 +18,9 @@ fn aggregate(function: AggregateFunction, result: DataType) -> graph::Aggregate 
     graph::Aggregate {
         function: function.into(),
         column,
-        distinct: false,
         result: schema::encode(&schema).expect("encodes"),
+        separator: ",".into(),
+        ..Default::default()
     }
 }
 
@@ -135,7 +136,9 @@ fn decimals(values: Vec<Option<i128>>, precision: u8, scale: i8) -> ArrayRef {
     )
 }
 
-use AggregateFunction::{Avg, Count, Max, Min, Sum};
+use AggregateFunction::{
+    Avg, Count, FirstValue, JsonArrayagg, LastValue, Listagg, Max, Min, StddevPop, Sum, VarPop, VarSamp,
+};
 
 #[test]
 fn counts_leave_nulls_out() {
@@ -256,6 +259,134 @@ fn dates_and_booleans_have_extremes() {
     let x = array(BooleanArray::from(vec![Some(true), None, Some(false), None]));
     check(Min, &x, &array(BooleanArray::from(vec![Some(false), None])));
     check(Max, &x, &array(BooleanArray::from(vec![Some(true), None])));
+}
+
+#[test]
+fn the_first_and_the_last_value_that_is_not_null_is_picked() {
+    let x = array(StringArray::from(vec![
+        None,
+        Some("b"),
+        Some("a"),
+        None,
+        Some("c"),
+        Some("d"),
+        None,
+        Some("e"),
+    ]));
+    check(FirstValue, &x, &array(StringArray::from(vec!["a", "b"])));
+    check(LastValue, &x, &array(StringArray::from(vec!["c", "e"])));
+    let x = array(BooleanArray::from(vec![Some(true), None, Some(false), None]));
+    check(FirstValue, &x, &array(BooleanArray::from(vec![Some(true), None])));
+    check(LastValue, &x, &array(BooleanArray::from(vec![Some(false), None])));
+}
+
+#[test]
+fn texts_are_joined_in_their_order() {
+    let x = array(StringArray::from(vec![
+        Some("a"),
+        None,
+        Some("b"),
+        None,
+        None,
+        None,
+        Some(""),
+    ]));
+    check(Listagg, &x, &array(StringArray::from(vec![Some("a,b,"), None])));
+    check(JsonArrayagg, &x, &array(StringArray::from(vec!["[a,b,]", "[]"])));
+}
+
+#[test]
+fn variances_do_not_lose_small_distances_of_large_numbers() {
+    let far = 1e9;
+    let x = array(Float64Array::from(vec![
+        far + 1.0,
+        7.0,
+        far + 2.0,
+        7.0,
+        far + 3.0,
+        7.0,
+        far + 6.0,
+    ]));
+    check(VarPop, &x, &array(Float64Array::from(vec![3.5, 0.0])));
+    check(
+        VarSamp,
+        &array(Int32Array::from(vec![1, 5, 4, 5])),
+        &array(Int32Array::from(vec![4, 0])),
+    );
+    check(
+        StddevPop,
+        &array(Int32Array::from(vec![Some(1), None, Some(4)])),
+        &array(Int32Array::from(vec![Some(1), None])),
+    );
+    check(
+        VarSamp,
+        &array(Float64Array::from(vec![1.0])),
+        &array(Float64Array::from(vec![None, None])),
+    );
+}
+
+/// Two batches of which some rows are taken back must give what the rest gives alone.
+#[test]
+fn what_is_taken_back_leaves_the_rest_in_its_order() {
+    for function in [FirstValue, LastValue, Listagg, JsonArrayagg] {
+        let values = |texts: &[&str]| array(StringArray::from(texts.to_vec()));
+        let column = values(&["a", "x", "b", "x", "a", "y", "c"]);
+        let shape = shape(function, &column, &DataType::Utf8).retracting();
+        let mut accumulator = shape.accumulator().expect("supported");
+        let ids = ids(column.len());
+        accumulator.update(groups(&ids), Some(&column)).expect("updates");
+        // Of group 0 the first "a" goes, of group 1 one "x".
+        accumulator
+            .retract(groups(&[0, 1, 0]), Some(&values(&["a", "x", "c"])))
+            .expect("retracts");
+        accumulator
+            .update(groups(&[1]), Some(&values(&["z"])))
+            .expect("updates");
+        let mut rest = shape.accumulator().expect("supported");
+        let left = values(&["b", "x", "a", "y", "z"]);
+        rest.update(groups(&[0, 1, 0, 1, 1]), Some(&left))
+            .expect("updates");
+        let expected = rest.finish(0..2).expect("finishes");
+        assert_eq!(
+            &accumulator.finish(0..2).expect("finishes"),
+            &expected,
+            "{function:?}"
+        );
+        accumulator.keep(&[1, 0]).expect("keeps");
+        assert_eq!(
+            accumulator.finish_of(&[1, 0]).expect("finishes").as_ref(),
+            expected.as_ref()
+        );
+        accumulator
+            .retract(groups(&[1, 1]), Some(&values(&["b", "a"])))
+            .expect("retracts");
+        let emptied = accumulator.finish(1..2).expect("finishes");
+        let wanted: Option<&str> = (function == JsonArrayagg).then_some("[]");
+        assert_eq!(
+            emptied.as_ref(),
+            &StringArray::from(vec![wanted]) as &dyn Array,
+            "{function:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_of_what_was_taken_back_is_used_again() {
+    let column = array(Int64Array::from_iter_values(0..1000));
+    let rows: Vec<u32> = vec![0; 1000];
+    let one = Groups {
+        ids: Some(&rows),
+        rows: 1000,
+        total: 1,
+    };
+    let mut kept = kept::Kept::new(DataType::Int64, true).expect("a type");
+    for _ in 0..50 {
+        kept.append(one, &column).expect("appends");
+        kept.take_back(one, &column).expect("takes back");
+    }
+    assert!(kept.len() < 10_000, "{} values are kept", kept.len());
+    let ends = kept.ends(&[0], false).expect("values");
+    assert_eq!(ends.logical_null_count(), 1);
 }
 
 #[test]

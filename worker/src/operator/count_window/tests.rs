@@ -28,8 +28,8 @@ fn operator(size: u64, slide: u64, ttl_ms: u64) -> CountWindowAggregate {
     let call = |function: AggregateFunction, column| graph::Aggregate {
         function: function.into(),
         column,
-        distinct: false,
         result: schema::encode(&Schema::new(vec![field("r", DataType::Int64)])).expect("encodes"),
+        ..Default::default()
     };
     let spec = graph::CountWindowAggregate {
         window: Some(graph::CountWindow {

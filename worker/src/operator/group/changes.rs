@@ -1,8 +1,11 @@
 //! Results before and after a batch, as changes.
 
-use arrow::compute::{and, concat, kernels::cmp::not_distinct, take};
+use arrow::{
+    array::make_comparator,
+    compute::{and, concat, kernels::cmp::not_distinct, take},
+};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef, SortOptions};
 use weir_connector::{RowKind, changelog};
 use weir_model::Failure;
 
@@ -66,10 +69,21 @@ impl Changes {
     fn same(&self, known: usize) -> Result<BooleanArray, ArrowError> {
         let mut same = BooleanArray::from(vec![true; known]);
         for (before, after) in self.before.iter().zip(&self.after) {
-            same = and(&same, &not_distinct(before, &after.slice(0, known))?)?;
+            same = and(&same, &equal(before, &after.slice(0, known))?)?;
         }
         Ok(same)
     }
+}
+
+/// Which values are the same, null and null included.
+fn equal(left: &ArrayRef, right: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+    if !left.data_type().is_nested() {
+        return not_distinct(left, right);
+    }
+    let compare = make_comparator(left, right, SortOptions::default())?;
+    Ok((0..left.len())
+        .map(|row| Some(compare(row, row).is_eq()))
+        .collect())
 }
 
 /// Which rows are emitted.

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, SchemaRef};
 use arrow_select::filter::{filter, filter_record_batch};
 use weir_connector::changelog;
 use weir_model::Failure;
-use weir_proto::graph::{self, AggregateFunction};
+use weir_proto::graph;
 
 use super::{
     changes::Changes,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::operator::{
     Context, Operator,
-    aggregate::{Shape, Shapes},
+    aggregate::{Shape, Shapes, partial_columns},
     keys::Groups,
     window::partial::{self, Layout},
 };
@@ -208,11 +208,7 @@ fn partial_shapes(
     keys: usize,
     input: &SchemaRef,
 ) -> Result<(Shapes, Layout), Failure> {
-    let columns = |a: &graph::Aggregate| match a.function() {
-        AggregateFunction::Avg => 2,
-        _ => 1,
-    };
-    let layout = Layout::new(keys, spec.aggregates.iter().map(columns));
+    let layout = Layout::new(keys, spec.aggregates.iter().map(partial_columns));
     if input.fields().len() != layout.pane + 1 {
         return Err(Failure::internal(format!(
             "an aggregate over {} columns instead of {}",

@@ -22,8 +22,8 @@ fn aggregate(with_key: bool, takes_back: bool) -> GroupAggregate {
     let call = |function: AggregateFunction, column, result: Field| graph::Aggregate {
         function: function.into(),
         column,
-        distinct: false,
         result: schema::encode(&Schema::new(vec![result])).expect("encodes"),
+        ..Default::default()
     };
     let spec = graph::GroupAggregate {
         keys: with_key.then_some(0).into_iter().collect(),

@@ -102,6 +102,17 @@ impl PairTable {
         }
     }
 
+    /// The values of some pairs.
+    pub(in crate::operator) fn values_of(&self, pairs: &[u32]) -> Result<ArrayRef, Failure> {
+        match &self.pairs {
+            Pairs::Words(words) => {
+                let words: Vec<u64> = pairs.iter().map(|&pair| words.words[pair as usize]).collect();
+                Ok(word::column(&self.value, &words, None))
+            }
+            Pairs::Rows(table) => Ok(table.keys_of(pairs)?.swap_remove(1)),
+        }
+    }
+
     /// Keeps the pairs that are wanted, of groups that have a new number (`renumbered`, by old one; the others
     /// [`NO_PAIR`]). Gives back the old numbers of those kept, which are numbered in this order from now on.
     pub(in crate::operator) fn keep(

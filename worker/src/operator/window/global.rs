@@ -6,7 +6,7 @@ use arrow::compute::sum;
 use arrow_array::{ArrayRef, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
-use weir_proto::graph::{self, AggregateFunction};
+use weir_proto::graph;
 
 use super::{
     cumulate::Cumulating,
@@ -17,7 +17,10 @@ use super::{
     partial::{self, Layout},
     windows::{Attached, Kind, Windows},
 };
-use crate::operator::{Context, Operator, aggregate::Shape};
+use crate::operator::{
+    Context, Operator,
+    aggregate::{Shape, partial_columns},
+};
 
 /// Aggregates partial rows into the results of windows.
 #[derive(Debug)]
@@ -48,13 +51,6 @@ impl WindowAggregate {
         output: SchemaRef,
     ) -> Result<Self, Failure> {
         let keys = spec.key_count as usize;
-        let partial_columns = |a: &graph::Aggregate| {
-            if a.function() == AggregateFunction::Avg && !a.distinct {
-                2
-            } else {
-                1
-            }
-        };
         let layout = Layout::new(keys, spec.aggregates.iter().map(partial_columns));
         let types: Vec<DataType> = input.fields().iter().map(|f| f.data_type().clone()).collect();
         if types.len() != layout.columns() {

@@ -96,8 +96,8 @@ fn phases_of(keys: &[u32], kind: Kind) -> Phases {
         .map(|(function, column, result, _)| graph::Aggregate {
             function: function.into(),
             column,
-            distinct: false,
             result: schema::encode(&Schema::new(vec![field("r", &result)])).expect("encodes"),
+            ..Default::default()
         })
         .collect();
     let local = graph::LocalWindowAggregate {

@@ -210,6 +210,15 @@ impl Navigator<'_> {
             return unsupported(&format!("the aggregate {}", name.to_uppercase()));
         };
         let arguments = plain_arguments(function);
+        if arguments.len() > 1 || operator == AggregateFunction::ArrayAgg {
+            return refuse(error::unsupported(
+                at,
+                format!(
+                    "{} in MATCH_RECOGNIZE is not supported yet: aggregates of one column are",
+                    function.name.to_string().to_uppercase()
+                ),
+            ));
+        }
         let (variable, kind, data_type) = match arguments.as_slice() {
             [] => (
                 None,

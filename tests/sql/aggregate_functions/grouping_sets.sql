@@ -1,0 +1,8 @@
+-- In grouping sets.
+CREATE TABLE sales (
+    shop STRING, item STRING, n INT, price DECIMAL(10, 2), rate DOUBLE, ok BOOLEAN, `day` DATE, ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'tests/sql/aggregate_functions/sales.json', 'format' = 'json');
+CREATE TABLE result (shop STRING, ok BOOLEAN, items MULTISET<STRING>, d INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT shop, ok, COLLECT(item), VAR_SAMP(n) FROM sales GROUP BY GROUPING SETS ((shop), (ok));

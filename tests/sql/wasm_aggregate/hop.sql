@@ -1,0 +1,11 @@
+-- By hopping windows.
+CREATE FUNCTION weighted AS 'examples/wasm-aggregate/weighted_mean.wat' LANGUAGE WASM;
+CREATE TABLE sales (
+    shop STRING, item STRING, n INT, price DECIMAL(10, 2), rate DOUBLE, ok BOOLEAN, `day` DATE, ts TIMESTAMP(3),
+    WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH ('connector' = 'filesystem', 'path' = 'tests/sql/aggregate_functions/sales.json', 'format' = 'json');
+CREATE TABLE result (e TIMESTAMP(3), mean DOUBLE) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT window_end, weighted(rate, n)
+FROM TABLE(HOP(TABLE sales, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE))
+GROUP BY window_start, window_end;

@@ -1,0 +1,28 @@
+;; Aggregates of texts, which cannot all be merged or taken back.
+(module
+  (memory (export "memory") 1)
+  (global $next (mut i32) (i32.const 1024))
+  (func (export "alloc") (param $bytes i32) (result i32)
+    (local $at i32)
+    (local.set $at (global.get $next))
+    (global.set $next (i32.and (i32.add (i32.add (local.get $at) (local.get $bytes)) (i32.const 7)) (i32.const -8)))
+    (drop (memory.grow (i32.add (i32.const 1) (i32.shr_u (local.get $bytes) (i32.const 16)))))
+    (local.get $at))
+  (func $greater (param $state i32) (param $length i32)
+    (if (i32.gt_u (local.get $length) (i32.load (local.get $state)))
+      (then (i32.store (local.get $state) (local.get $length)))))
+  ;; How many bytes the longest text has: it is put together, but not taken back.
+  (func (export "aggregate longest(STRING) -> INT state 4") (param $state i32) (param $text i32) (param $bytes i32)
+    (call $greater (local.get $state) (local.get $bytes)))
+  (func (export "longest.merge") (param $state i32) (param $other i32)
+    (call $greater (local.get $state) (i32.load (local.get $other))))
+  (func (export "longest.finish") (param $state i32) (result i32) (i32.load (local.get $state)))
+  ;; How often the text's first byte is an a, counted from 10: neither.
+  (func (export "aged.init") (param $state i32) (i64.store (local.get $state) (i64.const 10)))
+  (func (export "aggregate aged(STRING) -> BIGINT state 8") (param $state i32) (param $text i32) (param $bytes i32)
+    (if (local.get $bytes)
+      (then (i64.store (local.get $state) (i64.add (i64.load (local.get $state))
+        (i64.extend_i32_u (i32.eq (i32.load8_u (local.get $text)) (i32.const 97))))))))
+  (func (export "aged.finish") (param $state i32) (result i64) (i64.load (local.get $state)))
+  (func (export "aggregate broken(INT) -> INT state 4") (param i32 i32) (unreachable))
+  (func (export "broken.finish") (param i32) (result i32) (i32.const 0)))
