@@ -7,6 +7,7 @@ use std::{
 
 use weir_model::{Failure, Generation, SubtaskIndex, TaskId, WorkerId, api::Placement};
 
+use super::alignment::Alignment;
 use crate::job::decide::Execution;
 
 /// One deployment of a job.
@@ -18,6 +19,8 @@ pub struct Deployment {
     pub started: bool,
     /// Its workers were told to stop it.
     pub stopping: bool,
+    /// How far its sources that keep together have come.
+    pub alignment: Alignment,
     since: Duration,
     /// Until when awaited workers may come back.
     awaited_until: Duration,
@@ -113,6 +116,7 @@ impl Deployment {
             generation,
             started: false,
             stopping: false,
+            alignment: Alignment::default(),
             since,
             awaited_until,
             subtasks,
@@ -163,6 +167,7 @@ impl Deployment {
 
     /// Makes the worker's subtasks that are live and that `which` picks lost. True when there were any.
     pub fn lose(&mut self, worker: WorkerId, why: &str, which: impl Fn(&State) -> bool) -> bool {
+        self.alignment.forget(worker);
         let mut any = false;
         for subtask in self.subtasks.values_mut() {
             if subtask.worker == worker && subtask.state.is_live() && which(&subtask.state) {

@@ -3,6 +3,7 @@
 //! In memory only: it is rebuilt from the workers' reports and the metadata store when the control plane starts.
 //! Every method takes the one lock for a moment and does no I/O; commands go into each session's bounded queue.
 //!
+//! - [`alignment`]: sources that keep together over several workers. Leans on nothing.
 //! - [`deployment`]: the subtasks of one deployment. Leans on nothing.
 //! - [`workers`]: connected workers: sessions, heartbeats, slots. Leans on `deployment`.
 
@@ -11,10 +12,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use weir_env::Clock;
 use weir_model::{Generation, JobId, WorkerId, api::Placement};
-use weir_proto::control::{Cancel, Deploy, Start, ToWorker, to_worker};
+use weir_proto::control::{Cancel, Deploy, GroupsProgress, Start, ToWorker, to_worker};
 
 use crate::{job::decide::Observed, schedule};
 
+pub mod alignment;
 pub mod deployment;
 pub mod workers;
 
@@ -166,6 +168,26 @@ impl Cluster {
             .deployments
             .get(&job)
             .is_some_and(|deployment| deployment.generation == generation)
+    }
+
+    /// Takes a worker's word about sources that keep together, and tells it of those of the other workers.
+    pub fn align(&self, worker: WorkerId, job: JobId, progress: &GroupsProgress) {
+        let mut inner = self.inner.lock();
+        let Some(deployment) = inner
+            .deployments
+            .get_mut(&job)
+            .filter(|deployment| deployment.generation.0 == progress.generation)
+        else {
+            return;
+        };
+        deployment.alignment.report(worker, &progress.groups);
+        let answer = GroupsProgress {
+            job_id: progress.job_id.clone(),
+            generation: progress.generation,
+            groups: deployment.alignment.elsewhere(worker),
+        };
+        // If it cannot be told, its session ends, and with that nobody holds it back.
+        let _ = inner.workers.send(worker, to_worker::Message::Alignment(answer));
     }
 
     /// Gives up the workers that did not come back in time after the control plane's start. True when there were any.

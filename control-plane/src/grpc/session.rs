@@ -10,7 +10,8 @@ use weir_model::{
     api::{Worker, WorkerState},
 };
 use weir_proto::control::{
-    FromWorker, Hello, MetricsReport, PrintedRows, TaskReport, ToWorker, Welcome, from_worker, to_worker,
+    FromWorker, GroupsProgress, Hello, MetricsReport, PrintedRows, TaskReport, ToWorker, Welcome,
+    from_worker, to_worker,
 };
 
 use crate::{
@@ -228,6 +229,7 @@ impl Handler {
                 from_worker::Message::Task(report) => self.task(report).await,
                 from_worker::Message::Metrics(report) => self.metrics(report),
                 from_worker::Message::Printed(printed) => self.printed(printed).await,
+                from_worker::Message::Alignment(progress) => self.alignment(&progress),
             }
         }
     }
@@ -267,6 +269,12 @@ impl Handler {
     fn metrics(&self, report: MetricsReport) {
         if let Some(job) = self.current(&report.job_id, report.generation) {
             self.context.metrics.record(job, report);
+        }
+    }
+
+    fn alignment(&self, progress: &GroupsProgress) {
+        if let Some(job) = self.current(&progress.job_id, progress.generation) {
+            self.context.cluster.align(self.worker, job, progress);
         }
     }
 

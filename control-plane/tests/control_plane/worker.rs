@@ -307,6 +307,7 @@ impl State {
                 self.deploys.push(deploy);
                 if self.mute { vec![] } else { reports }
             }
+            to_worker::Message::Alignment(_) => vec![],
             to_worker::Message::Start(start) => {
                 self.starts.push((start.job_id.clone(), start.generation));
                 self.change(&start.job_id, TaskState::Running, |generation| {

@@ -1,6 +1,6 @@
 //! Carries out the control plane's commands and reports what comes of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -16,6 +16,7 @@ use weir_proto::control::{
 };
 
 use super::{
+    aligned::Aligned,
     ledger::{Key, Ledger},
     printed::PrintedSample,
 };
@@ -24,6 +25,9 @@ use crate::runtime::{
     metrics::SubtaskCounters,
     subtask::{Job, Stage, SubtaskEvent},
 };
+
+/// While there is no group whose sources keep together over several workers.
+const ALIGNMENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// This worker's deployments and what there is to say about them.
 pub struct Duty {
@@ -43,6 +47,8 @@ struct Running {
     printed: Arc<PrintedSample>,
     /// Subtasks that have not ended.
     live: Vec<Arc<SubtaskCounters>>,
+    /// Its sources that keep together with those of other workers.
+    aligned: Option<Aligned>,
 }
 
 impl Duty {
@@ -83,6 +89,9 @@ impl Duty {
     /// Nobody listens any more; what happens is kept in the ledger.
     pub fn disconnected(&mut self) {
         self.up = None;
+        for aligned in self.running.values().filter_map(|r| r.aligned.as_ref()) {
+            aligned.forget();
+        }
     }
 
     /// Says something to the control plane, if it listens. Returns whether it does.
@@ -107,6 +116,12 @@ impl Duty {
             }
             to_worker::Message::Cancel(Cancel { job_id, generation }) => {
                 self.cancel(&job_id, Generation(generation));
+            }
+            to_worker::Message::Alignment(progress) => {
+                let key = (progress.job_id, Generation(progress.generation));
+                if let Some(aligned) = self.running.get(&key).and_then(|r| r.aligned.as_ref()) {
+                    aligned.hear(&progress.groups);
+                }
             }
         }
     }
@@ -152,11 +167,13 @@ impl Duty {
         }
         let printed = Arc::new(PrintedSample::default());
         let output: Arc<dyn RowOutput> = Arc::clone(&printed) as _;
-        let brought_up = self
-            .order(&key, deploy, output)
-            .and_then(|order| Deployment::bring_up(order, Some(&self.network), &self.compute, &self.events));
+        let brought_up = self.order(&key, deploy, output).and_then(|order| {
+            let aligned = Aligned::of(&order);
+            let deployment = Deployment::bring_up(order, Some(&self.network), &self.compute, &self.events);
+            Ok((deployment?, aligned))
+        });
         match brought_up {
-            Ok(deployment) => {
+            Ok((deployment, aligned)) => {
                 let live = deployment.counters.clone();
                 self.running.insert(
                     key,
@@ -164,6 +181,7 @@ impl Duty {
                         deployment,
                         printed,
                         live,
+                        aligned,
                     },
                 );
             }
@@ -256,7 +274,10 @@ impl Duty {
         let report = task_report(key, task, subtask, stage);
         let reported = self.say(from_worker::Message::Task(report.clone()));
         if self.ledger.record(report, self.clock.elapsed(), reported) {
-            self.running.remove(key);
+            if let Some(running) = self.running.remove(key) {
+                // Nothing here holds others back any more.
+                self.say_alignment(key, &running);
+            }
             self.network.inbound.forget(&key.0, key.1);
         }
     }
@@ -270,6 +291,28 @@ impl Duty {
                 self.report_metrics(key, running.live.iter().map(|c| c.read()).collect());
             }
         }
+    }
+
+    /// Says how far sources that keep together have come.
+    pub fn report_alignment(&self) {
+        for (key, running) in &self.running {
+            self.say_alignment(key, running);
+        }
+    }
+
+    fn say_alignment(&self, key: &Key, running: &Running) {
+        if let Some(aligned) = &running.aligned {
+            self.say(from_worker::Message::Alignment(aligned.report(key)));
+        }
+    }
+
+    /// How often that is to be said.
+    pub fn alignment_interval(&self) -> Duration {
+        let aligned = self.running.values().filter_map(|r| r.aligned.as_ref());
+        aligned
+            .map(|aligned| aligned.interval)
+            .min()
+            .unwrap_or(ALIGNMENT_INTERVAL)
     }
 
     fn report_metrics(&self, (job, generation): &Key, subtasks: Vec<SubtaskMetrics>) {

@@ -1,5 +1,6 @@
 //! This worker's side of its session with the control plane.
 //!
+//! - [`aligned`]: sources that keep together over several workers. Leans on `runtime`.
 //! - [`ledger`]: what there is to say about deployments. Pure.
 //! - [`printed`]: rows of `print` sinks. Leans on nothing.
 //! - [`process`]: what this process uses. Leans on nothing.
@@ -7,6 +8,7 @@
 //!
 //! A lost connection disturbs no task: the worker dials again for ever, and its next hello says all that was missed.
 
+pub mod aligned;
 pub mod duty;
 pub mod ledger;
 pub mod printed;
@@ -114,6 +116,7 @@ impl Session {
         let mut heartbeat_interval = HEARTBEAT_INTERVAL;
         let mut heartbeat = pause(&self.clock, Duration::ZERO);
         let mut metrics = pause(&self.clock, METRICS_INTERVAL);
+        let mut alignment = pause(&self.clock, self.duty.alignment_interval());
         loop {
             tokio::select! {
                 command = commands.message() => match command {
@@ -123,7 +126,11 @@ impl Session {
                             heartbeat = pause(&self.clock, Duration::ZERO);
                             tracing::info!("connected to the control plane");
                         }
+                        let deploys = matches!(command, to_worker::Message::Deploy(_));
                         self.duty.on_command(command);
+                        if deploys {
+                            alignment = pause(&self.clock, self.duty.alignment_interval());
+                        }
                     }
                     Ok(Some(ToWorker { message: None })) => {
                         tracing::warn!("the control plane said something that this version does not know");
@@ -139,6 +146,10 @@ impl Session {
                 () = &mut metrics => {
                     self.duty.report();
                     metrics = pause(&self.clock, METRICS_INTERVAL);
+                }
+                () = &mut alignment => {
+                    self.duty.report_alignment();
+                    alignment = pause(&self.clock, self.duty.alignment_interval());
                 }
             }
         }

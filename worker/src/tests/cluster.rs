@@ -23,8 +23,8 @@ use weir_connector::connector;
 use weir_env::{SystemClock, ids};
 use weir_proto::{
     control::{
-        Assignment, Cancel, Deploy, FromWorker, Hello, SourceSplits, Split, Start, TaskReport, TaskState,
-        ToWorker, Welcome,
+        Assignment, Cancel, Deploy, FromWorker, GroupProgress, GroupsProgress, Hello, SourceSplits, Split,
+        Start, TaskReport, TaskState, ToWorker, Welcome,
         control_plane_server::{ControlPlane, ControlPlaneServer},
         from_worker::Message as Up,
         to_worker::Message as Down,
@@ -32,7 +32,7 @@ use weir_proto::{
     graph::{JobGraph, operator::Spec},
 };
 
-use super::graphs::{Graph, forward, number, numbers, sequence, shuffled};
+use super::graphs::{Graph, forward, number, numbers, sequence, sequence_at, shuffled};
 use crate::{
     Config, Handle,
     runtime::{compute::Compute, subtask::table},
@@ -102,6 +102,8 @@ struct Cluster {
     heartbeats: usize,
     rows_out: HashMap<u32, u64>,
     hellos: Vec<Hello>,
+    /// How far each worker said its aligned sources have come, one after the other.
+    least_ms: HashMap<String, Vec<Option<i64>>>,
 }
 
 impl Cluster {
@@ -140,6 +142,7 @@ impl Cluster {
             heartbeats: 0,
             rows_out: HashMap::new(),
             hellos: Vec::new(),
+            least_ms: HashMap::new(),
         };
         cluster
             .until("both workers say hello", |c| c.hellos.len() == 2)
@@ -151,15 +154,15 @@ impl Cluster {
     async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let waited = timeout(PATIENCE, async {
             while !condition(self) {
-                let (_, message) = self.said.recv().await.expect("the cluster keeps a sender");
-                self.take(message);
+                let (worker, message) = self.said.recv().await.expect("the cluster keeps a sender");
+                self.take(worker, message);
             }
         });
         let waited = waited.await;
         assert!(waited.is_ok(), "waited in vain until {what}: {:?}", self.states);
     }
 
-    fn take(&mut self, message: Up) {
+    fn take(&mut self, worker: String, message: Up) {
         match message {
             Up::Hello(hello) => self.hellos.push(hello),
             Up::Heartbeat(heartbeat) => {
@@ -173,6 +176,10 @@ impl Cluster {
                 for operator in metrics.subtasks.into_iter().flat_map(|s| s.operators) {
                     self.rows_out.insert(operator.operator, operator.rows_out);
                 }
+            }
+            Up::Alignment(progress) => {
+                let told = progress.groups.iter().map(|group| group.least_ms);
+                self.least_ms.entry(worker).or_default().extend(told);
             }
             Up::Printed(printed) => {
                 self.printed
@@ -532,6 +539,61 @@ async fn the_loss_of_a_worker_fails_the_tasks_that_talk_to_it() {
         .until("the sink is cancelled", |c| {
             c.states[&(1, 0)].state() == TaskState::Cancelled
         })
+        .await;
+    cluster.shut_down().await;
+}
+
+/// What the control plane says of the sources of other workers.
+fn elsewhere(least_ms: Option<i64>) -> Down {
+    Down::Alignment(GroupsProgress {
+        job_id: "job".to_owned(),
+        generation: 1,
+        groups: vec![GroupProgress {
+            group: "g".to_owned(),
+            least_ms,
+        }],
+    })
+}
+
+#[tokio::test]
+async fn sources_wait_for_those_of_other_workers_until_these_hold_nobody_back() {
+    let mut cluster = Cluster::new().await;
+    let mut graph = Graph::new();
+    graph.settings().batch_rows = 10;
+    let source = graph.timed_source(0, 2, sequence_at(60_000, 40_000));
+    graph.align(source, "g", 50);
+    let schema = graph.output(source);
+    let sink = graph.print(0, 2, &schema);
+    graph.edge(source, sink, forward());
+    cluster.deploy(&graph.build(), 1).await;
+    cluster
+        .until("both are up", |c| c.all_are(TaskState::Deployed, 2))
+        .await;
+    for worker in 0..2 {
+        cluster.command(worker, elsewhere(Some(10_000)));
+    }
+    cluster.start(1);
+    let stands = |said: &Vec<Option<i64>>| match said.as_slice() {
+        [.., a, b, c] => a.is_some() && a == b && b == c,
+        _ => false,
+    };
+    cluster
+        .until("both stand still", |c| {
+            c.least_ms.len() == 2 && c.least_ms.values().all(stands)
+        })
+        .await;
+    for said in cluster.least_ms.values() {
+        let last = said.last().copied().flatten().expect("it stands at a time");
+        assert!(
+            (10_000..10_100).contains(&last),
+            "{last} ms, where others are at 10000 and 50 ms more are allowed"
+        );
+    }
+    // One is released by word, the other because nobody gives it word any more.
+    cluster.command(0, elsewhere(None));
+    cluster.restart_control_plane().await;
+    cluster
+        .until("both finish", |c| c.all_are(TaskState::Finished, 2))
         .await;
     cluster.shut_down().await;
 }
