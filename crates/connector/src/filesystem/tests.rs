@@ -57,7 +57,7 @@ fn factory(path: &Path, options: &[(&str, &str)]) -> read::Factory {
     let table = table(path, options);
     let (format, options) = checked("filesystem", &table).expect("valid options");
     let files = Files::new(super::path(&options).expect("a path"), options.text(PATTERN)).expect("a pattern");
-    read::Factory::new(files, format, table.schema)
+    read::Factory::new(files, format, table.schema, "__DEFAULT_PARTITION__".to_owned())
 }
 
 /// All numbers that these splits hold, in order.
