@@ -155,6 +155,7 @@ fn edge(edge: &graph::Edge, operators: &[Operator]) -> Result<Edge, Unreadable> 
         from: OperatorId(edge.from),
         to: OperatorId(edge.to),
         partitioning,
+        late: edge.output > 0,
     })
 }
 

@@ -224,6 +224,7 @@ fn global(name: &str, key: impl Fn(u64) -> i64) {
         window: Some(window()),
         key_count: 1,
         aggregates: vec![count()],
+        ..graph::WindowAggregate::default()
     };
     let operator = operator(&output, Spec::WindowAggregate(spec));
     let mut operator = build(&operator, Some(Arc::clone(&input))).expect("an operator");

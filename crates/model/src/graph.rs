@@ -106,6 +106,9 @@ pub struct Edge {
     pub to: OperatorId,
     /// How rows are spread over the downstream subtasks.
     pub partitioning: Partitioning,
+    /// Whether its rows are those that the upstream operator drops as late, and not those that it emits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// How rows are spread over the downstream subtasks.

@@ -86,6 +86,8 @@ pub(crate) struct TableDef {
     pub watermark: Option<WatermarkDef>,
     /// The columns of its primary key.
     pub primary_key: Vec<String>,
+    /// The table that rows of this one go to when operators drop them as late.
+    pub late_sink: Option<Name>,
     /// Where its name stands.
     pub at: Location,
     /// Where its options stand.
@@ -250,10 +252,13 @@ impl TableDef {
         check_primary_key(&ddl, &schema)?;
         let watermark = watermark(&ddl, &columns, &schema, session)?;
         let lengths = lengths(&ddl);
+        let late_sink = late_sink(&ddl, watermark.as_ref())?;
         let options = ddl
             .options
             .iter()
-            .filter(|(key, _)| key.value != "connector" && !timing::is_timing(&key.value))
+            .filter(|(key, _)| {
+                key.value != "connector" && key.value != LATE_SINK && !timing::is_timing(&key.value)
+            })
             .map(|(key, value)| (key.value.clone(), value.value.clone()))
             .collect();
         Ok(Self {
@@ -268,6 +273,7 @@ impl TableDef {
             lengths,
             watermark,
             primary_key: ddl.primary_key.into_iter().map(|key| key.value).collect(),
+            late_sink,
             at: ddl.name.at,
             options: ddl.options,
         })
@@ -359,6 +365,23 @@ fn lengths(ddl: &CreateTable) -> BTreeMap<String, Length> {
         ColumnKind::Computed { .. } | ColumnKind::Metadata { .. } => None,
     };
     ddl.columns.iter().filter_map(length).collect()
+}
+
+/// The option with the table for late rows, which is the planner's and no connector's.
+const LATE_SINK: &str = "late.sink";
+
+fn late_sink(ddl: &CreateTable, watermark: Option<&WatermarkDef>) -> Result<Option<Name>> {
+    let given = ddl.options.iter().find(|(key, _)| key.value == LATE_SINK);
+    match given {
+        Some((key, _)) if watermark.is_none() => Err(error::invalid(
+            key.at,
+            format!(
+                "table '{}' has no event time, so no row of it is late: declare WATERMARK FOR a column, or leave 'late.sink' out",
+                ddl.name.value
+            ),
+        )),
+        given => Ok(given.map(|(_, value)| value.clone())),
+    }
 }
 
 fn physical_schema(ddl: &CreateTable) -> SchemaRef {

@@ -7,13 +7,16 @@ use weir_proto::graph::JobGraph;
 
 use crate::error::{self, Result};
 
-/// One line per operator, inputs below and to the right of what they feed.
-pub(crate) fn explain(job: &JobGraph) -> Result<String> {
+/// One line per operator, inputs below and to the right of what they feed; then what is worth knowing beside.
+pub(crate) fn explain(job: &JobGraph, notes: &[String]) -> Result<String> {
     let graph = Graph::try_from(job).map_err(|e| error::internal(e.to_string()))?;
     let mut text = String::new();
     let mut shown = BTreeSet::new();
     for sink in graph.operators.iter().filter(|o| o.kind == OperatorKind::Sink) {
         line(&graph, sink, 0, None, &mut shown, &mut text);
+    }
+    for note in notes {
+        let _ = writeln!(text, "{note}");
     }
     Ok(text)
 }
@@ -34,11 +37,16 @@ fn line(
     graph: &Graph,
     operator: &Operator,
     depth: usize,
-    partitioning: Option<&Partitioning>,
+    edge: Option<&Edge>,
     shown: &mut BTreeSet<u32>,
     text: &mut String,
 ) {
-    let arrow = match partitioning {
+    let late = if edge.is_some_and(|edge| edge.late) {
+        "[late rows] "
+    } else {
+        ""
+    };
+    let arrow = match edge.map(|edge| &edge.partitioning) {
         Some(Partitioning::Hash { keys }) if keys.is_empty() => "[to one] ".to_owned(),
         Some(Partitioning::Hash { keys }) => format!("[hash {}] ", keys.join(", ")),
         Some(Partitioning::Rebalance) => "[rebalance] ".to_owned(),
@@ -54,7 +62,7 @@ fn line(
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{indent}{arrow}{}: {what} (#{}, task {}){}",
+        "{indent}{late}{arrow}{}: {what} (#{}, task {}){}",
         operator.name,
         operator.id.0,
         operator.task.0,
@@ -69,7 +77,7 @@ fn line(
     }
     for edge in graph.edges.iter().filter(|edge| edge.to == operator.id) {
         if let Some(from) = graph.operators.iter().find(|o| o.id == edge.from) {
-            line(graph, from, depth + 1, Some(&edge.partitioning), shown, text);
+            line(graph, from, depth + 1, Some(edge), shown, text);
         }
     }
 }

@@ -26,6 +26,8 @@ mod describe;
 mod match_recognize;
 mod temporal;
 
+pub(crate) use describe::describe;
+
 /// What every operator shares.
 pub(crate) struct Common {
     /// Subtasks per operator.
@@ -67,8 +69,8 @@ pub(crate) fn build(operators: &Operators, common: Common) -> Result<graph::JobG
 struct Builder<'a> {
     operators: &'a Operators,
     common: &'a Common,
-    /// Ids in the graph.
-    ids: BTreeMap<NodeId, u32>,
+    /// Ids in the graph, with the output whose rows are meant.
+    ids: BTreeMap<NodeId, (u32, u32)>,
     built: Vec<graph::Operator>,
     edges: Vec<graph::Edge>,
 }
@@ -76,16 +78,25 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn operator(&mut self, position: NodeId, node: &Node) -> Result<()> {
         let id = self.built.len() as u32;
+        if let Kind::LateRows(late) = &node.kind {
+            let (from, _) = self.id(late.input)?;
+            self.ids.insert(position, (from, 1 + late.port as u32));
+            return Ok(());
+        }
         let (spec, schema) = self.spec(node)?;
         let edges = self.inputs(id, node)?;
+        if let ([only], Kind::LateUnion(_)) = (edges.as_slice(), &node.kind) {
+            self.ids.insert(position, (only.from, only.output));
+            return Ok(());
+        }
         if let Some(same) = self.same(&spec, &edges).filter(|_| node.kind.is_deterministic()) {
-            self.ids.insert(position, same);
+            self.ids.insert(position, (same, 0));
             return Ok(());
         }
         let task = self.task(&edges);
         self.edges.extend(edges);
-        let (name, description) = describe::describe(self.operators, node);
-        self.ids.insert(position, id);
+        let (name, description) = describe(self.operators, node);
+        self.ids.insert(position, (id, 0));
         self.built.push(graph::Operator {
             id,
             uid: node.uid.clone(),
@@ -99,14 +110,21 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// What an operator, or what it drops, is in the graph: the operator and its output.
+    fn id(&self, position: NodeId) -> Result<(u32, u32)> {
+        let id = self.ids.get(&position).copied();
+        id.ok_or_else(|| error::internal("an operator stands before its input"))
+    }
+
     /// The edges to an operator.
     fn inputs(&self, to: u32, node: &Node) -> Result<Vec<graph::Edge>> {
-        let edge = |(port, input): (usize, &NodeId)| {
-            let from = self
-                .ids
-                .get(input)
-                .copied()
-                .ok_or_else(|| error::internal("an operator stands before its input"))?;
+        let mut edges: Vec<graph::Edge> = Vec::new();
+        for (port, input) in node.kind.inputs().iter().enumerate() {
+            let (from, output) = self.id(*input)?;
+            let is_known = |edge: &graph::Edge| (edge.from, edge.output) == (from, output);
+            if matches!(node.kind, Kind::LateUnion(_)) && edges.iter().any(is_known) {
+                continue;
+            }
             let partitioning = match node.kind.partitioning(port) {
                 physical::Partitioning::Forward => Partitioning::Forward(graph::Forward {}),
                 physical::Partitioning::Hash(columns) => {
@@ -114,14 +132,16 @@ impl Builder<'_> {
                     Partitioning::Hash(graph::HashKeys { columns })
                 }
             };
-            Ok(graph::Edge {
+            edges.push(graph::Edge {
                 from,
                 to,
-                port: port as u32,
+                port: edges.len() as u32,
                 partitioning: Some(partitioning),
-            })
-        };
-        node.kind.inputs().iter().enumerate().map(edge).collect()
+                output,
+                late_columns: node.late_columns.get(port).map_or(0, |n| *n as u32),
+            });
+        }
+        Ok(edges)
     }
 
     /// An operator that does the same with the same rows: what queries have in common is computed once.
@@ -131,10 +151,11 @@ impl Builder<'_> {
         }
         let reads_the_same = |id: u32| {
             let theirs = self.edges.iter().filter(|edge| edge.to == id);
-            theirs.clone().count() == edges.len()
-                && theirs.zip(edges).all(|(their, our)| {
-                    (their.from, their.port, &their.partitioning) == (our.from, our.port, &our.partitioning)
-                })
+            let is_same = |(their, our): (&graph::Edge, &graph::Edge)| {
+                let our = our.clone();
+                *their == graph::Edge { to: id, ..our }
+            };
+            theirs.clone().count() == edges.len() && theirs.zip(edges).all(is_same)
         };
         let same =
             |operator: &&graph::Operator| operator.spec.as_ref() == Some(spec) && reads_the_same(operator.id);
@@ -238,7 +259,7 @@ impl Builder<'_> {
                 Spec::LookupJoin(temporal::lookup(join, self.common.lookup)?),
                 logical,
             ),
-            Kind::Union(_) => (Spec::Union(graph::Union {}), logical),
+            Kind::Union(_) | Kind::LateUnion(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Unnest(unnest) => (Spec::Unnest(unnest_spec(unnest)), logical),
             Kind::Rank(rank) => (Spec::Rank(ranked(rank, node.state_ttl_ms[0])), logical),
             Kind::Sort(sort) => (
@@ -257,7 +278,7 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
-            Kind::Source(_, None) | Kind::LookupTable(_) | Kind::Gone => {
+            Kind::Source(_, None) | Kind::LookupTable(_) | Kind::LateRows(_) | Kind::Gone => {
                 return Err(error::internal("an operator was left unplanned"));
             }
         })
@@ -468,9 +489,17 @@ fn session(aggregate: &WindowAggregate) -> Result<graph::SessionAggregate> {
 }
 
 fn global(aggregate: &WindowAggregate) -> Result<graph::WindowAggregate> {
+    let keys = aggregate.keys.iter().map(|key| *key as u32);
     Ok(graph::WindowAggregate {
         window: Some(window(aggregate.windows, aggregate.time, aggregate.attached)),
-        key_count: aggregate.keys.len() as u32,
+        key_count: if aggregate.raw { 0 } else { keys.len() as u32 },
         aggregates: aggregates(&aggregate.aggregates)?,
+        raw: aggregate.raw,
+        keys: if aggregate.raw { keys.collect() } else { Vec::new() },
+        emit: aggregate.emit.map(|emit| graph::Emit {
+            early_delay_ms: emit.early_ms,
+            late_delay_ms: emit.late_ms,
+            allowed_lateness_ms: emit.lateness_ms,
+        }),
     })
 }

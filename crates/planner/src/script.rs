@@ -12,7 +12,7 @@ use crate::{
     error::{self, Result},
     explain, graph,
     parse::{self, Statement, tokens::Name},
-    physical::{Kind, Operators, Sink, identity, narrow, source},
+    physical::{Kind, Operators, Sink, identity, late, narrow, source},
     settings::{MAX_PARALLELISM, Settings},
     statements::Statements,
 };
@@ -100,7 +100,7 @@ struct Draft {
 fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let (statements, hints) = parse::script(sql)?;
     let settings = settings(&statements)?;
-    let mut all = Statements::new(Catalog::new(hints), Operators::new(&settings), settings.wasm);
+    let mut all = Statements::new(Catalog::new(hints), Operators::new(&settings)?, settings.wasm);
     for statement in statements {
         all.run(statement)?;
     }
@@ -118,6 +118,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     } = all;
     catalog.hints().check_used()?;
     narrow::narrow(&mut operators)?;
+    let notes = late::route(&mut operators, &catalog)?;
     source::prune(&mut operators)?;
     identity::identify(&mut operators);
     let connectors = connectors(&operators)?;
@@ -131,7 +132,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     };
     let mut graph = graph::build(&operators, common)?;
     graph.wasm_modules = modules(&catalog);
-    let text = explain::explain(&graph)?;
+    let text = explain::explain(&graph, &notes)?;
     let name = settings.name.unwrap_or_else(|| default_name(&targets));
     Ok(Draft {
         planned: Planned {

@@ -1,7 +1,9 @@
 //! `SET 'key' = 'value'`: the settings that Weir has.
 //!
+//! - [`emit`]: when results of windows come. Leans on nothing.
 //! - `flink`: those of Flink's that it takes without effect, or refuses. Leans on nothing.
 
+pub(crate) mod emit;
 mod flink;
 
 use weir_connector::options::nearest;
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub wasm: weir_functions::wasm::Limits,
     /// How lookup joins ask.
     pub lookups: Lookups,
+    /// `table.exec.emit.*`
+    pub emit: emit::Settings,
     /// The rest.
     pub runtime: graph::Settings,
 }
@@ -100,6 +104,7 @@ impl Default for Settings {
             enforcers: Enforcers::default(),
             wasm: weir_functions::wasm::Limits::default(),
             lookups: Lookups::default(),
+            emit: emit::Settings::default(),
             runtime: graph::Settings {
                 auto_watermark_interval_ms: 200,
                 batch_rows: 8192,
@@ -128,6 +133,11 @@ const KNOWN: &[&str] = &[
     "table.exec.wasm.memory",
     "table.exec.async-lookup.buffer-capacity",
     "table.exec.async-lookup.timeout",
+    emit::EARLY_ENABLED,
+    emit::EARLY_DELAY,
+    emit::LATE_ENABLED,
+    emit::LATE_DELAY,
+    emit::ALLOW_LATENESS,
 ];
 
 impl Settings {
@@ -169,6 +179,7 @@ impl Settings {
                 ];
                 self.enforcers.length = one_of(key, value, &choices)?;
             }
+            key_of_emit if emit::is_key(key_of_emit) => self.emit.set(key, value)?,
             "table.local-time-zone" => time_zone(value)?,
             other if FAMILIES.iter().any(|family| other.starts_with(family)) => {}
             other if WITHOUT_EFFECT.iter().any(|(name, _)| *name == other) => without_effect(key, value)?,

@@ -419,3 +419,57 @@ async fn state_is_kept_as_hints_say_and_else_as_the_setting_does() {
         "{text}"
     );
 }
+
+/// A source whose late rows go to a table of their own.
+const LATE: &str = "
+    CREATE TABLE visits (id BIGINT, page STRING, host STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+    WITH ('connector' = 'datagen', 'number-of-rows' = '10', 'late.sink' = 'late');
+    CREATE TABLE late (page STRING, host STRING, late_by BIGINT, late_operator STRING) WITH ('connector' = 'blackhole');";
+
+#[tokio::test]
+async fn late_rows_leave_the_operator_that_drops_them_with_columns_that_it_does_not_read() {
+    insta::assert_snapshot!(
+        check(&format!(
+            "{LATE}
+         INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+         WHERE id > 3 GROUP BY page, window_start, window_end;"
+        ))
+        .await
+    );
+}
+
+#[tokio::test]
+async fn late_rows_of_several_operators_meet_and_other_readers_see_nothing_of_it() {
+    insta::assert_snapshot!(
+        check(&format!(
+            "{LATE}
+         CREATE VIEW both_of_them AS SELECT page, ts FROM visits WHERE id > 3 UNION ALL SELECT host, ts FROM visits WHERE id < 3;
+         BEGIN STATEMENT SET;
+         INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(HOP(TABLE both_of_them, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE))
+         GROUP BY page, window_start, window_end;
+         INSERT INTO pages SELECT page, COUNT(*) FROM both_of_them GROUP BY page;
+         INSERT INTO pages (page) SELECT page FROM visits ORDER BY ts;
+         END;"
+        ))
+        .await
+    );
+}
+
+#[tokio::test]
+async fn it_is_said_when_nobody_drops_late_rows() {
+    insta::assert_snapshot!(check(&format!("{LATE} INSERT INTO pages SELECT page, id FROM visits;")).await);
+}
+
+#[tokio::test]
+async fn early_and_late_results_take_one_phase() {
+    insta::assert_snapshot!(
+        check(
+            "SET 'table.exec.emit.early-fire.enabled' = 'true';
+         SET 'table.exec.emit.early-fire.delay' = '5 s';
+         SET 'table.exec.emit.allow-lateness' = '1 min';
+         INSERT INTO pages SELECT page, COUNT(*) FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' MINUTE))
+         GROUP BY window_start, window_end, page;"
+        )
+        .await
+    );
+}

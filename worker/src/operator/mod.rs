@@ -62,7 +62,10 @@ use sort::Sort;
 use temporal::TemporalJoin;
 use union::Union;
 use unnest::Unnest;
-use window::{LocalWindowAggregate, SessionAggregate, SessionTable, WindowAggregate, WindowTable};
+use window::{
+    LocalWindowAggregate, SessionAggregate, SessionTable, UpdatingWindowAggregate, WindowAggregate,
+    WindowTable,
+};
 
 /// The operator of the job graph, over input rows of these schemas, by port. Sources, lookup joins and sinks are the
 /// runtime's.
@@ -87,6 +90,9 @@ pub fn build(
         Some(Spec::Calc(spec)) => Ok(Box::new(Calc::new(spec, input, output)?)),
         Some(Spec::LocalWindowAggregate(spec)) => {
             Ok(Box::new(LocalWindowAggregate::new(spec, input, output)?))
+        }
+        Some(Spec::WindowAggregate(spec)) if spec.emit.is_some() => {
+            Ok(Box::new(UpdatingWindowAggregate::new(spec, input, output)?))
         }
         Some(Spec::WindowAggregate(spec)) => Ok(Box::new(WindowAggregate::new(spec, input, output)?)),
         Some(Spec::SessionAggregate(spec)) => Ok(Box::new(SessionAggregate::new(spec, input, output)?)),
@@ -191,6 +197,8 @@ pub struct Context {
     pub watermark: Option<EventTime>,
     /// Rows that came too late and were not used, counted since the runtime last took the number.
     pub late_rows: u64,
+    /// Which rows of the batch of this call those are, as far as [`drop_late`](Self::drop_late) said so.
+    pub late: Vec<u32>,
 }
 
 impl Context {
@@ -210,5 +218,13 @@ impl Context {
         if batch.num_rows() > 0 {
             self.emitted.push(batch);
         }
+    }
+
+    /// Drops rows of the batch of this call that came too late, by their positions in it: they are counted, and go where the job sends
+    /// late rows.
+    pub fn drop_late(&mut self, rows: impl IntoIterator<Item = u32>) {
+        let before = self.late.len();
+        self.late.extend(rows);
+        self.late_rows += (self.late.len() - before) as u64;
     }
 }

@@ -125,11 +125,11 @@ impl Operator for Sort {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
         let watermark = self.watermark.0;
         let times = self.times(&batch)?.values();
-        let late = times.iter().filter(|t| **t <= watermark).count();
-        if late == 0 {
+        if times.iter().all(|t| *t > watermark) {
             return self.keep(batch);
         }
-        context.late_rows += late as u64;
+        let late = (0..).zip(times.iter()).filter(|(_, t)| **t <= watermark);
+        context.drop_late(late.map(|(row, _)| row));
         let in_time: BooleanArray = times.iter().map(|t| Some(*t > watermark)).collect();
         self.keep(filter_record_batch(&batch, &in_time).map_err(broken)?)
     }

@@ -12,10 +12,11 @@ use std::{
     },
 };
 
+use arrow_array::RecordBatch;
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
 
-use super::{message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
+use super::{late::LateRows, message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
 use crate::operator::{Context, Operator};
 
 /// Where a message goes.
@@ -36,6 +37,18 @@ pub enum Target {
     Table(usize),
 }
 
+/// The output of an operator with the rows that it emits. Behind it are those of each port's late rows.
+pub const ROWS: usize = 0;
+
+/// Who takes what an operator puts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlet {
+    /// The output whose rows it takes; what is said of time is for all.
+    pub output: usize,
+    /// Where they go.
+    pub target: Target,
+}
+
 /// One operator of a chain.
 pub struct Node {
     /// The steps; none for sources, lookup joins and sinks, whose rows pass as they are.
@@ -47,7 +60,9 @@ pub struct Node {
     /// Event time of its inputs.
     pub merger: WatermarkMerger,
     /// Who takes what it emits.
-    pub targets: Vec<Target>,
+    pub outlets: Vec<Outlet>,
+    /// By input port, where its late rows go; shorter if those of the last ports go nowhere.
+    pub late: Vec<Option<LateRows>>,
     /// Its counters.
     pub counters: Arc<OperatorCounters>,
 }
@@ -111,7 +126,8 @@ pub struct Chain {
     nodes: Vec<Node>,
     place: Arc<Place>,
     work: Vec<(Target, Message)>,
-    said: Vec<Message>,
+    /// What an operator says, with the output that it says it by.
+    said: Vec<(usize, Message)>,
     context: Context,
     out: VecDeque<(Target, Message)>,
     running: usize,
@@ -212,7 +228,8 @@ impl Chain {
                 Message::Watermark(_) | Message::Idle => {}
             }
         }
-        self.said.extend(messages);
+        self.said
+            .extend(messages.into_iter().map(|message| (ROWS, message)));
         self.hand_on(index);
         self.run()
     }
@@ -236,18 +253,15 @@ impl Chain {
                 if !node.is_source {
                     node.counters.add_in(batch.num_rows());
                 }
-                match &mut node.operator {
-                    Some(operator) => operator.on_batch(port, batch, &mut self.context)?,
-                    None if node.is_lookup => self.said.push(Message::Batch(batch)),
-                    None => self.context.emit(batch),
-                }
+                on_batch(node, port, batch, &mut self.context, &mut self.said)?;
                 take_emitted(node, &mut self.context, &mut self.said);
                 false
             }
             control => on_control(node, input, &control, &mut self.context, &mut self.said)?,
         };
         if node.is_lookup {
-            let leaving = self.said.drain(..).map(|message| (Target::Table(index), message));
+            let said = self.said.drain(..);
+            let leaving = said.map(|(_, message)| (Target::Table(index), message));
             self.out.extend(leaving);
             return Ok(());
         }
@@ -258,17 +272,47 @@ impl Chain {
 
     /// Puts what was said on the stack so that it comes off in order: each message for each target.
     fn hand_on(&mut self, index: usize) {
-        let Some((first, rest)) = self.nodes[index].targets.split_first() else {
-            self.said.clear();
-            return;
-        };
-        for message in self.said.drain(..).rev() {
-            for target in rest.iter().rev() {
-                self.work.push((*target, message.clone()));
+        let outlets = &self.nodes[index].outlets;
+        for (output, message) in self.said.drain(..).rev() {
+            let is_rows = matches!(message, Message::Batch(_));
+            let takes = |outlet: &&Outlet| !is_rows || outlet.output == output;
+            let mut takers = outlets.iter().filter(takes);
+            let Some(first) = takers.next() else {
+                continue;
+            };
+            for outlet in takers.rev() {
+                self.work.push((outlet.target, message.clone()));
             }
-            self.work.push((*first, message));
+            self.work.push((first.target, message));
         }
     }
+}
+
+/// Runs an operator on rows. Late ones that go elsewhere are said first.
+fn on_batch(
+    node: &mut Node,
+    port: usize,
+    batch: RecordBatch,
+    context: &mut Context,
+    said: &mut Vec<(usize, Message)>,
+) -> Result<(), Failure> {
+    let Some(operator) = &mut node.operator else {
+        if node.is_lookup {
+            said.push((ROWS, Message::Batch(batch)));
+        } else {
+            context.emit(batch);
+        }
+        return Ok(());
+    };
+    let Some(Some(late)) = node.late.get(port) else {
+        return operator.on_batch(port, batch, context);
+    };
+    operator.on_batch(port, late.visible(&batch)?, context)?;
+    if !context.late.is_empty() {
+        let rows = late.take(&batch, std::mem::take(&mut context.late), node.merger.watermark())?;
+        said.push((ROWS + 1 + port, Message::Batch(rows)));
+    }
+    Ok(())
 }
 
 /// Merges news about time into an operator; returns whether it has ended.
@@ -277,7 +321,7 @@ fn on_control(
     input: usize,
     message: &Message,
     context: &mut Context,
-    said: &mut Vec<Message>,
+    said: &mut Vec<(usize, Message)>,
 ) -> Result<bool, Failure> {
     let tells_time = node.tells_time();
     let merged = match message {
@@ -295,7 +339,7 @@ fn on_control(
         }
         take_emitted(node, context, said);
         if !tells_time {
-            said.push(Message::Watermark(reached));
+            said.push((ROWS, Message::Watermark(reached)));
         }
     }
     if merged.idle {
@@ -304,7 +348,7 @@ fn on_control(
         }
         take_emitted(node, context, said);
         if !tells_time {
-            said.push(Message::Idle);
+            said.push((ROWS, Message::Idle));
         }
     }
     if merged.end {
@@ -312,26 +356,27 @@ fn on_control(
             operator.on_end(context)?;
         }
         take_emitted(node, context, said);
-        said.push(Message::End);
+        said.push((ROWS, Message::End));
     }
     Ok(merged.end)
 }
 
-fn take_emitted(node: &Node, context: &mut Context, said: &mut Vec<Message>) {
+fn take_emitted(node: &Node, context: &mut Context, said: &mut Vec<(usize, Message)>) {
     node.counters.add_late(std::mem::take(&mut context.late_rows));
+    context.late.clear();
     for batch in context.emitted.drain(..) {
         node.counters.add_out(batch.num_rows());
-        said.push(Message::Batch(batch));
+        said.push((ROWS, Message::Batch(batch)));
     }
     if let Some(watermark) = context.watermark.take() {
         node.counters.set_watermark(watermark);
-        said.push(Message::Watermark(watermark));
+        said.push((ROWS, Message::Watermark(watermark)));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
 
@@ -367,12 +412,14 @@ mod tests {
 
     fn node(operator: Option<Box<dyn Operator>>, inputs: usize, targets: Vec<Target>) -> Node {
         let merger = WatermarkMerger::new(inputs);
+        let outlet = |target| Outlet { output: ROWS, target };
         Node {
             operator,
             is_lookup: false,
             is_source: false,
             merger,
-            targets,
+            outlets: targets.into_iter().map(outlet).collect(),
+            late: Vec::new(),
             counters: Arc::new(OperatorCounters::new(0)),
         }
     }
@@ -429,6 +476,43 @@ mod tests {
         let counted = chain.nodes[1].counters.read();
         assert_eq!((counted.rows_in, counted.rows_out, counted.late_rows), (5, 11, 2));
         assert_eq!(counted.watermark_ms, Some(7));
+    }
+
+    /// Hands on the first row, and drops the others as late.
+    struct First;
+
+    impl Operator for First {
+        fn on_batch(&mut self, _: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+            assert_eq!(batch.num_columns(), 1, "it sees what it reads");
+            context.drop_late(1..batch.num_rows() as u32);
+            context.emit(batch.slice(0, 1));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn late_rows_leave_by_an_output_of_their_own_and_time_by_all() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let batch = RecordBatch::try_from_iter([("n", ArrayRef::clone(&column)), ("hidden", column)]);
+        let batch = batch.expect("two columns");
+        let late = |output, leaf| Outlet {
+            output,
+            target: Target::Leaf(leaf),
+        };
+        let first = Node {
+            outlets: vec![late(ROWS, 0), late(1, 1), late(2, 2)],
+            late: vec![Some(LateRows::new(&batch.schema(), 1))],
+            ..node(Some(Box::new(First)), 1, vec![])
+        };
+        let mut chain = Chain::new(vec![first], place());
+        let wm = Message::Watermark(EventTime(7));
+        chain.feed(to(0, 0), wm).expect("works");
+        assert_eq!(said(&mut chain), ["0@7", "1@7", "2@7"]);
+        chain.feed(to(0, 0), Message::Batch(batch)).expect("works");
+        assert_eq!(said(&mut chain), ["1:2", "0:1"]);
+        assert_eq!(chain.nodes[0].counters.read().late_rows, 2);
+        chain.feed(to(0, 0), Message::End).expect("works");
+        assert_eq!(said(&mut chain), ["0 end", "1 end", "2 end"]);
     }
 
     /// Says the time that it is told, from 10 on.

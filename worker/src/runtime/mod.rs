@@ -7,6 +7,7 @@
 //! - [`metrics`]: what a subtask counts. Leans on nothing.
 //! - [`plan`]: tasks and channels of a job graph. Leans on nothing.
 //! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
+//! - [`late`]: the late rows of operators. Leans on nothing.
 //! - [`output`]: what leaves a subtask. Leans on `inbox` and the exchange.
 //! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
@@ -20,6 +21,7 @@ pub mod compute;
 pub mod deployment;
 pub mod inbox;
 pub mod input;
+pub mod late;
 pub mod lookup;
 pub mod message;
 pub mod metrics;

@@ -1,11 +1,15 @@
 //! What a job graph asks of the runtime: its tasks, and which subtasks are connected. Pure.
 
+use std::sync::Arc;
+
 use arrow_schema::SchemaRef;
 use weir_model::Failure;
 use weir_proto::{
     graph::{Edge, JobGraph, Operator, edge::Partitioning, operator::Spec},
     schema,
 };
+
+use super::late::late_schema;
 
 /// A task: operators that run by direct calls, rooted at a source or at its input edges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,9 +170,18 @@ pub fn downstream(graph: &JobGraph, edge: usize, from_subtask: u32) -> Vec<u32> 
     }
 }
 
-/// The schema of the rows on an edge: what its upstream operator emits.
+/// The schema of the rows on an edge: what its upstream operator emits, or drops as late.
 pub fn edge_schema(graph: &JobGraph, edge: usize) -> Result<SchemaRef, Failure> {
-    output_schema(&graph.operators[graph.edges[edge].from as usize])
+    let edge = &graph.edges[edge];
+    let Some(port) = edge.output.checked_sub(1) else {
+        return output_schema(&graph.operators[edge.from as usize]);
+    };
+    let input = graph
+        .edges
+        .iter()
+        .position(|e| e.to == edge.from && e.port == port);
+    let input = input.ok_or_else(|| broken(format!("operator {} has no port {port}", edge.from)))?;
+    Ok(Arc::new(late_schema(&*edge_schema(graph, input)?)))
 }
 
 /// The schema of the rows that an operator emits.
@@ -204,6 +217,7 @@ mod tests {
             to,
             port: 0,
             partitioning: Some(partitioning),
+            ..Edge::default()
         }
     }
 

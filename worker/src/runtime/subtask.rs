@@ -18,9 +18,10 @@ use weir_proto::{
 
 use super::{
     alignment::Alignment,
-    chain::{Chain, Node, Place, Target},
+    chain::{Chain, Node, Outlet, Place, ROWS, Target},
     inbox::Inbox,
     input,
+    late::{LateRows, visible_schema},
     lookup::{self, Lookups},
     metrics::{Activity, SubtaskCounters},
     output::{EdgeWriter, Leaf, Outputs, SinkWriter},
@@ -233,9 +234,12 @@ impl Subtask {
             } else {
                 Some(build(graph, operator)?)
             };
-            let mut targets = targets(graph, &self.plan, id);
+            let mut outlets = outlets(graph, &self.plan, id);
             if is_sink {
-                targets.push(Target::Leaf(sinks));
+                outlets.push(Outlet {
+                    output: ROWS,
+                    target: Target::Leaf(sinks),
+                });
                 sinks += 1;
             }
             let internal = self
@@ -254,7 +258,8 @@ impl Subtask {
                 is_lookup,
                 is_source,
                 merger: WatermarkMerger::new(if is_source { 1 } else { internal + external }),
-                targets,
+                outlets,
+                late: late_rows(graph, id)?,
                 counters: Arc::clone(&self.counters.operators[position]),
             });
         }
@@ -277,14 +282,30 @@ fn input_schemas(graph: &JobGraph, operator: &graph::Operator) -> Result<Vec<Sch
         .filter(|e| graph.edges[*e].to == operator.id)
         .collect();
     inputs.sort_by_key(|e| graph.edges[*e].port);
-    inputs
-        .into_iter()
-        .map(|edge| plan::edge_schema(graph, edge))
-        .collect()
+    let schema = |edge: usize| {
+        let hidden = graph.edges[edge].late_columns as usize;
+        plan::edge_schema(graph, edge).map(|schema| visible_schema(&schema, hidden))
+    };
+    inputs.into_iter().map(schema).collect()
+}
+
+/// By input port of an operator, where its late rows go.
+fn late_rows(graph: &JobGraph, id: u32) -> Result<Vec<Option<LateRows>>, Failure> {
+    let mut late = Vec::new();
+    for (at, edge) in graph.edges.iter().enumerate().filter(|(_, e)| e.to == id) {
+        let output = edge.port + 1;
+        let is_read = graph.edges.iter().any(|e| e.from == id && e.output == output);
+        if is_read || edge.late_columns > 0 {
+            late.resize_with(late.len().max(output as usize), || None);
+            let schema = plan::edge_schema(graph, at)?;
+            late[edge.port as usize] = Some(LateRows::new(&schema, edge.late_columns as usize));
+        }
+    }
+    Ok(late)
 }
 
 /// Who takes what an operator of a task emits: operators of the task, then edges to other tasks.
-fn targets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Target> {
+fn outlets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Outlet> {
     let inner = plan
         .internal
         .iter()
@@ -297,10 +318,14 @@ fn targets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Target> {
                 .iter()
                 .filter(|&&other| graph.edges[other].to == edge.to)
                 .count();
-            Target::Node {
+            let target = Target::Node {
                 node: position(plan, edge.to),
                 port: edge.port as usize,
                 input,
+            };
+            Outlet {
+                output: edge.output as usize,
+                target,
             }
         });
     let outer = plan
@@ -308,7 +333,11 @@ fn targets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Target> {
         .iter()
         .enumerate()
         .filter(|(_, e)| graph.edges[**e].from == id);
-    inner.chain(outer.map(|(leaf, _)| Target::Leaf(leaf))).collect()
+    let outer = outer.map(|(leaf, e)| Outlet {
+        output: graph.edges[*e].output as usize,
+        target: Target::Leaf(leaf),
+    });
+    inner.chain(outer).collect()
 }
 
 /// Where the messages of each channel of the inbox enter the chain.

@@ -111,6 +111,7 @@ impl Graph {
             to,
             port: 0,
             partitioning: Some(partitioning),
+            ..Edge::default()
         });
     }
 
@@ -201,6 +202,7 @@ impl Graph {
             window,
             key_count: 0,
             aggregates,
+            ..WindowAggregate::default()
         };
         let global = self.add(
             tasks[1],

@@ -3,9 +3,12 @@
 use arrow_schema::DataType;
 use datafusion_expr::Expr;
 
-use crate::logical::{
-    match_recognize::Skip,
-    window::{Count, Windows},
+use crate::{
+    logical::{
+        match_recognize::Skip,
+        window::{Count, Windows},
+    },
+    settings::emit::Emit,
 };
 use weir_proto::graph::join::Type;
 
@@ -59,7 +62,7 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
         ),
         Kind::Window(aggregate) => {
             // Columns are those of the rows before the first phase.
-            let raw = if aggregate.is_session() {
+            let raw = if aggregate.reads_raw() {
                 aggregate.input
             } else {
                 operators
@@ -123,6 +126,8 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             format!("{} lookup join", join_name(join.kind)),
             lookup_text(operators, join),
         ),
+        Kind::LateUnion(_) => ("Late rows".into(), "of all operators that drop them".into()),
+        Kind::LateRows(_) => (String::new(), String::new()),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Unnest(unnest) => ("Unnest".into(), unnest_text(operators, unnest)),
         Kind::Rank(rank) => (
@@ -431,5 +436,24 @@ fn window(aggregate: &WindowAggregate, columns: &[String]) -> String {
     if !keys.is_empty() {
         parts.push(format!("BY {}", keys.join(", ")));
     }
+    parts.extend(aggregate.emit.map(emit));
     parts.join(" ")
+}
+
+fn emit(emit: Emit) -> String {
+    let ms = |ms: u64| duration(i64::try_from(ms).unwrap_or(i64::MAX));
+    let each = |delay: u64| match delay {
+        0 => "EACH BATCH".to_owned(),
+        delay => format!("EACH {}", ms(delay)),
+    };
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(emit.early_ms.map(|delay| format!("EARLY {}", each(delay))));
+    if emit.lateness_ms > 0 {
+        parts.push(format!(
+            "LATE {} UP TO {}",
+            each(emit.late_ms),
+            ms(emit.lateness_ms)
+        ));
+    }
+    format!("EMIT {}", parts.join(", "))
 }

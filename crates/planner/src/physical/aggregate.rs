@@ -3,10 +3,13 @@
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchemaRef, ScalarValue};
 use datafusion_expr::{Aggregate, Expr};
+use weir_connector::changelog::op_field;
+use weir_model::Location;
 
 use super::{
     Kind, NodeId, WindowAggregate,
     aggregate_call::{name_results, partial_fields},
+    emit,
     expr::{column, unique_name},
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
     schema_of, type_of,
@@ -115,6 +118,7 @@ impl Lower<'_> {
             ));
         }
         let is_session = matches!(window.windows, Windows::Session(_));
+        let when = self.emit(&window)?;
         if let (true, Assigned::Attached, Some(start)) = (is_session, window.assigned, start) {
             // What its end alone does not tell.
             let start = self.substitute(start, &input, from)?;
@@ -145,9 +149,11 @@ impl Lower<'_> {
                 attached: window.assigned == Assigned::Attached,
                 keys,
                 aggregates: calls,
+                raw: when.is_some(),
+                emit: when,
             },
         )?;
-        Ok(self.result(node, &outputs, aggregate))
+        Ok(self.result(node, &outputs, aggregate, window.at))
     }
 
     /// The position among the keys of what is grouped by, added if it is new.
@@ -189,7 +195,7 @@ impl Lower<'_> {
             .collect();
         let mut taken = keys.iter().map(|f| f.name().clone()).collect();
         name_results(&mut aggregate.aggregates, &mut taken);
-        if !aggregate.is_session() {
+        if !aggregate.reads_raw() {
             let mut partial = partial_fields(&keys, &aggregate.aggregates, &rows);
             partial.push(Field::new("$pane", TIMESTAMP_MS, false));
             partial.push(Field::new("$rows", DataType::Int64, false));
@@ -206,11 +212,12 @@ impl Lower<'_> {
         fields.extend(
             WINDOW_COLUMNS.map(|name| Field::new(unique_name(name.into(), &mut taken), TIMESTAMP_MS, false)),
         );
+        fields.extend(aggregate.emit.map(|_| op_field()));
         let schema = schema_of(fields)?;
         Ok(self.operators.push(uid, Kind::Window(aggregate), schema))
     }
 
-    fn result(&self, node: NodeId, outputs: &[Output], aggregate: &Aggregate) -> Rel {
+    fn result(&self, node: NodeId, outputs: &[Output], aggregate: &Aggregate, at: Location) -> Rel {
         let operator = self.operators.get(node);
         let Kind::Window(window) = &operator.kind else {
             unreachable!("the aggregate was just made")
@@ -246,9 +253,9 @@ impl Lower<'_> {
                 assigned: Assigned::Attached,
                 is_processing: false,
                 partition: None,
-                at: self.at,
+                at,
             }),
-            updates: None,
+            updates: emit::updates(window, at),
         }
     }
 
@@ -263,7 +270,7 @@ impl Lower<'_> {
         })
     }
 
-    pub(super) fn place(&self, aggregate: &Aggregate) -> weir_model::Location {
+    pub(super) fn place(&self, aggregate: &Aggregate) -> Location {
         let mut exprs = aggregate.group_expr.iter().chain(&aggregate.aggr_expr);
         exprs.find_map(expr_place).unwrap_or(self.at)
     }
@@ -297,7 +304,7 @@ pub(super) fn reads_windows(groups: &[&Expr], aggregate: &Aggregate, input: &Rel
     Ok(input.filters.iter().any(reads_placeholder))
 }
 
-pub(super) fn check_key(expr: &Expr, schema: &DFSchemaRef, at: weir_model::Location) -> Result<()> {
+pub(super) fn check_key(expr: &Expr, schema: &DFSchemaRef, at: Location) -> Result<()> {
     let data_type = type_of(expr, schema)?;
     if data_type.is_nested() {
         return Err(error::unsupported(

@@ -66,7 +66,7 @@ fn origin(operators: &Operators, id: NodeId, column: usize) -> String {
             None => node.schema.field(column).name().clone(),
         },
         Kind::LocalWindow(phase) | Kind::Window(phase) if column < phase.keys.len() => {
-            let key = if phase.is_session() || matches!(node.kind, Kind::LocalWindow(_)) {
+            let key = if phase.reads_raw() || matches!(node.kind, Kind::LocalWindow(_)) {
                 phase.keys[column]
             } else {
                 column

@@ -9,6 +9,7 @@
 //! - [`lower`]: plans without aggregates. Leans on `expr`.
 //! - [`aggregate_call`]: one aggregate function of a query. Leans on `lower`.
 //! - [`aggregate`]: windowed aggregates, in two phases. Leans on `aggregate_call`.
+//! - [`emit`]: windowed aggregates whose results change. Leans on `lower`.
 //! - [`group`]: aggregates without windows. Leans on `aggregate`.
 //! - [`grouping_sets`]: aggregates by several sets of keys. Leans on `group`.
 //! - [`count_window`]: windows by rows, and aggregates by them. Leans on `aggregate`.
@@ -22,6 +23,7 @@
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`rank`]: the first rows of each key. Leans on `lower`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
+//! - [`late`]: late rows into tables of their own. Leans on nothing.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
 //! - [`passing`]: the time at which rows pass, and functions that the runtime answers. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
@@ -32,6 +34,7 @@
 pub(crate) mod aggregate;
 mod aggregate_call;
 pub(crate) mod count_window;
+mod emit;
 mod enforce;
 pub(crate) mod expr;
 pub(crate) mod format;
@@ -39,6 +42,7 @@ mod group;
 mod grouping_sets;
 pub(crate) mod identity;
 mod join;
+pub(crate) mod late;
 pub(crate) mod lower;
 pub(crate) mod match_recognize;
 pub(crate) mod narrow;
@@ -73,7 +77,7 @@ use crate::{
     catalog::TableDef,
     error::{self, Result, plan_defect},
     logical::{hints, proctime, window::Windows},
-    settings::{Enforcers, Settings},
+    settings::{Enforcers, Settings, emit::Emit},
 };
 
 /// An operator's position in [`Operators`].
@@ -87,6 +91,8 @@ pub(crate) struct Operators {
     state_ttl_ms: u64,
     /// What becomes of values that a sink's columns cannot hold.
     pub(crate) enforcers: Enforcers,
+    /// When results of windows come, if not just once at their end.
+    pub emit: Option<Emit>,
 }
 
 /// An operator.
@@ -100,6 +106,8 @@ pub(crate) struct Node {
     pub schema: DFSchemaRef,
     /// How long it keeps what it has of each input (of a keyed operator: of each key) that nothing touches, ms; 0: for ever.
     pub state_ttl_ms: [u64; 2],
+    /// Of the rows that it reads by each port, how many of the last columns are for late rows alone; shorter if there are none.
+    pub late_columns: Vec<usize>,
 }
 
 /// What an operator does.
@@ -135,6 +143,10 @@ pub(crate) enum Kind {
     Union(Vec<NodeId>),
     /// Rows multiplied by what is in them.
     Unnest(unnest::Unnest),
+    /// The rows that an operator drops as late: no operator of its own.
+    LateRows(late::LateRows),
+    /// All that operators drop as late: a union in which each input is there once.
+    LateUnion(Vec<NodeId>),
     /// The first rows of each key.
     Rank(rank::Rank),
     /// Rows in the order of their time.
@@ -201,6 +213,10 @@ pub(crate) struct WindowAggregate {
     pub keys: Vec<usize>,
     /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
+    /// Of the second phase: whether it is the only one, and reads raw rows.
+    pub raw: bool,
+    /// Of raw rows: when results come; none: once, at the window's end.
+    pub emit: Option<Emit>,
 }
 
 /// Either phase of an aggregate without windows; columns are those of the rows before the first phase.
@@ -281,16 +297,22 @@ impl WindowAggregate {
     pub(crate) fn is_session(&self) -> bool {
         matches!(self.windows, Windows::Session(_)) && !self.attached
     }
+
+    /// Whether there is no phase before it.
+    pub(crate) fn reads_raw(&self) -> bool {
+        self.raw || self.is_session()
+    }
 }
 
 impl Operators {
     /// No operators; those to come are as the settings say.
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
             nodes: Vec::new(),
             state_ttl_ms: settings.state_ttl_ms,
             enforcers: settings.enforcers,
-        }
+            emit: settings.emit.resolve()?,
+        })
     }
 
     /// Adds an operator behind all others.
@@ -300,6 +322,7 @@ impl Operators {
             kind,
             schema,
             state_ttl_ms: [self.state_ttl_ms; 2],
+            late_columns: Vec::new(),
         });
         self.nodes.len() - 1
     }
@@ -359,6 +382,44 @@ impl Operators {
     pub(crate) fn lookup_table(&mut self, table: &Arc<TableDef>) -> Result<NodeId> {
         let schema = table_schema(table)?;
         Ok(self.push(String::new(), Kind::LookupTable(Arc::clone(table)), schema))
+    }
+
+    /// Puts every operator behind those whose rows it reads.
+    pub(crate) fn sort(&mut self) {
+        let mut places = vec![None; self.nodes.len()];
+        let mut order = Vec::with_capacity(self.nodes.len());
+        for id in 0..self.nodes.len() {
+            self.place(id, &mut places, &mut order);
+        }
+        let nodes = order.iter().map(|id| self.nodes[*id].clone());
+        self.nodes = nodes.collect();
+        for node in &mut self.nodes {
+            for input in node.kind.inputs_mut() {
+                *input = places[*input].unwrap_or(*input);
+            }
+        }
+    }
+
+    /// Places an operator in an order, those that it reads first.
+    fn place(&self, id: NodeId, places: &mut [Option<NodeId>], order: &mut Vec<NodeId>) {
+        if places[id].is_some() {
+            return;
+        }
+        for input in self.get(id).kind.inputs() {
+            self.place(*input, places, order);
+        }
+        places[id] = Some(order.len());
+        order.push(id);
+    }
+
+    /// Drops an operator if nobody reads it, and those that only it has read.
+    pub(crate) fn drop_unread(&mut self, id: NodeId) {
+        if !self.consumers(id).is_empty() {
+            return;
+        }
+        let inputs = self.get(id).kind.inputs().to_vec();
+        self.get_mut(id).kind = Kind::Gone;
+        inputs.into_iter().for_each(|input| self.drop_unread(input));
     }
 
     /// Adds a calc with these columns, or finds the one that is there; names are made unique.
@@ -431,8 +492,9 @@ impl Kind {
             Self::Join(join) => &join.inputs,
             Self::TemporalJoin(join) => &join.inputs,
             Self::LookupJoin(join) => slice::from_ref(&join.input),
-            Self::Union(inputs) => inputs,
+            Self::Union(inputs) | Self::LateUnion(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_ref(&unnest.input),
+            Self::LateRows(late) => slice::from_ref(&late.input),
             Self::Rank(rank) => slice::from_ref(&rank.input),
             Self::Sort(sort) => slice::from_ref(&sort.input),
             Self::MatchRecognize(pattern) => slice::from_ref(&pattern.input),
@@ -452,8 +514,9 @@ impl Kind {
             Self::Join(join) => &mut join.inputs,
             Self::TemporalJoin(join) => &mut join.inputs,
             Self::LookupJoin(join) => slice::from_mut(&mut join.input),
-            Self::Union(inputs) => inputs,
+            Self::Union(inputs) | Self::LateUnion(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_mut(&mut unnest.input),
+            Self::LateRows(late) => slice::from_mut(&mut late.input),
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
             Self::Sort(sort) => slice::from_mut(&mut sort.input),
             Self::MatchRecognize(pattern) => slice::from_mut(&mut pattern.input),
@@ -481,7 +544,7 @@ impl Kind {
     /// How the rows of a port must be spread.
     pub(crate) fn partitioning(&self, port: usize) -> Partitioning {
         match self {
-            Self::Window(aggregate) if aggregate.is_session() => Partitioning::Hash(aggregate.keys.clone()),
+            Self::Window(aggregate) if aggregate.reads_raw() => Partitioning::Hash(aggregate.keys.clone()),
             Self::WindowTable(table) if table.is_session() || table.is_count() => {
                 Partitioning::Hash(table.keys.clone())
             }

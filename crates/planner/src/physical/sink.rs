@@ -209,7 +209,7 @@ fn stores_or_is(from: &DataType, to: &DataType) -> bool {
 }
 
 /// Whether Flink stores a value of the type in a column of the other without being asked to cast.
-fn stores(from: &DataType, to: &DataType) -> bool {
+pub(super) fn stores(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     let integer = |t: &T| match t {
         T::Int8 => Some(1),

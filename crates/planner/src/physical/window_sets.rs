@@ -2,10 +2,12 @@
 
 use datafusion_common::DFSchemaRef;
 use datafusion_expr::{Aggregate, Expr, GroupingSet};
+use weir_model::Location;
 
 use super::{
     Kind, NodeId, WindowAggregate,
     aggregate::{Raw, reads_windows},
+    emit,
     expr::column,
     grouping_sets::SET_COLUMN,
     lower::{Lower, Rel, RelColumn, Role, role},
@@ -51,6 +53,7 @@ impl Lower<'_> {
         let Some(window) = input.window.take() else {
             return Err(error::internal("grouping sets by a window that is not there"));
         };
+        let when = self.emit(&window)?;
         let rows = Rel {
             window: Some(window.clone()),
             ..input.clone()
@@ -102,9 +105,11 @@ impl Lower<'_> {
                 attached: window.assigned == Assigned::Attached,
                 keys,
                 aggregates: calls,
+                raw: when.is_some(),
+                emit: when,
             },
         )?;
-        Ok(self.result_of_sets(node, &parts, aggregate))
+        Ok(self.result_of_sets(node, &parts, aggregate, window.at))
     }
 
     /// What each expression of the sets is; the window must belong to all of them.
@@ -129,7 +134,7 @@ impl Lower<'_> {
         ))
     }
 
-    fn result_of_sets(&self, node: NodeId, parts: &[Part], aggregate: &Aggregate) -> Rel {
+    fn result_of_sets(&self, node: NodeId, parts: &[Part], aggregate: &Aggregate, at: Location) -> Rel {
         let operator = self.operators.get(node);
         let Kind::Window(window) = &operator.kind else {
             unreachable!("the aggregate was just made")
@@ -167,9 +172,9 @@ impl Lower<'_> {
                 assigned: Assigned::Attached,
                 is_processing: false,
                 partition: None,
-                at: self.at,
+                at,
             }),
-            updates: None,
+            updates: emit::updates(window, at),
         }
     }
 }

@@ -101,9 +101,6 @@ pub(super) const FAMILIES: &[&str] = &[
 
 /// They would change results.
 pub(super) const UNSUPPORTED: &[&str] = &[
-    "table.exec.emit.early-fire.enabled",
-    "table.exec.emit.late-fire.enabled",
-    "table.exec.emit.allow-lateness",
     "table.exec.deduplicate.insert-update-after-sensitive-enabled",
     "table.exec.deduplicate.mini-batch.compact-changes-enabled",
     "table.exec.sink.upsert-materialize",

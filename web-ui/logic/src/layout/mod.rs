@@ -195,6 +195,7 @@ mod tests {
             from: OperatorId(*from),
             to: OperatorId(*to),
             partitioning: Partitioning::Forward,
+            late: false,
         };
         Graph {
             operators: tasks.iter().enumerate().map(operator).collect(),
@@ -327,6 +328,7 @@ mod tests {
             from: OperatorId(0),
             to: OperatorId(9),
             partitioning: Partitioning::Forward,
+            late: false,
         });
         assert_eq!(layout(&graph, &SIZES).links.len(), 1);
     }

@@ -10,24 +10,24 @@ use weir_connector::{RowKind, changelog};
 use weir_model::Failure;
 
 /// The groups that a batch has touched.
-pub(super) struct Changes {
+pub(in crate::operator) struct Changes {
     /// Their keys.
-    pub(super) keys: Vec<ArrayRef>,
+    pub(in crate::operator) keys: Vec<ArrayRef>,
     /// Results before, of those that were known.
-    pub(super) before: Vec<ArrayRef>,
+    pub(in crate::operator) before: Vec<ArrayRef>,
     /// Results now, of all; the known ones first.
-    pub(super) after: Vec<ArrayRef>,
+    pub(in crate::operator) after: Vec<ArrayRef>,
     /// Rows before, of those that were known.
-    pub(super) rows_before: Vec<i64>,
+    pub(in crate::operator) rows_before: Vec<i64>,
     /// Rows now, of all.
-    pub(super) rows_after: Vec<i64>,
+    pub(in crate::operator) rows_after: Vec<i64>,
     /// Whether a result that is as before is emitted too: so that what comes behind does not forget it.
-    pub(super) repeats: bool,
+    pub(in crate::operator) repeats: bool,
 }
 
 impl Changes {
     /// One change a group at most: +I, or -U and +U, or -D. With a schema that has no `$op`, new groups only.
-    pub(super) fn batch(&self, schema: &SchemaRef) -> Result<RecordBatch, Failure> {
+    pub(in crate::operator) fn batch(&self, schema: &SchemaRef) -> Result<RecordBatch, Failure> {
         self.build(schema)
             .map_err(|e| Failure::internal(format!("changes do not have the planned columns: {e}")))
     }

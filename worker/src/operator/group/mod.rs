@@ -6,10 +6,10 @@
 //! - `local`: the phase before the shuffle. Leans on `window`'s panes and partial rows.
 //! - `global`: the phase after it. Leans on all of the above.
 
-mod changes;
+pub(super) mod changes;
 mod global;
 mod local;
-mod state;
+pub(super) mod state;
 #[cfg(test)]
 mod tests;
 mod voided;

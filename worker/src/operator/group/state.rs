@@ -15,7 +15,7 @@ const DEAD_GROUPS: usize = 4096;
 
 /// The groups, how many rows each has, and its accumulators.
 #[derive(Debug)]
-pub(super) struct State {
+pub(in crate::operator) struct State {
     key_types: Vec<DataType>,
     keys: GroupTable,
     /// Rows per group; COUNT(*) is this.
@@ -29,20 +29,24 @@ pub(super) struct State {
 
 /// The groups that the rows of a batch belong to.
 #[derive(Debug, Default)]
-pub(super) struct Touched {
+pub(in crate::operator) struct Touched {
     /// The group of each row; none: all rows are of group 0.
-    pub(super) ids: Option<Vec<u32>>,
+    pub(in crate::operator) ids: Option<Vec<u32>>,
     /// How many groups there are now.
-    pub(super) total: usize,
+    pub(in crate::operator) total: usize,
     /// Each group once, first those that were there before.
-    pub(super) groups: Vec<u32>,
+    pub(in crate::operator) groups: Vec<u32>,
     /// How many of them were there before.
-    pub(super) known: usize,
+    pub(in crate::operator) known: usize,
 }
 
 impl State {
     /// No groups; of those to come, each goes so long after it was last written, ms; 0: never.
-    pub(super) fn new(key_types: Vec<DataType>, aggregates: &Shapes, ttl_ms: u64) -> Result<Self, Failure> {
+    pub(in crate::operator) fn new(
+        key_types: Vec<DataType>,
+        aggregates: &Shapes,
+        ttl_ms: u64,
+    ) -> Result<Self, Failure> {
         let accumulators = aggregates
             .iter()
             .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
@@ -57,17 +61,22 @@ impl State {
     }
 
     /// Whether groups go with time.
-    pub(super) fn expires(&self) -> bool {
+    pub(in crate::operator) fn expires(&self) -> bool {
         self.ttl.is_some()
     }
 
     /// When groups go, ms since 1970.
-    pub(super) fn timer_ms(&self) -> Option<i64> {
+    pub(in crate::operator) fn timer_ms(&self) -> Option<i64> {
         self.ttl.as_ref()?.timer_ms()
     }
 
     /// Finds the groups of rows with these keys, and writes them; new keys get new groups, and so do those whose time is over.
-    pub(super) fn touch(&mut self, keys: &[ArrayRef], rows: usize, now_ms: i64) -> Result<Touched, Failure> {
+    pub(in crate::operator) fn touch(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        now_ms: i64,
+    ) -> Result<Touched, Failure> {
         let before = self.keys.len();
         let groups = self.keys.intern(keys, rows)?;
         let (ids, total) = (groups.ids.map(<[u32]>::to_vec), groups.total);
@@ -140,7 +149,7 @@ impl State {
     }
 
     /// Takes raw rows of these groups: per aggregate its argument.
-    pub(super) fn update(
+    pub(in crate::operator) fn update(
         &mut self,
         groups: Groups<'_>,
         arguments: &[Option<ArrayRef>],
@@ -155,7 +164,7 @@ impl State {
     }
 
     /// Takes raw rows back.
-    pub(super) fn retract(
+    pub(in crate::operator) fn retract(
         &mut self,
         groups: Groups<'_>,
         arguments: &[Option<ArrayRef>],
@@ -170,7 +179,7 @@ impl State {
     }
 
     /// Takes partial rows: per aggregate its partial columns, and how many raw rows each is.
-    pub(super) fn merge(
+    pub(in crate::operator) fn merge(
         &mut self,
         groups: Groups<'_>,
         partials: &[Vec<ArrayRef>],
@@ -186,17 +195,17 @@ impl State {
     }
 
     /// How many rows each of these groups has.
-    pub(super) fn rows(&self, groups: &[u32]) -> Vec<i64> {
+    pub(in crate::operator) fn rows(&self, groups: &[u32]) -> Vec<i64> {
         self.rows.gather(groups)
     }
 
     /// The key columns of these groups.
-    pub(super) fn keys(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn keys(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
         self.keys.keys_of(groups)
     }
 
     /// The result columns of these groups.
-    pub(super) fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
         let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
             Some(accumulator) => accumulator.finish_of(groups),
             None => Accumulator::finish_of(&self.rows, groups),
@@ -213,7 +222,7 @@ impl State {
     }
 
     /// Notes that so many groups have no rows now, and so many had none before; forgets them when they are many.
-    pub(super) fn bury(&mut self, dead: usize, dead_before: usize) -> Result<(), Failure> {
+    pub(in crate::operator) fn bury(&mut self, dead: usize, dead_before: usize) -> Result<(), Failure> {
         self.dead = (self.dead + dead).saturating_sub(dead_before);
         let groups = self.keys.len();
         if self.dead == 0 || self.dead < DEAD_GROUPS.min(groups) || self.dead * 2 < groups {

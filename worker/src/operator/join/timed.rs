@@ -102,7 +102,8 @@ impl TimedJoin {
         }
         let in_time: BooleanArray = deadlines.iter().map(|d| Some(*d > watermark)).collect();
         let kept = filter_record_batch(&batch, &in_time).map_err(|e| broken(&e))?;
-        context.late_rows += (batch.num_rows() - kept.num_rows()) as u64;
+        let late = (0..).zip(&deadlines).filter(|(_, d)| **d <= watermark);
+        context.drop_late(late.map(|(row, _)| row));
         deadlines.retain(|d| *d > watermark);
         Ok((kept, deadlines))
     }

@@ -126,7 +126,7 @@ impl<O: Order> Operator for WindowRank<O> {
         }
         for (end, rows) in by_window {
             if EventTime(end.saturating_sub(1)) <= self.watermark {
-                context.late_rows += rows.len() as u64;
+                context.drop_late(rows);
             } else if rows.len() == batch.num_rows() {
                 self.update(end, &batch)?;
             } else {

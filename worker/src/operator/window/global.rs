@@ -1,9 +1,8 @@
-//! The phase after the shuffle: merges partial rows by pane and key, and emits a window once the watermark has passed it.
-
-use std::ops::Range;
+//! The phase after the shuffle: merges partial rows by pane and key, and emits a window once the watermark has passed it. Without a phase
+//! before, it takes raw rows.
 
 use arrow::compute::sum;
-use arrow_array::{ArrayRef, RecordBatch, cast::AsArray, types::Int64Type};
+use arrow_array::{RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph;
@@ -13,21 +12,18 @@ use super::{
     emit::Emit,
     grid::Part,
     hop::HopMerge,
+    input::Input,
     pane::Panes,
-    partial::{self, Layout},
+    partial,
     windows::{Attached, Kind, Windows},
 };
-use crate::operator::{
-    Context, Operator,
-    aggregate::{Shape, partial_columns},
-};
+use crate::operator::{Context, Operator};
 
-/// Aggregates partial rows into the results of windows.
+/// Aggregates rows into the results of windows.
 #[derive(Debug)]
 pub(in crate::operator) struct WindowAggregate {
     windows: Windows,
-    keys: usize,
-    layout: Layout,
+    input: Input,
     /// Panes whose rows are in no other state.
     panes: Panes,
     firing: Firing,
@@ -50,53 +46,42 @@ impl WindowAggregate {
         input: &SchemaRef,
         output: SchemaRef,
     ) -> Result<Self, Failure> {
-        let keys = spec.key_count as usize;
-        let layout = Layout::new(keys, spec.aggregates.iter().map(partial_columns));
-        let types: Vec<DataType> = input.fields().iter().map(|f| f.data_type().clone()).collect();
-        if types.len() != layout.columns() {
-            return Err(Failure::internal(format!(
-                "a window aggregate over {} columns instead of {}",
-                types.len(),
-                layout.columns()
-            )));
-        }
-        let shapes = spec
-            .aggregates
-            .iter()
-            .zip(&layout.partials)
-            .map(|(aggregate, columns)| Shape::of_partial(aggregate, &types[columns.start]))
-            .collect::<Result<Vec<_>, _>>()?;
-        partial::check(input, &partial::types(&types[..keys], &shapes))?;
+        let (input, key_types, shapes) = Input::new(spec, input)?;
         let moment = DataType::Timestamp(TimeUnit::Millisecond, None);
         let results = shapes.iter().map(|s| s.result_type().clone());
-        let emitted: Vec<DataType> = types[..keys]
+        let emitted: Vec<DataType> = key_types
             .iter()
             .cloned()
             .chain(results)
             .chain(vec![moment; 3])
             .collect();
         partial::check(&output, &emitted)?;
-        let windows = Windows::new(spec.window.as_ref())?.over(layout.pane);
-        let panes = Panes::new(types[..keys].to_vec(), shapes.clone())?;
+        let windows = Windows::new(spec.window.as_ref())?;
+        let windows = match &input {
+            Input::Partial(_, layout) => windows.over(layout.pane),
+            Input::Raw(_) => windows,
+        };
+        let panes = Panes::new(key_types.clone(), shapes.clone())?;
         let firing = match windows.kind {
             Kind::Tumble { .. } | Kind::Attached(_) => Firing::Panes,
             Kind::Hop(hops) => Firing::Hop(HopMerge::new(hops, &panes)?),
             Kind::Cumulate(steps) => {
-                let growing = Panes::new(types[..keys].to_vec(), shapes)?;
+                let growing = Panes::new(key_types.clone(), shapes)?;
                 Firing::Cumulate(Cumulating::new(steps, growing))
             }
         };
         let start = match windows.kind {
             Kind::Attached(Attached::Session) => Some(
-                keys.checked_sub(1)
+                key_types
+                    .len()
+                    .checked_sub(1)
                     .ok_or_else(|| Failure::internal("sessions without the key that is their start"))?,
             ),
             _ => None,
         };
         Ok(Self {
             windows,
-            keys,
-            layout,
+            input,
             panes,
             firing,
             emit: Emit::new(output, start),
@@ -105,19 +90,6 @@ impl WindowAggregate {
     }
 
     fn merge(&mut self, batch: &RecordBatch, part: &Part) -> Result<(), Failure> {
-        let columns = |range: Range<usize>| {
-            range
-                .map(|c| part.of(batch.column(c)))
-                .collect::<Result<Vec<ArrayRef>, Failure>>()
-        };
-        let keys = columns(0..self.keys)?;
-        let partials = self
-            .layout
-            .partials
-            .iter()
-            .map(|p| columns(p.clone()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let rows = part.of(batch.column(self.layout.rows))?;
         let pane = match &mut self.firing {
             // Its pane has been taken up by the windows that have yet to fire.
             Firing::Cumulate(cumulating) if self.windows.last(part.start) <= self.watermark => {
@@ -126,7 +98,7 @@ impl WindowAggregate {
             }
             _ => self.panes.pane(part.start)?,
         };
-        pane.merge(&keys, &partials, &rows)
+        self.input.add(pane, batch, part)
     }
 
     fn fire(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
@@ -156,13 +128,17 @@ impl WindowAggregate {
 impl Operator for WindowAggregate {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
         for part in self.windows.grid.split(&batch)? {
-            if self.windows.have_fired(part.start, self.watermark) {
-                let rows = part.of(batch.column(self.layout.rows))?;
-                context.late_rows += sum(rows.as_primitive::<Int64Type>())
-                    .unwrap_or_default()
-                    .unsigned_abs();
-            } else {
+            if !self.windows.have_fired(part.start, self.watermark) {
                 self.merge(&batch, &part)?;
+                continue;
+            }
+            match &self.input {
+                Input::Partial(_, layout) => {
+                    let rows = part.of(batch.column(layout.rows))?;
+                    let rows = sum(rows.as_primitive::<Int64Type>());
+                    context.late_rows += rows.unwrap_or_default().unsigned_abs();
+                }
+                Input::Raw(_) => context.drop_late(part.rows(batch.num_rows())),
             }
         }
         Ok(())

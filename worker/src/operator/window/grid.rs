@@ -57,6 +57,15 @@ impl Part {
             Rows::These(rows) => rows.len(),
         }
     }
+
+    /// Which rows of a batch of so many rows.
+    pub(super) fn rows(&self, batch_rows: usize) -> Vec<u32> {
+        match &self.rows {
+            Rows::All => (0..batch_rows as u32).collect(),
+            Rows::Run(run) => (run.start as u32..run.end as u32).collect(),
+            Rows::These(rows) => rows.values().to_vec(),
+        }
+    }
 }
 
 impl Grid {

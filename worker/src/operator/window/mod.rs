@@ -4,6 +4,7 @@
 //! - `windows`: which windows a pane belongs to. Leans on `grid`.
 //! - `pane`: the state: panes of groups. Leans on `keys` and `aggregate`.
 //! - `partial`: what travels between the phases: the columns of partial rows. Leans on nothing.
+//! - `input`: partial or raw rows into panes. Leans on `pane` and `partial`.
 //! - `emit`: groups of windows as rows. Leans on `pane` and `partial`.
 //! - `hop`, `cumulate`: windows of several panes. Lean on `emit`.
 //! - `local`: the phase before the shuffle. Leans on all of the above.
@@ -12,6 +13,7 @@
 //! - `sessions`: the sessions of keys. Leans on `slots`.
 //! - `session`: aggregation by sessions. Leans on both.
 //! - `session_table`: rows with their sessions, not aggregated. Leans on `sessions`.
+//! - `updating`: windows whose results come early and change. Leans on `windows`, `input` and a group's state.
 //! - `table`: rows with their windows, not aggregated. Leans on `windows`.
 
 mod cumulate;
@@ -19,6 +21,7 @@ mod emit;
 mod global;
 mod grid;
 mod hop;
+mod input;
 pub(super) mod local;
 pub(super) mod pane;
 pub(super) mod partial;
@@ -27,6 +30,7 @@ mod session_table;
 mod sessions;
 mod slots;
 mod table;
+mod updating;
 mod windows;
 
 pub(super) use global::WindowAggregate;
@@ -34,6 +38,7 @@ pub(super) use local::LocalWindowAggregate;
 pub(super) use session::SessionAggregate;
 pub(super) use session_table::SessionTable;
 pub(super) use table::WindowTable;
+pub(super) use updating::UpdatingWindowAggregate;
 
 /// Rows of an emitted batch at most.
 const EMIT_ROWS: usize = 8192;

@@ -130,7 +130,7 @@ impl Operator for SessionAggregate {
         if assigned.late == 0 {
             self.add(&batch, &assigned.sessions, None)?;
         } else {
-            context.late_rows += assigned.late;
+            context.drop_late(assigned.late_rows());
             let on_time = |&row: &u32| assigned.sessions[row as usize] != NONE;
             let wanted: UInt32Array = (0..batch.num_rows() as u32)
                 .filter(on_time)

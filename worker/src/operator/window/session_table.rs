@@ -179,7 +179,9 @@ impl Operator for SessionTable {
             .map(|&k| ArrayRef::clone(batch.column(k)))
             .collect();
         let assigned = self.sessions.assign(&keys, times.values(), self.watermark)?;
-        context.late_rows += assigned.late;
+        if assigned.late > 0 {
+            context.drop_late(assigned.late_rows());
+        }
         self.waiting.add(batch, &assigned.sessions, self.sessions.len());
         for (from, into) in assigned.moved {
             self.waiting.move_rows(from, into);

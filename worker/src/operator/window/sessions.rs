@@ -50,6 +50,14 @@ pub(super) struct Assigned {
     pub(super) late: u64,
 }
 
+impl Assigned {
+    /// Which rows are late.
+    pub(super) fn late_rows(&self) -> impl Iterator<Item = u32> {
+        let late = (0..).zip(&self.sessions).filter(|(_, session)| **session == NONE);
+        late.map(|(row, _)| row)
+    }
+}
+
 impl Sessions {
     /// No sessions yet, of keys of these types.
     pub(super) fn new(gap_ms: i64, types: Vec<DataType>) -> Result<Self, Failure> {

@@ -11,6 +11,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use proptest::prelude::*;
+use weir_connector::{RowKind, changelog};
 use weir_model::EventTime;
 use weir_proto::{
     graph::{self, AggregateFunction as F, window::Kind},
@@ -61,8 +62,15 @@ fn aggregates() -> Vec<(F, Option<u32>, DataType, Vec<DataType>)> {
 struct Phases {
     local: graph::Operator,
     global: graph::Operator,
+    /// The only phase, over raw rows.
+    only: graph::Operator,
+    /// The same with results that come with every batch, and late rows up to [`LATENESS_MS`].
+    updating: graph::Operator,
     partial: SchemaRef,
 }
+
+/// How far behind a window's end rows still change its result.
+const LATENESS_MS: i64 = 7;
 
 fn phases(keys: &[u32], offset_ms: i64) -> Phases {
     phases_of(
@@ -109,9 +117,33 @@ fn phases_of(keys: &[u32], kind: Kind) -> Phases {
         window: Some(window),
         key_count: keys.len() as u32,
         aggregates,
+        ..graph::WindowAggregate::default()
     };
+    let only = graph::WindowAggregate {
+        raw: true,
+        keys: keys.to_vec(),
+        key_count: 0,
+        ..global.clone()
+    };
+    let updating = graph::WindowAggregate {
+        emit: Some(graph::Emit {
+            early_delay_ms: Some(0),
+            late_delay_ms: 0,
+            allowed_lateness_ms: LATENESS_MS as u64,
+        }),
+        ..only.clone()
+    };
+    let changes = output.iter().cloned().chain([changelog::op_field()]);
     let partial = Arc::new(Schema::new(partial));
     Phases {
+        only: operator(
+            &Schema::new(output.clone()),
+            graph::operator::Spec::WindowAggregate(only),
+        ),
+        updating: operator(
+            &Schema::new(changes.collect::<Vec<_>>()),
+            graph::operator::Spec::WindowAggregate(updating),
+        ),
         local: operator(&partial, graph::operator::Spec::LocalWindowAggregate(local)),
         global: operator(
             &Schema::new(output),
@@ -136,6 +168,14 @@ impl Phases {
 
     fn global(&self) -> Box<dyn Operator> {
         build(&self.global, Some(Arc::clone(&self.partial))).expect("a global phase")
+    }
+
+    fn only(&self) -> Box<dyn Operator> {
+        build(&self.only, Some(raw())).expect("a phase over raw rows")
+    }
+
+    fn updating(&self) -> Box<dyn Operator> {
+        build(&self.updating, Some(raw())).expect("a phase over raw rows")
     }
 }
 
@@ -287,6 +327,27 @@ fn result(batch: &RecordBatch, at: usize, row: usize) -> Result {
         average: average.is_valid(row).then(|| average.value(row)),
         mean: mean.is_valid(row).then(|| mean.value(row)),
     }
+}
+
+/// The rows that are left when all changes have happened; each change fits what was there.
+fn materialized(batches: &[RecordBatch], keys: &[u32]) -> BTreeMap<((i64, i64), Key), Result> {
+    let mut left = BTreeMap::new();
+    for batch in batches {
+        let ops = changelog::ops(batch).expect("changes").clone();
+        let columns: Vec<usize> = (0..batch.num_columns() - 1).collect();
+        let rows = batch.project(&columns).expect("columns without what changes do");
+        for i in 0..rows.num_rows() {
+            let mut one = windowed_results(&[rows.slice(i, 1)], keys);
+            let (key, result) = one.pop_first().expect("a row");
+            if changelog::adds(ops.value(i)) {
+                assert!(left.insert(key, result).is_none(), "a row is added once");
+            } else {
+                assert_ne!(ops.value(i), RowKind::Delete.byte(), "no window goes");
+                assert_eq!(left.remove(&key), Some(result), "what is taken back was there");
+            }
+        }
+    }
+    left
 }
 
 /// Feeds what an operator emitted to another.
@@ -512,7 +573,7 @@ proptest! {
 
     /// Up to three local phases into one global phase, rows out of order and late, against plain maps.
     #[test]
-    fn two_phases_give_what_a_plain_map_gives(
+    fn two_phases_and_one_give_what_a_plain_map_gives(
         steps in prop::collection::vec(any_step(), 1..25),
         keys in prop::sample::select(vec![vec![], vec![1], vec![2], vec![1, 2]]),
         offset_ms in -12_i64..12,
@@ -528,8 +589,11 @@ proptest! {
         let mut global = phases.global();
         let (mut between, mut out) = (Context::default(), Context::default());
         let mut watermark = -60;
+        let (mut only, mut updating) = (phases.only(), phases.updating());
+        let (mut raw_out, mut changes) = (Context::default(), Context::default());
         let mut windows: BTreeMap<((i64, i64), Key), Vec<Row>> = BTreeMap::new();
-        let mut late = 0;
+        let mut allowed = windows.clone();
+        let (mut late, mut too_late) = (0, 0);
         for (to, step) in steps {
             match step {
                 Step::Rows(batch) => {
@@ -540,6 +604,16 @@ proptest! {
                         for window in open {
                             windows.entry((window, key_of(row, &keys))).or_default().push(row.clone());
                         }
+                        let mut open = kind.windows(row.ts, offset_ms);
+                        open.retain(|(_, end)| end - 1 + LATENESS_MS > watermark);
+                        too_late += u64::from(open.is_empty());
+                        for window in open {
+                            allowed.entry((window, key_of(row, &keys))).or_default().push(row.clone());
+                        }
+                    }
+                    for (operator, out) in [(&mut only, &mut raw_out), (&mut updating, &mut changes)] {
+                        operator.on_batch(0, rows(&batch), out).expect("rows");
+                        prop_assert_eq!(out.late.len() as u64, out.late_rows);
                     }
                     locals[to].on_batch(0, rows(&batch), &mut between).expect("rows");
                     // Nothing is held back, so that what is late does not depend on when the local phase hands on.
@@ -557,19 +631,28 @@ proptest! {
                         forward(&mut between, global.as_mut(), &mut out);
                     }
                     global.on_watermark(EventTime(watermark), &mut out).expect("fires");
+                    only.on_watermark(EventTime(watermark), &mut raw_out).expect("fires");
+                    updating.on_watermark(EventTime(watermark), &mut changes).expect("fires");
                 }
             }
         }
+        only.on_end(&mut raw_out).expect("fires");
+        updating.on_end(&mut changes).expect("fires");
         for local in &mut locals {
             local.on_end(&mut between).expect("flushes");
             forward(&mut between, global.as_mut(), &mut out);
         }
         global.on_end(&mut out).expect("fires");
 
-        let expected: BTreeMap<_, _> = windows
-            .into_iter()
-            .map(|(key, rows)| (key, naive(&rows.iter().collect::<Vec<_>>())))
-            .collect();
+        let naive_of = |windows: BTreeMap<((i64, i64), Key), Vec<Row>>| -> BTreeMap<_, _> {
+            let windows = windows.into_iter();
+            windows.map(|(key, rows)| (key, naive(&rows.iter().collect::<Vec<_>>()))).collect()
+        };
+        prop_assert_eq!(materialized(&changes.emitted, &keys), naive_of(allowed));
+        prop_assert_eq!(changes.late_rows, too_late);
+        let expected = naive_of(windows);
+        prop_assert_eq!(&windowed_results(&raw_out.emitted, &keys), &expected);
+        prop_assert_eq!(raw_out.late_rows, late);
         let found = windowed_results(&out.emitted, &keys);
         let missing: BTreeSet<_> = expected.keys().filter(|k| !found.contains_key(*k)).collect();
         prop_assert!(missing.is_empty(), "missing {missing:?}");

@@ -1,5 +1,7 @@
 //! Windows and the panes that they are made of.
 
+use std::iter::successors;
+
 use weir_model::{EventTime, Failure};
 use weir_proto::graph::{self, window};
 
@@ -131,6 +133,27 @@ impl Windows {
             Kind::Tumble { size_ms } => (pane, pane.saturating_add(size_ms)),
             Kind::Hop(hops) => (pane, pane.saturating_add(hops.pane_ms)),
             Kind::Cumulate(steps) => (pane, pane.saturating_add(steps.step_ms)),
+        }
+    }
+
+    /// The windows that a pane belongs to: start and end of each, the earliest end first.
+    pub(super) fn all_of_pane(self, pane: i64) -> Vec<(i64, i64)> {
+        let ends = |first: i64, last: i64, step_ms: i64| {
+            let ends = successors(Some(first), move |end: &i64| end.checked_add(step_ms));
+            ends.take_while(move |end| *end <= last)
+        };
+        match self.kind {
+            Kind::Tumble { .. } | Kind::Attached(_) => vec![self.of_pane(pane)],
+            Kind::Hop(hops) => ends(hops.first_end(pane), hops.last_end(pane), hops.slide_ms)
+                .map(|end| (end.saturating_sub(hops.size_ms), end))
+                .collect(),
+            Kind::Cumulate(steps) => {
+                let start = steps.start(pane);
+                let first = pane.saturating_add(steps.step_ms);
+                ends(first, steps.last_end(pane), steps.step_ms)
+                    .map(|end| (start, end))
+                    .collect()
+            }
         }
     }
 
@@ -281,6 +304,35 @@ mod tests {
         assert_eq!((odd.first_end(-1), odd.last_end(-1)), (3, 7));
         assert_eq!((odd.first_end(1), odd.last_end(1)), (3, 11));
         assert_eq!((odd.first_end(3), odd.last_end(3)), (7, 11));
+    }
+
+    #[test]
+    fn all_windows_of_a_pane_come_by_their_ends() {
+        let windows = |kind| {
+            let spec = graph::Window {
+                time_column: 0,
+                attached: false,
+                kind: Some(kind),
+            };
+            Windows::new(Some(&spec)).expect("windows")
+        };
+        let hop = windows(window::Kind::Hop(graph::HopWindow {
+            size_ms: 10,
+            slide_ms: 4,
+            offset_ms: 1,
+        }));
+        assert_eq!(hop.all_of_pane(3), [(-3, 7), (1, 11)]);
+        let cumulate = windows(window::Kind::Cumulate(graph::CumulateWindow {
+            max_size_ms: 30,
+            step_ms: 10,
+            offset_ms: 5,
+        }));
+        assert_eq!(cumulate.all_of_pane(15), [(5, 25), (5, 35)]);
+        let tumble = windows(window::Kind::Tumble(graph::TumbleWindow {
+            size_ms: 10,
+            offset_ms: 0,
+        }));
+        assert_eq!(tumble.all_of_pane(20), [(20, 30)]);
     }
 
     #[test]

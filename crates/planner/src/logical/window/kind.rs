@@ -20,6 +20,19 @@ pub(crate) enum Windows {
     Count(Count),
 }
 
+impl Windows {
+    /// The word for them in SQL.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tumble(_) => "TUMBLE",
+            Self::Hop(_) => "HOP",
+            Self::Cumulate(_) => "CUMULATE",
+            Self::Session(_) => "SESSION",
+            Self::Count(_) => "COUNT",
+        }
+    }
+}
+
 /// Windows that are as long as rows of a key follow each other within a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Session {

@@ -1,0 +1,9 @@
+CREATE TABLE visits (id INT, `user` STRING, page ROW<host STRING, path STRING>, amount INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+    'late.sink' = 'again',
+    'connector' = 'filesystem',
+    'path' = 'tests/sql/late_sink/visits.json',
+    'format' = 'json'
+);
+CREATE VIEW again AS SELECT id FROM visits;
+CREATE TABLE result (window_start TIMESTAMP(3), n BIGINT) WITH ('connector' = 'print');
+INSERT INTO result SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;
