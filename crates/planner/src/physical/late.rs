@@ -68,6 +68,7 @@ pub(crate) fn route(operators: &mut Operators, catalog: &Catalog) -> Result<Vec<
 fn dropping_ports(kind: &Kind) -> usize {
     match kind {
         Kind::Window(_) | Kind::Sort(_) => 1,
+        Kind::MatchRecognize(pattern) if pattern.time.is_some() => 1,
         Kind::WindowTable(table) if table.is_session() => 1,
         Kind::Rank(rank) if rank.window_end.is_some() => 1,
         Kind::Join(join) if join.time.is_some_and(|time| time.by_window) => 2,
@@ -160,7 +161,7 @@ impl Router<'_> {
                 kind.inputs().iter().for_each(|i| self.find(*i, behind, found));
             }
             // What waits for its time to come is never late.
-            Kind::Window(_) | Kind::Sort(_) | Kind::ProcessingTime(_) => {}
+            Kind::Window(_) | Kind::Sort(_) | Kind::ProcessingTime(_) | Kind::MatchRecognize(_) => {}
             Kind::WindowTable(table) if table.is_session() => {}
             Kind::WindowTable(table) if !table.is_count() => self.find(table.input, behind, found),
             Kind::Unnest(unnest) => self.find(unnest.input, behind, found),

@@ -116,11 +116,11 @@ impl Operator for MatchRecognize {
         }
         let watermark = self.now.0;
         let times = self.state.waiting.times(&batch)?.values();
-        let late = times.iter().filter(|t| **t <= watermark).count();
-        if late == 0 {
+        if times.iter().all(|t| *t > watermark) {
             return self.state.waiting.add(batch);
         }
-        context.late_rows += late as u64;
+        let late = (0..).zip(times.iter()).filter(|(_, t)| **t <= watermark);
+        context.drop_late(late.map(|(row, _)| row));
         let in_time: BooleanArray = times.iter().map(|t| Some(*t > watermark)).collect();
         let in_time = filter_record_batch(&batch, &in_time)
             .map_err(|e| Failure::internal(format!("late rows cannot be dropped: {e}")))?;
