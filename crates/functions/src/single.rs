@@ -1,7 +1,6 @@
 //! The one value that a subquery stands for.
 
 use arrow_array::{ArrayRef, types::Int64Type};
-use arrow_schema::DataType;
 use datafusion_common::{Result, exec_err};
 
 use crate::{
@@ -14,13 +13,9 @@ use Takes::{Any, Int};
 pub(crate) const FUNCTIONS: &[Def] = &[def(
     "$SINGLE_VALUE",
     &[Any, Int],
-    Gives::Of(first_type),
+    Gives::Of(|types| Ok(types[0].clone())),
     single_value,
 )];
-
-fn first_type(types: &[DataType]) -> Result<DataType> {
-    Ok(types[0].clone())
-}
 
 /// A value of a subquery's rows, unless they are several.
 fn single_value(call: &Call<'_>) -> Result<ArrayRef> {

@@ -408,12 +408,13 @@ fn physical_schema(ddl: &CreateTable) -> SchemaRef {
             )),
             ColumnKind::Computed { .. } => None,
         })
-        .map(
-            |field| match ddl.partitioned_by.iter().any(|p| p.value == *field.name()) {
-                true => origin::partition(field),
-                false => field,
-            },
-        )
+        .map(|field| {
+            if ddl.partitioned_by.iter().any(|p| p.value == *field.name()) {
+                origin::partition(field)
+            } else {
+                field
+            }
+        })
         .collect();
     Arc::new(Schema::new(fields))
 }

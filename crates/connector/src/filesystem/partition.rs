@@ -1,6 +1,6 @@
 //! Partitions: folders that are named after the values of columns, as `day=2024-01-01/country=AT`.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, fmt::Write as _, path::Path};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, cast::AsArray};
 use arrow_cast::cast;
@@ -33,7 +33,8 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if c < ' ' || SPECIAL.contains(c) {
-            escaped.push_str(&format!("%{:02X}", c as u32));
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{:02X}", c as u32);
         } else {
             escaped.push(c);
         }
@@ -47,15 +48,12 @@ fn unescape(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('%') {
         plain.push_str(before);
         let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) => {
-                plain.push(char::from(byte));
-                rest = &after[2..];
-            }
-            None => {
-                plain.push('%');
-                rest = after;
-            }
+        if let Some(byte) = byte {
+            plain.push(char::from(byte));
+            rest = &after[2..];
+        } else {
+            plain.push('%');
+            rest = after;
         }
     }
     plain + rest

@@ -92,10 +92,10 @@ impl UserDefinedLogicalNodeCore for UnnestNode {
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
-        match (exprs.pop(), inputs.pop()) {
-            (Some(by), Some(input)) => Self::try_new(input, by, self.outer, self.added.clone()),
-            _ => internal_err!("an unnest has one expression and one input"),
-        }
+        let (Some(by), Some(input)) = (exprs.pop(), inputs.pop()) else {
+            return internal_err!("an unnest has one expression and one input");
+        };
+        Self::try_new(input, by, self.outer, self.added.clone())
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -118,7 +118,7 @@ impl RelationPlanner for UnnestTables {
     ) -> Result<RelationPlanning> {
         let call = match unnest::call(relation) {
             Ok(call) => call,
-            Err(other) => return Ok(RelationPlanning::Original(Box::new(other))),
+            Err(other) => return Ok(RelationPlanning::Original(other)),
         };
         let plan = plan(call, context)?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(

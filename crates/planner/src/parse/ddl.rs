@@ -212,9 +212,10 @@ fn column_kind(cursor: &mut Cursor<'_>, table: &mut CreateTable, name: &Name) ->
     }
     let mut sql_type = types::sql_type(cursor)?;
     if cursor.eat(&["METADATA"]) {
-        let key = match cursor.eat(&["FROM"]) {
-            true => cursor.string("a metadata key in single quotes, as in FROM 'file.path'")?,
-            false => name.clone(),
+        let key = if cursor.eat(&["FROM"]) {
+            cursor.string("a metadata key in single quotes, as in FROM 'file.path'")?
+        } else {
+            name.clone()
         };
         return Ok(ColumnKind::Metadata {
             sql_type,

@@ -222,9 +222,10 @@ fn set(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn reset(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.skip();
-    let key = match cursor.is_done() {
-        true => None,
-        false => Some(cursor.string("a setting in single quotes, as in RESET 'pipeline.name'")?),
+    let key = if cursor.is_done() {
+        None
+    } else {
+        Some(cursor.string("a setting in single quotes, as in RESET 'pipeline.name'")?)
     };
     Ok(Statement::Reset { key })
 }
@@ -247,15 +248,16 @@ fn drop_relation(cursor: &mut Cursor<'_>) -> Result<Statement> {
 
 fn use_default(cursor: &mut Cursor<'_>) -> Result<Statement> {
     cursor.skip();
-    let names: &[&str] = match cursor.eat(&["CATALOG"]) {
-        true => &[DEFAULT_CATALOG],
-        false => &[DEFAULT_DATABASE],
+    let known = if cursor.eat(&["CATALOG"]) {
+        DEFAULT_CATALOG
+    } else {
+        DEFAULT_DATABASE
     };
     let mut name = cursor.name("the name of a catalog or a database")?;
     if cursor.eat_token(&Token::Period) && name.value == DEFAULT_CATALOG {
         name = cursor.name("the name of a database")?;
     }
-    if names.contains(&name.value.as_str()) {
+    if name.value == known {
         Ok(Statement::Use)
     } else {
         Err(error::unsupported(name.at, ONE_DATABASE))
@@ -272,9 +274,10 @@ fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     }
     cursor.expect(&["INTO"])?;
     let table = cursor.table_name()?;
-    let partition = match cursor.eat(&["PARTITION"]) {
-        true => cursor.list(partition)?.into_iter().flatten().collect(),
-        false => Vec::new(),
+    let partition = if cursor.eat(&["PARTITION"]) {
+        cursor.list(partition)?.into_iter().flatten().collect()
+    } else {
+        Vec::new()
     };
     let columns = if names_columns(cursor.rest()) {
         cursor.list(|c| c.name("a column name"))?

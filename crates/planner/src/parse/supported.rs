@@ -117,13 +117,7 @@ impl Check<'_> {
         let at = place(body.span(), self.at);
         match body {
             SetExpr::SetOperation {
-                op: SetOperator::Union,
-                set_quantifier: SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
-                left,
-                right,
-            }
-            | SetExpr::SetOperation {
-                op: SetOperator::Intersect | SetOperator::Except,
+                op: SetOperator::Union | SetOperator::Intersect | SetOperator::Except,
                 set_quantifier: SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None,
                 left,
                 right,

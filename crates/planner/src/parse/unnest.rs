@@ -35,9 +35,9 @@ pub(crate) struct Call {
 }
 
 /// The UNNEST that a rewritten table is; the table itself if it is none.
-pub(crate) fn call(table: TableFactor) -> std::result::Result<Call, TableFactor> {
+pub(crate) fn call(table: TableFactor) -> std::result::Result<Call, Box<TableFactor>> {
     if !is_rewritten(&table) {
-        return Err(table);
+        return Err(Box::new(table));
     }
     let TableFactor::Unpivot {
         table,
@@ -48,7 +48,7 @@ pub(crate) fn call(table: TableFactor) -> std::result::Result<Call, TableFactor>
         alias,
     } = table
     else {
-        return Err(table);
+        return Err(Box::new(table));
     };
     Ok(Call {
         input: Some(*table).filter(|table| !is_empty(table)),
@@ -230,12 +230,12 @@ fn folded(
 
 /// Whether the table is an UNNEST as it is written.
 pub(crate) fn is_unnest(table: &TableFactor) -> bool {
-    let name = match table {
-        TableFactor::Table {
-            name, args: Some(_), ..
-        }
-        | TableFactor::Function { name, .. } => name,
-        _ => return false,
+    let (TableFactor::Table {
+        name, args: Some(_), ..
+    }
+    | TableFactor::Function { name, .. }) = table
+    else {
+        return false;
     };
     name.to_string().eq_ignore_ascii_case("UNNEST")
 }

@@ -41,7 +41,7 @@ impl Lower<'_> {
         let mut columns = Vec::with_capacity(fields.len());
         for field in fields {
             if let Some(constant) = constants.get(field.name()) {
-                columns.push((field.name().clone(), self.constant_of(insert, constant, field)?));
+                columns.push((field.name().clone(), constant_of(insert, constant, field)?));
                 continue;
             }
             let mut expr = match targets.iter().position(|target| target.name() == field.name()) {
@@ -103,14 +103,6 @@ impl Lower<'_> {
         simplify::simplify(cast, &self.schema(rel)).map_err(plan_defect)
     }
 
-    /// The value of a column that is the same for all rows.
-    fn constant_of(&self, insert: &Insert, value: &Expr, field: &FieldRef) -> Result<Expr> {
-        let none = Arc::new(DFSchema::empty());
-        let from = type_of(value, &none)?;
-        let cast = cast_to(value.clone(), &from, field.data_type());
-        simplify::simplify(cast, &none).map_err(|e| error::of_datafusion(e, insert.table.at))
-    }
-
     fn wrong_count(
         &self,
         insert: &Insert,
@@ -143,6 +135,14 @@ impl Lower<'_> {
             ),
         ))
     }
+}
+
+/// The value of a column that is the same for all rows.
+fn constant_of(insert: &Insert, value: &Expr, field: &FieldRef) -> Result<Expr> {
+    let none = Arc::new(DFSchema::empty());
+    let from = type_of(value, &none)?;
+    let cast = cast_to(value.clone(), &from, field.data_type());
+    simplify::simplify(cast, &none).map_err(|e| error::of_datafusion(e, insert.table.at))
 }
 
 /// The columns that an INSERT fills, in its order.

@@ -35,13 +35,11 @@ pub(super) fn spell_out(plan: LogicalPlan, config: &dyn OptimizerConfig) -> Resu
             for part in split_conjunction_owned(filter.predicate) {
                 condition(part, &schema, &mut parts)?;
             }
-            match conjunction(parts) {
-                Some(all) => Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(
-                    all,
-                    filter.input,
-                )?))),
-                None => internal_err!("a filter without conditions"),
-            }
+            let Some(all) = conjunction(parts) else {
+                return internal_err!("a filter without conditions");
+            };
+            let filter = Filter::try_new(all, filter.input)?;
+            Ok(Transformed::yes(LogicalPlan::Filter(filter)))
         }
         LogicalPlan::Projection(projection) if projection.expr.iter().any(has_predicate) => {
             Ok(Transformed::yes(with_marks(projection, config)?))
