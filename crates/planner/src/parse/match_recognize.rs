@@ -1,12 +1,16 @@
 //! MATCH_RECOGNIZE: what sqlparser does not read of it, as what it reads; and what cannot run, refused with its place.
 
+use std::ops::ControlFlow;
+
 use sqlparser::{
+    ast::{Query, TableFactor, VisitMut, VisitorMut},
     keywords::Keyword,
+    parser::Parser,
     tokenizer::{Span, Token, TokenWithSpan, Word},
 };
 use weir_model::{Location, Problem};
 
-use super::query::word_in;
+use super::{query::word_in, tokens::Cursor};
 use crate::error::{self, Result, place};
 
 /// The name of the definition that carries the interval of WITHIN.
@@ -40,8 +44,7 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> 
         let here = open.last().copied();
         match &token.token {
             Token::LParen => {
-                let opened = opened(&tokens[..at], here)?;
-                open.push(opened);
+                open.push(opened(&tokens[..at], here));
             }
             Token::RParen => {
                 open.pop();
@@ -93,21 +96,105 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> 
 }
 
 /// What a parenthesis holds that follows these tokens.
-fn opened(before: &[TokenWithSpan], here: Option<Open>) -> Result<Open> {
-    Ok(match before {
-        [.., input, word] if word_in(&word.token, &["MATCH_RECOGNIZE"]) => {
-            if input.token == Token::RParen {
-                return Err(unsupported(
-                    word,
-                    "MATCH_RECOGNIZE of a query in parentheses is not supported yet: give the query a name by WITH or CREATE VIEW",
-                ));
-            }
-            Open::Clauses
-        }
+fn opened(before: &[TokenWithSpan], here: Option<Open>) -> Open {
+    match before {
+        [.., word] if word_in(&word.token, &["MATCH_RECOGNIZE"]) => Open::Clauses,
         [.., word] if here == Some(Open::Clauses) && word_in(&word.token, &["PATTERN"]) => Open::Pattern,
         _ if here == Some(Open::Pattern) => Open::Pattern,
         _ => Open::Other,
+    }
+}
+
+/// Queries in parentheses whose rows MATCH_RECOGNIZE reads, which sqlparser takes of a named table alone.
+pub(super) struct Inputs(Vec<Query>);
+
+/// What the name of a table begins with that stands for such a query.
+const INPUT: &str = "$MATCHED";
+
+impl Inputs {
+    /// Takes the queries out of the tokens, a name in the place of each.
+    pub(super) fn take(tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>, Self)> {
+        let mut inputs = Self(Vec::new());
+        let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            if word_in(&token.token, &["MATCH_RECOGNIZE"])
+                && kept.last().is_some_and(|t| t.token == Token::RParen)
+                && let Some(from) = opening(&kept)
+            {
+                let span = kept[from].span;
+                let is_call = from > 0 && is_name(&kept[from - 1]);
+                if is_call {
+                    return Err(unsupported(
+                        &token,
+                        "MATCH_RECOGNIZE reads a table, a view or a query in parentheses: SELECT from the function in one",
+                    ));
+                }
+                let query = inputs.query(&kept[from + 1..kept.len() - 1])?;
+                kept.truncate(from);
+                let name = format!("{INPUT}{}", inputs.0.len());
+                kept.push(added(&name, Keyword::NoKeyword, span));
+                inputs.0.push(query);
+            }
+            kept.push(token);
+        }
+        Ok((kept, inputs))
+    }
+
+    fn query(&self, tokens: &[TokenWithSpan]) -> Result<Query> {
+        let mut cursor = Cursor::new(tokens);
+        let mut query = cursor.parse(Parser::parse_query)?;
+        if !cursor.is_done() {
+            return Err(cursor.expected("the end of the query in parentheses"));
+        }
+        self.put_back(&mut query);
+        Ok(*query)
+    }
+
+    /// Puts the queries where their names stand.
+    pub(super) fn put_back(&self, query: &mut Query) {
+        if !self.0.is_empty() {
+            let _ = query.visit(&mut PutBack(self));
+        }
+    }
+}
+
+struct PutBack<'a>(&'a Inputs);
+
+impl VisitorMut for PutBack<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, .. } = factor
+            && let Some(number) = name.to_string().strip_prefix(INPUT)
+            && let Some(query) = number.parse().ok().and_then(|number: usize| self.0.0.get(number))
+        {
+            *factor = TableFactor::Derived {
+                lateral: false,
+                subquery: Box::new(query.clone()),
+                alias: alias.take(),
+                sample: None,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Where the parenthesis opens that the last of these tokens closes.
+fn opening(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let mut depth = 0_usize;
+    tokens.iter().rposition(|t| {
+        match t.token {
+            Token::RParen => depth += 1,
+            Token::LParen => depth -= 1,
+            _ => {}
+        }
+        depth == 0
     })
+}
+
+/// Whether a parenthesis behind it would be a call's.
+fn is_name(token: &TokenWithSpan) -> bool {
+    matches!(token.token, Token::Word(_)) && !word_in(&token.token, &["FROM", "JOIN", "LATERAL", "AS"])
 }
 
 /// Refuses what a pattern may say but cannot run, in Flink neither.

@@ -38,7 +38,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
             format!("a query has at most {MAX_OPERATORS} operators"),
         ));
     }
-    let tokens = match_recognize::rewrite(tokens)?;
+    let (tokens, inputs) = match_recognize::Inputs::take(match_recognize::rewrite(tokens)?)?;
     let mut inner = Cursor::new(&tokens);
     let mut query = inner.parse(Parser::parse_query)?;
     if !inner.is_done() {
@@ -47,6 +47,7 @@ pub(crate) fn query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     while !cursor.is_done() {
         cursor.skip();
     }
+    inputs.put_back(&mut query);
     qualified::shorten(&mut query, at)?;
     unnest::as_joins(&mut query, at)?;
     group_window::rewrite(&mut query, at)?;

@@ -69,7 +69,9 @@ impl MatchRecognize {
     /// Matches rows that are in order.
     fn fire(&mut self, rows: &RecordBatch, times: &[i64], context: &mut Context) -> Result<(), Failure> {
         let found = Firing::new(&self.plan, &mut self.state, rows, times).run()?;
-        found.into_iter().for_each(|batch| context.emit(batch));
+        for batch in found {
+            context.emit(batch);
+        }
         Ok(())
     }
 
@@ -82,7 +84,9 @@ impl MatchRecognize {
         if self.sweep_ms.is_some_and(|at| now >= at) || self.state.is_blocked() {
             let none = RecordBatch::new_empty(SchemaRef::clone(&self.input));
             let found = Firing::new(&self.plan, &mut self.state, &none, &[]).expire(now)?;
-            found.into_iter().for_each(|batch| context.emit(batch));
+            for batch in found {
+                context.emit(batch);
+            }
             self.sweep_ms = None;
         }
         if self.sweep_ms.is_none() {

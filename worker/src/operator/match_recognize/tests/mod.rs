@@ -1,4 +1,6 @@
-//! Patterns against a matcher that tries all ways to map rows to variables.
+//! Patterns against a matcher that tries all ways to map rows to variables; and the operator, in `operator`.
+
+mod operator;
 
 use proptest::prelude::*;
 
@@ -10,10 +12,11 @@ use super::{
 /// A match as what can be compared: its first row and how many rows each variable took.
 type Mapped = (usize, Vec<u64>);
 
-/// The rows of one key: which variables each may be mapped to, and its time.
+/// The rows of one key: which variables each may be mapped to, in matches that begin with an even and an odd row, since conditions may
+/// look back; and its time.
 #[derive(Clone, Debug)]
 struct Rows {
-    truths: Vec<u64>,
+    truths: Vec<[u64; 2]>,
     times: Vec<i64>,
 }
 
@@ -22,7 +25,8 @@ fn found(rules: &Rules, rows: &Rows) -> Result<Vec<Mapped>, Stuck> {
     let (mut runs, mut steps, mut found) = (Runs::default(), Vec::new(), Vec::new());
     for (number, (truth, ms)) in rows.truths.iter().zip(&rows.times).enumerate() {
         runs.expire(rules, *ms, &mut found)?;
-        let truths = vec![*truth; runs.partial().len() + 1];
+        let starts = runs.partial().iter().map(|run| run.start as usize);
+        let truths: Vec<u64> = starts.chain([number]).map(|start| truth[start % 2]).collect();
         let row = NextRow {
             number: number as u64,
             ms: *ms,
@@ -58,26 +62,26 @@ struct Ways {
 }
 
 impl Naive<'_> {
-    fn holds(&self, variable: usize, row: usize) -> bool {
-        self.rows.truths[row] & (1 << variable) != 0
+    fn holds(&self, start: usize, variable: usize, row: usize) -> bool {
+        self.rows.truths[row][start % 2] & (1 << variable) != 0
     }
 
     /// Whether a greedy variable among these wants the row.
-    fn is_kept(&self, variables: std::ops::Range<usize>, row: usize) -> bool {
-        let mut wanting = variables.filter(|v| self.variables[*v].is_greedy && self.holds(*v, row));
+    fn is_kept(&self, start: usize, variables: std::ops::Range<usize>, row: usize) -> bool {
+        let mut wanting = variables.filter(|v| self.variables[*v].is_greedy && self.holds(start, *v, row));
         wanting.next().is_some()
     }
 
     /// The variables that may take a row after `counts`, the preferred one first.
-    fn choices(&self, last: usize, counts: &[u64], row: usize) -> Vec<usize> {
+    fn choices(&self, start: usize, last: usize, counts: &[u64], row: usize) -> Vec<usize> {
         let Some(v) = self.variables.get(last) else {
             return Vec::new();
         };
-        let takes = counts[last] < u64::from(v.max) && self.holds(last, row);
+        let takes = counts[last] < u64::from(v.max) && self.holds(start, last, row);
         let may_leave = counts[last] >= u64::from(v.min);
         let mut behind = Vec::new();
-        if may_leave && last + 1 < self.variables.len() && !self.is_kept(last..last + 1, row) {
-            behind = self.choices(last + 1, counts, row);
+        if may_leave && last + 1 < self.variables.len() && !self.is_kept(start, last..last + 1, row) {
+            behind = self.choices(start, last + 1, counts, row);
         }
         let own = takes.then_some(last);
         if v.is_greedy || v.max == 1 {
@@ -92,7 +96,7 @@ impl Naive<'_> {
         if row >= self.rows.truths.len() || is_late(self.rows.times[row]) {
             return;
         }
-        for variable in self.choices(last, counts, row) {
+        for variable in self.choices(start, last, counts, row) {
             let mut counts = counts.to_vec();
             counts[variable] += 1;
             let v = self.variables[variable];
@@ -100,7 +104,7 @@ impl Naive<'_> {
             let rest = &self.variables[variable + 1..];
             if counts[variable] >= u64::from(v.min)
                 && rest.iter().all(|v| v.min == 0)
-                && !self.is_kept(variable..end, row)
+                && !self.is_kept(start, variable..end, row)
             {
                 ways.complete.push((row, counts.clone()));
             }
@@ -190,7 +194,7 @@ fn variables() -> impl Strategy<Value = Vec<Variable>> {
 }
 
 fn rows() -> impl Strategy<Value = Rows> {
-    prop::collection::vec((0..16_u64, 0..3_i64), 0..14).prop_map(|rows| {
+    prop::collection::vec(([0..16_u64, 0..16_u64], 0..3_i64), 0..14).prop_map(|rows| {
         let mut now = 0;
         let times = rows.iter().map(|(_, step)| {
             now += step;
