@@ -169,6 +169,13 @@ impl Lower<'_> {
         let by = &rows.node.order[0];
         let time_role = role(&by.expr, &rows.input, from);
         if time_role == Role::ProcessingTime {
+            let mut values = rows.node.values.iter();
+            if values.any(|value| matches!(value.kind, ValueKind::Rowtime(_))) {
+                return Err(error::invalid(
+                    rows.node.place(),
+                    "MATCH_ROWTIME() is the event time of a match, and this one goes by processing time: write MATCH_PROCTIME()",
+                ));
+            }
             return Ok(None);
         }
         if !time_role.is_event_time() {
