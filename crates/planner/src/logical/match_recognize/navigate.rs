@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use arrow_schema::{DataType, Field};
-use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result};
+use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, tree_node::TreeNode};
 use datafusion_expr::{Expr, ExprSchemable, planner::RelationPlannerContext};
 use sqlparser::{
     ast::{
@@ -16,7 +16,7 @@ use weir_model::Location;
 use weir_proto::graph::AggregateFunction;
 
 use super::{
-    external, refuse,
+    NOWHERE, external, refuse,
     scope::{PROCTIME, ROWTIME, scoped},
 };
 use crate::{
@@ -114,7 +114,14 @@ impl Navigator<'_> {
     }
 
     fn coerced(&mut self, expr: ast::Expr, schema: &DFSchemaRef) -> Result<(Expr, DataType)> {
+        let at = place(expr.span(), NOWHERE);
         let planned = without_aliases(self.context.sql_to_expr(expr, schema)?)?;
+        if planned.exists(|e| Ok(matches!(e, Expr::AggregateFunction(_))))? {
+            return refuse(error::unsupported(
+                at,
+                "this aggregate in MATCH_RECOGNIZE is not supported yet: COUNT, SUM, MIN, MAX and AVG are",
+            ));
+        }
         let planned = simplify::coerce_and_simplify(planned, schema)?;
         let data_type = planned.get_type(schema.as_ref())?;
         Ok((planned, data_type))
@@ -317,7 +324,7 @@ impl VisitorMut for Replace<'_, '_> {
 
 impl Replace<'_, '_> {
     fn replaced(&mut self, expr: &ast::Expr) -> Result<Option<ast::Expr>> {
-        let at = place(expr.span(), super::NOWHERE);
+        let at = place(expr.span(), NOWHERE);
         match expr {
             ast::Expr::Function(function) => self.navigator.function(function, at, self.is_measure),
             ast::Expr::Identifier(name) if value_number(&name.value).is_some() => Ok(None),
