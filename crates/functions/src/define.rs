@@ -29,6 +29,8 @@ pub(crate) enum Takes {
 pub(crate) enum Gives {
     /// Always this one.
     Type(Fixed),
+    /// That of the first argument.
+    AsFirst,
     /// It depends on the arguments.
     Of(fn(&[DataType]) -> Result<DataType>),
 }
@@ -243,6 +245,7 @@ impl ScalarUDFImpl for Flink {
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
         match self.def.gives {
             Gives::Type(data_type) => Ok(data_type.arrow()),
+            Gives::AsFirst => Ok(given[0].clone()),
             Gives::Of(rule) => rule(given),
         }
     }

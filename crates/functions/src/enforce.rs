@@ -1,7 +1,6 @@
 //! Values that must be as a sink's columns are: what is not ends the job.
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
 use datafusion_common::{Result, exec_err};
 
 use crate::{
@@ -12,13 +11,9 @@ use crate::{
 use Takes::{Any, Int, Text};
 
 pub(crate) const FUNCTIONS: &[Def] = &[
-    def("$NOT_NULL", &[Any, Text], Gives::Of(first), not_null),
+    def("$NOT_NULL", &[Any, Text], Gives::AsFirst, not_null),
     def("$FITS", &[Text, Int, Int, Text], TEXT, fits),
 ];
-
-fn first(types: &[DataType]) -> Result<DataType> {
-    Ok(types[0].clone())
-}
 
 /// The value, which must not be null, for a column of a name.
 fn not_null(call: &Call<'_>) -> Result<ArrayRef> {

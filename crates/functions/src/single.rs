@@ -10,12 +10,7 @@ use crate::{
 
 use Takes::{Any, Int};
 
-pub(crate) const FUNCTIONS: &[Def] = &[def(
-    "$SINGLE_VALUE",
-    &[Any, Int],
-    Gives::Of(|types| Ok(types[0].clone())),
-    single_value,
-)];
+pub(crate) const FUNCTIONS: &[Def] = &[def("$SINGLE_VALUE", &[Any, Int], Gives::AsFirst, single_value)];
 
 /// A value of a subquery's rows, unless they are several.
 fn single_value(call: &Call<'_>) -> Result<ArrayRef> {

@@ -9,6 +9,7 @@ use weir_model::Location;
 use super::{
     Kind, NodeId, WindowAggregate,
     aggregate_call::{name_results, partial_fields},
+    count_window::is_by_count,
     emit,
     expr::{column, unique_name},
     lower::{Lower, Rel, RelColumn, Role, natural_name, role},
@@ -64,7 +65,7 @@ impl Lower<'_> {
 
     fn aggregate_of(&mut self, aggregate: &Aggregate, mut input: Rel) -> Result<Rel> {
         let from = aggregate.input.schema();
-        if self.is_by_count(aggregate, &input) {
+        if is_by_count(aggregate, &input) {
             return self.count_aggregate(aggregate, input);
         }
         if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {

@@ -2,16 +2,17 @@
 
 use arrow_schema::{DataType, Field};
 use datafusion_common::{
-    ScalarValue,
+    DFSchema, ScalarValue,
     tree_node::{Transformed, TreeNode},
 };
-use datafusion_expr::{Aggregate, Expr};
+use datafusion_expr::{Aggregate, Expr, when};
 
 use super::{
     AggregateCall, Kind, NodeId,
+    AggregateCall, Kind, NodeId,
     aggregate::{Raw, check_key},
     aggregate_call::name_results,
-    expr::{all_of, column, unique_name},
+    expr::{all_of, column, is_cheap, unique_name},
     lower::{Lower, Rel, RelColumn, Role, role},
     schema_of,
     window::{Assigned, COUNT_PLACEHOLDER, RelWindow, at_least_one, reads_placeholder},
@@ -34,6 +35,16 @@ pub(crate) struct CountAggregate {
     pub aggregates: Vec<AggregateCall>,
     /// The column that says whether a row is aggregated; it is counted in any case.
     pub filter: Option<usize>,
+}
+
+/// What an aggregate reads and gives.
+struct Columns {
+    /// The columns that are computed before it.
+    raw: Raw,
+    /// Which of them are keys.
+    keys: Vec<usize>,
+    outputs: Vec<Output>,
+    calls: Vec<AggregateCall>,
 }
 
 /// What one column of the result is.
@@ -81,23 +92,10 @@ impl Lower<'_> {
         Ok(input)
     }
 
-    /// Whether an aggregate groups by a window by rows.
-    pub(super) fn is_by_count(&self, aggregate: &Aggregate, input: &Rel) -> bool {
-        let from = aggregate.input.schema();
-        let is_window = |expr: &Expr| role(expr, input, from) == Role::CountWindow;
-        aggregate.group_expr.iter().any(|group| match group {
-            Expr::GroupingSet(sets) => sets.distinct_expr().into_iter().any(is_window),
-            other => is_window(other),
-        })
-    }
-
     /// An aggregate by a window by rows.
     pub(super) fn count_aggregate(&mut self, aggregate: &Aggregate, mut input: Rel) -> Result<Rel> {
         let at = self.place(aggregate);
-        let window = input
-            .window
-            .take()
-            .filter(|w| matches!(w.windows, Windows::Count(_)));
+        let window = input.window.clone();
         let Some((window, Windows::Count(count))) = window.map(|w| (w.clone(), w.windows)) else {
             return Err(error::unsupported(
                 at,
@@ -105,13 +103,15 @@ impl Lower<'_> {
                  TABLE(COUNT_TUMBLE(...)) directly",
             ));
         };
-        let pending = Rel {
-            window: Some(window.clone()),
-            ..input.clone()
-        };
-        let (mut raw, keys, outputs, mut calls) = self.count_columns(aggregate, &pending, &window)?;
-        let (over_windows, filters): (Vec<_>, Vec<_>) =
-            input.filters.into_iter().partition(reads_placeholder);
+        let Columns {
+            mut raw,
+            keys,
+            outputs,
+            calls,
+        } = self.count_columns(aggregate, &input, &window)?;
+        input.window = None;
+        let filters = std::mem::take(&mut input.filters);
+        let (over_windows, filters): (Vec<_>, Vec<_>) = filters.into_iter().partition(reads_placeholder);
         let reads_else = |e: &Expr| e.column_refs().iter().any(|c| c.name != COUNT_PLACEHOLDER);
         if over_windows.iter().any(reads_else) || raw.columns.iter().any(|(_, e)| reads_placeholder(e)) {
             return Err(error::unsupported(
@@ -119,42 +119,39 @@ impl Lower<'_> {
                 "what is aggregated by window_id cannot depend on it: filter by window_id behind the aggregation",
             ));
         }
-        input.filters = Vec::new();
-        let filter = all_of(filters, &self.schema(&input)).map(|filter| {
-            raw.columns.push(("$counts".into(), filter));
-            raw.columns.len() - 1
-        });
-        let uid = self.uid("count-window-aggregate");
-        let node = self.calc(input, at_least_one(raw.columns))?;
-        let rows = self.operators.get(node).schema.clone();
-        let mut fields: Vec<Field> = keys.iter().map(|k| rows.field(*k).as_ref().clone()).collect();
-        let mut taken = fields.iter().map(|f| f.name().clone()).collect();
-        name_results(&mut calls, &mut taken);
-        fields.extend(calls.iter().map(|call| call.result.clone()));
-        fields.push(Field::new(
-            unique_name(WINDOW_ID.into(), &mut taken),
-            DataType::Int64,
-            false,
-        ));
-        let kind = Kind::CountAggregate(CountAggregate {
-            input: node,
+        let filter = match all_of(filters, &self.schema(&input)) {
+            Some(filter) => Some(only_where(filter, &keys, &mut raw, &self.schema(&input))?),
+            None => None,
+        };
+        let kind = CountAggregate {
+            input: 0,
             keys,
             count,
             aggregates: calls,
             filter,
-        });
-        let node = self.operators.push(uid, kind, schema_of(fields)?);
+        };
+        let node = self.count_node(input, raw, kind)?;
         self.count_result(node, &outputs, aggregate, over_windows)
     }
 
-    /// The columns that are aggregated, which of them are keys, and what the result consists of.
-    #[allow(clippy::type_complexity)]
-    fn count_columns(
-        &self,
-        aggregate: &Aggregate,
-        input: &Rel,
-        window: &RelWindow,
-    ) -> Result<(Raw, Vec<usize>, Vec<Output>, Vec<AggregateCall>)> {
+    /// The calc that computes keys and arguments, and the aggregate.
+    fn count_node(&mut self, input: Rel, raw: Raw, mut aggregate: CountAggregate) -> Result<NodeId> {
+        let uid = self.uid("count-window-aggregate");
+        aggregate.input = self.calc(input, at_least_one(raw.columns))?;
+        let rows = &self.operators.get(aggregate.input).schema;
+        let keys = aggregate.keys.iter();
+        let mut fields: Vec<Field> = keys.map(|k| rows.field(*k).as_ref().clone()).collect();
+        let mut taken = fields.iter().map(|f| f.name().clone()).collect();
+        name_results(&mut aggregate.aggregates, &mut taken);
+        fields.extend(aggregate.aggregates.iter().map(|call| call.result.clone()));
+        let id = unique_name(WINDOW_ID.into(), &mut taken);
+        fields.push(Field::new(id, DataType::Int64, false));
+        let schema = schema_of(fields)?;
+        Ok(self.operators.push(uid, Kind::CountAggregate(aggregate), schema))
+    }
+
+    /// What is aggregated, by what, and what the result consists of.
+    fn count_columns(&self, aggregate: &Aggregate, input: &Rel, window: &RelWindow) -> Result<Columns> {
         let from = aggregate.input.schema();
         let mut raw = Raw::default();
         let (mut keys, mut outputs, mut calls) = (Vec::new(), Vec::new(), Vec::new());
@@ -184,7 +181,12 @@ impl Lower<'_> {
             outputs.push(Output::Aggregate(calls.len()));
             calls.push(self.call(expr, input, from, &mut raw)?);
         }
-        Ok((raw, keys, outputs, calls))
+        Ok(Columns {
+            raw,
+            keys,
+            outputs,
+            calls,
+        })
     }
 
     /// The result, less the windows that a condition leaves out.
@@ -228,4 +230,25 @@ impl Lower<'_> {
             updates: None,
         })
     }
+}
+
+/// Whether an aggregate groups by a window by rows.
+pub(super) fn is_by_count(aggregate: &Aggregate, input: &Rel) -> bool {
+    let from = aggregate.input.schema();
+    let is_window = |expr: &Expr| role(expr, input, from) == Role::CountWindow;
+    aggregate.group_expr.iter().any(|group| match group {
+        Expr::GroupingSet(sets) => sets.distinct_expr().into_iter().any(is_window),
+        other => is_window(other),
+    })
+}
+
+/// Adds a condition as one more column, and computes the arguments only where it holds: elsewhere they may fail.
+fn only_where(filter: Expr, keys: &[usize], raw: &mut Raw, schema: &DFSchema) -> Result<usize> {
+    for (i, (_, expr)) in raw.columns.iter_mut().enumerate() {
+        if !keys.contains(&i) && !is_cheap(expr, schema) {
+            *expr = when(filter.clone(), expr.clone()).end().map_err(plan_defect)?;
+        }
+    }
+    raw.columns.push(("$counts".into(), filter));
+    Ok(raw.columns.len() - 1)
 }

@@ -24,7 +24,7 @@ use crate::{
 const MAX_SETS: usize = 256;
 
 /// Which set a row is for: a bit per key that is left out, the last key's the lowest.
-pub(super) const SET_COLUMN: &str = "$set";
+const SET_COLUMN: &str = "$set";
 
 impl Lower<'_> {
     /// An aggregate by several sets of keys.

@@ -5,11 +5,10 @@ use datafusion_expr::{Aggregate, Expr, GroupingSet};
 use weir_model::Location;
 
 use super::{
-    Kind, NodeId, WindowAggregate,
+    AggregateCall, Kind, NodeId, WindowAggregate,
     aggregate::{Raw, reads_windows},
     emit,
     expr::column,
-    grouping_sets::SET_COLUMN,
     lower::{Lower, Rel, RelColumn, Role, role},
     window::{Assigned, RelWindow},
 };
@@ -20,6 +19,18 @@ use crate::{
         window::{WINDOW_COLUMNS, Windows},
     },
 };
+
+/// What is aggregated by sets.
+struct Columns {
+    columns: Vec<(String, Expr)>,
+    /// Of each key, which come first, the bit of sets that leave it out.
+    bits: Vec<i64>,
+    calls: Vec<AggregateCall>,
+    /// Where the time is; none: of processing time.
+    time: Option<usize>,
+    /// Where the start of sessions is.
+    start: Option<usize>,
+}
 
 /// What one of the expressions of the sets is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +47,6 @@ impl Lower<'_> {
         sets: &GroupingSet,
         mut input: Rel,
     ) -> Result<Rel> {
-        let from = aggregate.input.schema();
         input.check_append_only("a windowed aggregation", self.place(aggregate))?;
         let exprs = sets.distinct_expr();
         let is_session = |rel: &Rel| {
@@ -50,48 +60,17 @@ impl Lower<'_> {
         }
         let masks = self.sets(sets, &exprs, aggregate)?;
         let parts = self.parts(&exprs, &masks, &input, aggregate)?;
-        let Some(window) = input.window.take() else {
+        let Some(window) = input.window.clone() else {
             return Err(error::internal("grouping sets by a window that is not there"));
         };
         let when = self.emit(&window)?;
-        let rows = Rel {
-            window: Some(window.clone()),
-            ..input.clone()
-        };
-        let (mut columns, mut bits) = (Vec::new(), Vec::new());
-        for (i, expr) in exprs.iter().enumerate() {
-            if let Part::Key(_) = parts[i] {
-                columns.push(self.set_key(expr, &rows, from)?);
-                bits.push(1_i64 << (exprs.len() - 1 - i));
-            }
-        }
-        let mut raw = Raw::default();
-        let mut calls = Vec::new();
-        for expr in &aggregate.aggr_expr {
-            let mut call = self.call(expr, &rows, from, &mut raw)?;
-            call.column = call.column.map(|argument| argument + bits.len());
-            calls.push(call);
-        }
-        columns.extend(raw.columns);
-        let time = columns.len();
-        if !window.is_processing {
-            columns.push(("$time".into(), window.time.clone()));
-        }
-        let mut keys: Vec<usize> = (0..bits.len()).collect();
-        let start = exprs
-            .iter()
-            .zip(&parts)
-            .find(|(_, part)| **part == Part::Window(0));
-        if let (Windows::Session(_), Some((start, _))) = (window.windows, start) {
-            // What its end alone does not tell.
-            keys.push(columns.len());
-            columns.push((WINDOW_COLUMNS[0].into(), self.substitute(start, &rows, from)?));
-        }
-        let expanded = self.expand(input, columns, &bits, &masks)?;
-        let set = self.schema(&expanded).index_of_column_by_name(None, SET_COLUMN);
-        let set =
-            set.ok_or_else(|| error::internal("the rows of grouping sets do not say whose they are"))?;
-        keys.insert(bits.len(), set);
+        let columns = self.set_columns(aggregate, &exprs, &parts, &input, &window)?;
+        input.window = None;
+        let (count, key_count) = (columns.columns.len(), columns.bits.len());
+        let expanded = self.expand(input, columns.columns, &columns.bits, &masks)?;
+        // The set comes behind all others, and the stamp of processing time behind it.
+        let mut keys: Vec<usize> = (0..key_count).chain([count]).collect();
+        keys.extend(columns.start);
         let raw = Raw::of(&expanded);
         let node = self.phases(
             expanded,
@@ -100,16 +79,64 @@ impl Lower<'_> {
             WindowAggregate {
                 input: 0,
                 windows: window.windows,
-                // The stamp comes behind all others.
-                time: if window.is_processing { set + 1 } else { time },
+                time: columns.time.unwrap_or(count + 1),
                 attached: window.assigned == Assigned::Attached,
                 keys,
-                aggregates: calls,
+                aggregates: columns.calls,
                 raw: when.is_some(),
                 emit: when,
             },
         )?;
         Ok(self.result_of_sets(node, &parts, aggregate, window.at))
+    }
+
+    /// Keys, arguments, the time, and of sessions the start.
+    fn set_columns(
+        &self,
+        aggregate: &Aggregate,
+        exprs: &[&Expr],
+        parts: &[Part],
+        rows: &Rel,
+        window: &RelWindow,
+    ) -> Result<Columns> {
+        let from = aggregate.input.schema();
+        let (mut columns, mut bits) = (Vec::new(), Vec::new());
+        for (i, expr) in exprs.iter().enumerate() {
+            if let Part::Key(_) = parts[i] {
+                columns.push(self.set_key(expr, rows, from)?);
+                bits.push(1_i64 << (exprs.len() - 1 - i));
+            }
+        }
+        let mut raw = Raw::default();
+        let mut calls = Vec::new();
+        for expr in &aggregate.aggr_expr {
+            let mut call = self.call(expr, rows, from, &mut raw)?;
+            call.column = call.column.map(|argument| argument + bits.len());
+            calls.push(call);
+        }
+        columns.extend(raw.columns);
+        let time = (!window.is_processing).then_some(columns.len());
+        columns.extend(time.map(|_| ("$time".to_owned(), window.time.clone())));
+        let is_session = matches!(window.windows, Windows::Session(_));
+        let start = exprs
+            .iter()
+            .zip(parts)
+            .find(|(_, part)| **part == Part::Window(0));
+        let start = match start.filter(|_| is_session) {
+            // What its end alone does not tell.
+            Some((start, _)) => {
+                columns.push((WINDOW_COLUMNS[0].into(), self.substitute(start, rows, from)?));
+                Some(columns.len() - 1)
+            }
+            None => None,
+        };
+        Ok(Columns {
+            columns,
+            bits,
+            calls,
+            time,
+            start,
+        })
     }
 
     /// What each expression of the sets is; the window must belong to all of them.

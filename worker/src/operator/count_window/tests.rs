@@ -69,7 +69,7 @@ fn at(operator: &mut CountWindowAggregate, now_ms: i64, rows: &[Row]) -> Vec<(i6
         let columns: Vec<_> = batch
             .columns()
             .iter()
-            .map(|c| c.as_primitive::<Int64Type>())
+            .map(AsArray::as_primitive::<Int64Type>)
             .collect();
         let row = |i| {
             (
@@ -183,7 +183,7 @@ proptest! {
             for row in &rows {
                 let all = &mut of_key[row.0 as usize];
                 all.push(*row);
-                if all.len() % slide != 0 {
+                if !all.len().is_multiple_of(slide) {
                     continue;
                 }
                 let last = &all[all.len().saturating_sub(size)..];

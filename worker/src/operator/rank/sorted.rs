@@ -125,7 +125,9 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
 
     fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool {
         let sorted = std::mem::take(&mut self.groups[group as usize]);
-        sorted.values().for_each(|kept| rows.remove(kept.slot));
+        for kept in sorted.values() {
+            rows.remove(kept.slot);
+        }
         !sorted.is_empty()
     }
 

@@ -177,7 +177,9 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
 
     fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool {
         let list = std::mem::take(&mut self.lists[group as usize]);
-        list.entries().iter().for_each(|entry| rows.remove(entry.slot));
+        for entry in list.entries() {
+            rows.remove(entry.slot);
+        }
         !list.entries().is_empty()
     }
 
