@@ -9,7 +9,6 @@ use datafusion_expr::{Aggregate, Expr, when};
 
 use super::{
     AggregateCall, Kind, NodeId,
-    AggregateCall, Kind, NodeId,
     aggregate::{Raw, check_key},
     aggregate_call::name_results,
     expr::{all_of, column, is_cheap, unique_name},
