@@ -276,6 +276,7 @@ oracle_tests! {
     hopping_window
     hopping_window_of_texts
     cumulating_window
+    early_results_of_hopping_windows
     rows_of_hopping_windows
     windows_of_windows
     most_per_hopping_window

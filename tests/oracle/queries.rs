@@ -112,6 +112,18 @@ pub(crate) const QUERIES: &[Query] = &[
                 GROUP BY k, w, e",
     },
     Query {
+        name: "early_results_of_hopping_windows",
+        columns: "k STRING, w TIMESTAMP(3), c BIGINT, n BIGINT, s BIGINT, least BIGINT, most DOUBLE, mean DOUBLE",
+        // A setting is the job's, wherever it stands.
+        streaming: "SELECT k, window_start, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(d), AVG(d)
+                    FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '4' MINUTES))
+                    GROUP BY k, window_start, window_end;
+                    SET 'table.exec.emit.early-fire.enabled' = 'true';
+                    SET 'table.exec.emit.early-fire.delay' = '0 s'",
+        batch: "SELECT k, (CAST(ts AS BIGINT) / 60000 - i) * 60000 AS w, COUNT(*), COUNT(v), SUM(v), MIN(v), MAX(d), AVG(d)
+                FROM events CROSS JOIN (VALUES (0), (1), (2), (3)) AS numbers(i) GROUP BY k, w",
+    },
+    Query {
         name: "rows_of_hopping_windows",
         columns: "k STRING, v BIGINT, w TIMESTAMP(3)",
         streaming: "SELECT k, v, window_end

@@ -16,8 +16,7 @@ impl Lower<'_> {
         match window.windows {
             Windows::Session(_) if emit.is_some() => Err(error::unsupported(
                 window.at,
-                "sessions give no early or late results, in Flink neither: take the settings 'table.exec.emit.*' out, or aggregate by windows \
-                 of a fixed size",
+                "sessions give no early or late results: take the settings 'table.exec.emit.*' out, or aggregate by windows of a fixed size",
             )),
             _ => Ok(emit),
         }

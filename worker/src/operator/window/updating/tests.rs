@@ -47,6 +47,7 @@ impl Test {
                 column: Some(2),
                 distinct: false,
                 result: schema::encode(&result).expect("encodes"),
+                ..graph::Aggregate::default()
             }],
             raw: true,
             keys: vec![1],
