@@ -115,6 +115,7 @@ fn aggregate(function: graph::AggregateFunction, column: Option<u32>) -> graph::
         function: function.into(),
         column,
         result: schema::encode(&result).expect("encodes"),
+        ..graph::Aggregate::default()
     }
 }
 

@@ -75,7 +75,7 @@ impl Chance {
 
     fn unit_numbers(&mut self, call: &Call<'_>, seed: Option<usize>, start: u64) -> Result<ArrayRef> {
         let mut source = Source::new(call, seed, &mut self.numbers, start)?;
-        Ok(call.numbers::<Float64Type>(|row| source.of_row(row).map(|random| random.unit())))
+        Ok(call.numbers::<Float64Type>(|row| source.of_row(row).map(Random::unit)))
     }
 
     fn whole_numbers(

@@ -38,14 +38,14 @@ impl Timing {
     /// Reads the options among all those of a table.
     pub(crate) fn read(options: &[(Name, Name)], has_watermark: bool) -> Result<Self> {
         let known = |(key, _): &&(Name, Name)| is_timing(&key.value);
-        if let Some((key, _)) = options.iter().find(known) {
-            if !has_watermark {
-                let detail = format!(
-                    "'{}' is of no use without a WATERMARK FOR in the table",
-                    key.value
-                );
-                return Err(Problem::new(ErrorCode::InvalidOption, detail).at(key.at));
-            }
+        if let Some((key, _)) = options.iter().find(known)
+            && !has_watermark
+        {
+            let detail = format!(
+                "'{}' is of no use without a WATERMARK FOR in the table",
+                key.value
+            );
+            return Err(Problem::new(ErrorCode::InvalidOption, detail).at(key.at));
         }
         if let Some((key, _)) = options
             .iter()

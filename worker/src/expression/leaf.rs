@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array,
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::{
-    Result, internal_err,
+    Result, internal_datafusion_err,
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_physical_expr::{
@@ -155,9 +155,11 @@ impl Leaves {
     /// The leaves of a batch's rows. Copies no values.
     pub(super) fn reach(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let rows = batch.num_rows();
-        let said = || match self.surroundings {
-            Some(said) => Ok(said),
-            None => internal_err!("an expression reads the clock or chance where no runtime answers"),
+        let said = || {
+            let silence = || {
+                internal_datafusion_err!("an expression reads the clock or chance where no runtime answers")
+            };
+            self.surroundings.ok_or_else(silence)
         };
         let columns = self.leaves.iter().map(|leaf| match leaf {
             Leaf::Path(path) => Ok(path.reach(batch)),

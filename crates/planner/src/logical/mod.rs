@@ -14,6 +14,7 @@
 //! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: functions that the runtime answers. Leans on `functions`.
+//! - [`volatile`]: conditions on the clock and on chance. Leans on nothing.
 //! - [`optimize`]: plans with joins and subqueries, made ready to be lowered. Leans on nothing.
 //! - [`subquery`]: subqueries made ready for the rules that make joins of them. Leans on `aggregates` and `ranking`.
 //! - [`simplify`]: one expression, made as cheap as it can be. Leans on nothing.
@@ -34,6 +35,7 @@ mod subquery;
 pub(crate) mod temporal;
 pub(crate) mod unnest;
 pub(crate) mod user;
+mod volatile;
 pub(crate) mod window;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use datafusion_optimizer::{
     push_down_filter::PushDownFilter, scalar_subquery_to_join::ScalarSubqueryToJoin,
 };
 
-use super::{subquery, temporal, unnest::UnnestNode};
+use super::{subquery, temporal, unnest::UnnestNode, volatile};
 
 /// The plan with its subqueries as joins, its conditions at the joins or below them, and no column that nobody reads.
 pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -40,7 +40,7 @@ pub(crate) fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
         Arc::new(PushDownFilter::new()),
         Arc::new(OptimizeProjections::new()),
     ];
-    let plan = subquery::prepare(plan, &context)?;
+    let plan = volatile::hold(subquery::prepare(plan, &context)?)?;
     let plan = Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})?;
     subquery::check(&plan)?;
     Ok(plan)

@@ -48,7 +48,9 @@ impl Raw {
     }
 
     pub(super) fn add(&mut self, name: String, expr: Expr) -> usize {
-        if let Some(known) = self.columns.iter().position(|(_, e)| *e == expr) {
+        // What is drawn twice is two numbers.
+        let known = self.columns.iter().position(|(_, e)| *e == expr);
+        if let Some(known) = known.filter(|_| !expr.is_volatile()) {
             return known;
         }
         self.columns.push((name, expr));
@@ -65,6 +67,11 @@ impl Lower<'_> {
 
     fn aggregate_of(&mut self, aggregate: &Aggregate, mut input: Rel) -> Result<Rel> {
         let from = aggregate.input.schema();
+        let is_drawn = |c: &RelColumn| c.role != Role::ProcessingTime && c.expr.is_volatile();
+        if input.columns.iter().any(is_drawn) {
+            // What several of its parts read is drawn once.
+            input = self.materialize(input)?;
+        }
         if is_by_count(aggregate, &input) {
             return self.count_aggregate(aggregate, input);
         }

@@ -68,18 +68,17 @@ impl WindowNode {
             .iter()
             .map(|f| (None, Arc::clone(f)))
             .collect();
-        let added = match windows {
-            Windows::Count(_) => vec![Field::new(WINDOW_ID, DataType::Int64, false)],
-            _ => {
-                // The time of a window is of the kind of the time that it was made of.
-                let of_time = match time.get_type(input.schema().as_ref())? {
-                    zoned @ DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => zoned,
-                    _ => TIMESTAMP_MS,
-                };
-                let types = [TIMESTAMP_MS, TIMESTAMP_MS, of_time];
-                let fields = WINDOW_COLUMNS.into_iter().zip(types);
-                fields.map(|(name, of)| Field::new(name, of, true)).collect()
-            }
+        let added = if matches!(windows, Windows::Count(_)) {
+            vec![Field::new(WINDOW_ID, DataType::Int64, false)]
+        } else {
+            // The time of a window is of the kind of the time that it was made of.
+            let of_time = match time.get_type(input.schema().as_ref())? {
+                zoned @ DataType::Timestamp(TimeUnit::Millisecond, Some(_)) => zoned,
+                _ => TIMESTAMP_MS,
+            };
+            let types = [TIMESTAMP_MS, TIMESTAMP_MS, of_time];
+            let fields = WINDOW_COLUMNS.into_iter().zip(types);
+            fields.map(|(name, of)| Field::new(name, of, true)).collect()
         };
         for field in added {
             let name = field.name();
