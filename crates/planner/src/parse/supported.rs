@@ -254,6 +254,10 @@ impl Check<'_> {
         let at = place(expr.span(), self.at);
         match expr {
             Expr::Function(function) if !self.allowed.contains(&function.span()) => self.function(function),
+            Expr::InSubquery { expr, .. } if matches!(expr.as_ref(), Expr::Tuple(_)) => Some(unsupported(
+                at,
+                "several columns IN a subquery are not supported yet: write [NOT] EXISTS with an equality for each",
+            )),
             Expr::AnyOp { .. } | Expr::AllOp { .. } => Some(unsupported(
                 at,
                 "ANY and ALL of a subquery are not supported yet: compare with its MIN or MAX",

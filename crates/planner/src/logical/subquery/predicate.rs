@@ -30,16 +30,14 @@ const COMPARED: &str = "$in";
 pub(super) fn spell_out(plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<LogicalPlan> {
     let spelt = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) if has_predicate(&filter.predicate) => {
-            let schema = Arc::clone(filter.input.schema());
-            let mut parts = Vec::new();
-            for part in split_conjunction_owned(filter.predicate) {
-                condition(part, &schema, &mut parts)?;
-            }
-            let Some(all) = conjunction(parts) else {
-                return internal_err!("a filter without conditions");
-            };
+            let all = conditions(filter.predicate, filter.input.schema())?;
             let filter = Filter::try_new(all, filter.input)?;
             Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+        }
+        LogicalPlan::Join(mut join) if join.filter.as_ref().is_some_and(has_predicate) => {
+            let both = join.left.schema().join(join.right.schema())?;
+            join.filter = join.filter.map(|filter| conditions(filter, &both)).transpose()?;
+            Ok(Transformed::yes(LogicalPlan::Join(join)))
         }
         LogicalPlan::Projection(projection) if projection.expr.iter().any(has_predicate) => {
             Ok(Transformed::yes(with_marks(projection, config)?))
@@ -54,7 +52,15 @@ fn has_predicate(expr: &Expr) -> bool {
         .unwrap_or(false)
 }
 
-/// A part of a WHERE: null is as good as false.
+fn conditions(all: Expr, schema: &DFSchema) -> Result<Expr> {
+    let mut parts = Vec::new();
+    for part in split_conjunction_owned(all) {
+        condition(part, schema, &mut parts)?;
+    }
+    conjunction(parts).map_or_else(|| internal_err!("a condition of no parts"), Ok)
+}
+
+/// A part of a WHERE or an ON: null is as good as false.
 fn condition(part: Expr, schema: &DFSchema, parts: &mut Vec<Expr>) -> Result<()> {
     let part = match part {
         Expr::Not(inner) => match *inner {

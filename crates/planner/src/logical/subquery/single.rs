@@ -37,15 +37,15 @@ fn aggregated(subquery: Subquery) -> Result<Subquery> {
     }
     let (qualifier, field) = schema.qualified_field(0);
     let value = Column::from((qualifier, field));
-    let (Some(least), Some(count), Some(single)) = (
-        aggregates::aggregate("min"),
+    let (Some(first), Some(count), Some(single)) = (
+        aggregates::aggregate("first_value"),
         aggregates::aggregate("count"),
         weir_functions::function("$SINGLE_VALUE"),
     ) else {
         return internal_err!("the functions of a single value are missing");
     };
     let calls = [
-        least.call(vec![Expr::Column(value)]),
+        first.call(vec![Expr::Column(value)]),
         count.call(vec![lit(1_i32)]),
     ];
     let rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())

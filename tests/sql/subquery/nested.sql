@@ -1,0 +1,10 @@
+-- A subquery in a subquery.
+CREATE TABLE orders (id INT, customer INT, item STRING, price DECIMAL(10, 2), tags ARRAY<INT>) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/orders.json', 'format' = 'json'
+);
+CREATE TABLE customers (id BIGINT, name STRING, city STRING, `limit` DECIMAL(10, 2)) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/join/customers.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT id FROM orders WHERE customer IN (SELECT id FROM customers WHERE `limit` > (SELECT MIN(price) FROM orders) AND id NOT IN (SELECT id FROM customers WHERE city = 'Wien'));
