@@ -107,6 +107,7 @@ fn operator(operator: &graph::Operator) -> Result<Operator, Unreadable> {
         Some(graph::operator::Spec::Rank(_)) => OperatorKind::Rank,
         Some(graph::operator::Spec::Sort(_)) => OperatorKind::Sort,
         Some(graph::operator::Spec::MatchRecognize(_)) => OperatorKind::MatchRecognize,
+        Some(graph::operator::Spec::OverAggregate(_)) => OperatorKind::OverAggregate,
         Some(graph::operator::Spec::Sink(_)) => OperatorKind::Sink,
         None => {
             return Err(Unreadable(format!(

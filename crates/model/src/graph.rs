@@ -81,6 +81,8 @@ pub enum OperatorKind {
     Sort,
     /// Finds patterns in the rows of each key.
     MatchRecognize,
+    /// Computes functions of the rows before each row.
+    OverAggregate,
     /// Writes a table.
     Sink,
 }

@@ -24,6 +24,7 @@ use crate::{
 
 mod describe;
 mod match_recognize;
+mod over;
 mod temporal;
 
 pub(crate) use describe::describe;
@@ -272,6 +273,7 @@ impl Builder<'_> {
                 Spec::MatchRecognize(match_recognize::spec(pattern, self.common.max_partial_matches)?),
                 logical,
             ),
+            Kind::Over(over) => (Spec::OverAggregate(over::spec(over)?), logical),
             Kind::Sink(sink) => (
                 Spec::Sink(graph::Sink {
                     table: Some(encode::table(&sink.table.table)?),

@@ -20,6 +20,7 @@
 //! - `count_window`: windows of so many rows. Leans on `aggregate`.
 //! - `temporal`: joins with the version that is valid at a row's time. Leans on `keys` and `rank`.
 //! - [`lookup`]: what a lookup join computes on rows and answers. Leans on `expression`.
+//! - `over`: functions of the rows before each row. Leans on `aggregate` and `rank`.
 //! - `window`: aggregation by event-time windows in two phases. Leans on `aggregate`.
 
 mod aggregate;
@@ -31,6 +32,7 @@ mod join;
 mod keys;
 pub mod lookup;
 mod match_recognize;
+mod over;
 mod processing_time;
 mod rank;
 mod sort;
@@ -115,6 +117,7 @@ pub fn build(
         Some(Spec::Sort(spec)) => Ok(Box::new(Sort::new(spec, input)?)),
         Some(Spec::MatchRecognize(spec)) => Ok(Box::new(MatchRecognize::new(spec, input, output)?)),
         Some(Spec::Rank(spec)) => rank::build(spec, input, output),
+        Some(Spec::OverAggregate(spec)) => over::build(spec, input, output),
         Some(Spec::Source(_) | Spec::LookupJoin(_) | Spec::Sink(_)) => Err(Failure::internal(format!(
             "operator {} reads, asks or writes and is not built here",
             operator.id

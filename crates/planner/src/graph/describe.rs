@@ -145,6 +145,10 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             "Match".into(),
             pattern_text(pattern, &column_names(operators, pattern.input)),
         ),
+        Kind::Over(over) => (
+            "Over aggregate".into(),
+            super::over::text(over, &column_names(operators, over.input)),
+        ),
         Kind::Sink(sink) => {
             let table = &sink.table;
             let columns: Vec<_> = table
@@ -285,7 +289,7 @@ fn ranked(rank: &Rank, columns: &[String]) -> String {
     parts.join(" ")
 }
 
-fn order_by(order: &[SortColumn], columns: &[String]) -> String {
+pub(super) fn order_by(order: &[SortColumn], columns: &[String]) -> String {
     let items = order.iter().map(|by| {
         let direction = if by.descending { " DESC" } else { "" };
         let nulls = match (by.descending, by.nulls_first) {

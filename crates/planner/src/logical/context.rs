@@ -23,7 +23,7 @@ use weir_model::{ErrorCode, Location, Problem};
 
 use super::{
     aggregates, functions, hints::HintedRelations, match_recognize::Patterns, operators::FlinkOperators,
-    ranking, temporal, unnest::UnnestTables, window::WindowFunctions,
+    over, ranking, temporal, unnest::UnnestTables, window::WindowFunctions,
 };
 use crate::{
     catalog::{Catalog, Relation, TableDef, UserKind},
@@ -55,6 +55,7 @@ impl<'a> Context<'a> {
                 Arc::new(DatetimeFunctionPlanner),
                 Arc::new(UnicodeFunctionPlanner),
                 Arc::new(AggregateFunctionPlanner),
+                Arc::new(over::CountRows),
             ],
             relation_planners: vec![
                 Arc::new(UnnestTables),
@@ -155,7 +156,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        ranking::window_function(name)
+        ranking::window_function(name).or_else(|| over::function(name))
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {

@@ -12,6 +12,7 @@
 //! - [`hints`]: tables with other options, inputs that are kept for a time. Leans on nothing.
 //! - [`lookup_hint`]: how a lookup join asks. Leans on nothing.
 //! - [`temporal`]: joins as of a time, and their plan node. Leans on nothing.
+//! - [`over`]: other functions OVER a window. Leans on nothing.
 //! - [`context`]: what DataFusion's planner asks for. Leans on all of the above and on the catalog.
 //! - [`proctime`]: functions that the runtime answers. Leans on `functions`.
 //! - [`volatile`]: conditions on the clock and on chance. Leans on nothing.
@@ -27,6 +28,7 @@ pub(crate) mod lookup_hint;
 pub(crate) mod match_recognize;
 pub(crate) mod operators;
 mod optimize;
+pub(crate) mod over;
 pub(crate) mod proctime;
 pub(crate) mod ranking;
 mod set_operation;

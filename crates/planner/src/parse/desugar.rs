@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 use weir_model::{Location, Problem};
 
-use super::calls;
+use super::{calls, over};
 use crate::error::{self, Result};
 
 /// Rewrites a query: its calls, the types of its numbers, and the names of columns that would have the same one.
@@ -30,6 +30,7 @@ pub(crate) fn query(query: &mut Query, at: Location) -> Result<()> {
         }
     }
     desugar(query, at)?;
+    over::plain_frames(query);
     let _ = query.visit(&mut Selects);
     Ok(())
 }

@@ -17,7 +17,7 @@
 //! - [`set_operation`]: marks INTERSECT ALL and EXCEPT ALL. Leans on nothing.
 //! - [`temporal`]: `FOR SYSTEM_TIME AS OF` as a condition of its join. Leans on nothing.
 //! - `qualified`: names behind the one catalog. Leans on `tokens`.
-//! - [`supported`]: refuses what a query may say but Weir does not run yet. Leans on nothing.
+//! - [`supported`], [`over`]: refuse what a query may say but Weir does not run yet. Lean on nothing.
 
 mod calls;
 pub(crate) mod ddl;
@@ -31,6 +31,7 @@ mod json_constructors;
 pub(crate) mod like;
 mod map_constructor;
 pub(crate) mod match_recognize;
+mod over;
 mod qualified;
 pub(crate) mod query;
 pub(crate) mod set_operation;

@@ -13,13 +13,13 @@ use weir_model::{Location, Problem};
 
 use super::{
     group_window::{GROUP_HOP, PARTITION},
-    map_constructor,
+    map_constructor, over,
     query::WINDOW_FUNCTIONS,
     temporal, unnest,
 };
 use crate::{
     error::{self, Result, place, unsupported},
-    logical::{aggregates, functions, match_recognize::navigations, ranking, window},
+    logical::{aggregates, functions, match_recognize::navigations, window},
 };
 
 /// Checks a whole query; `at` is where it begins.
@@ -288,7 +288,7 @@ impl Check<'_> {
             return None;
         }
         if function.over.is_some() {
-            return over_function(function, &name, at);
+            return over::check(function, &name, self.functions, at);
         }
         if let Some(hint) = functions::refusal(&name) {
             return Some(unsupported(at, hint));
@@ -325,26 +325,7 @@ impl Check<'_> {
     }
 }
 
-/// A function with OVER.
-fn over_function(function: &Function, name: &str, at: Location) -> Option<Problem> {
-    if functions::is_aggregate(name) {
-        return aggregate(function, at);
-    }
-    if name.eq_ignore_ascii_case(ranking::ROW_NUMBER) {
-        return None;
-    }
-    let upper = name.to_uppercase();
-    let hint = match upper.as_str() {
-        "RANK" | "DENSE_RANK" => "number rows by ROW_NUMBER()",
-        _ => "ROW_NUMBER, COUNT, SUM, MIN, MAX and AVG are",
-    };
-    Some(unsupported(
-        at,
-        format!("{upper} is not supported OVER a window: {hint}"),
-    ))
-}
-
-fn aggregate(function: &Function, at: Location) -> Option<Problem> {
+pub(super) fn aggregate(function: &Function, at: Location) -> Option<Problem> {
     let FunctionArguments::List(list) = &function.args else {
         return Some(error::invalid(at, format!("{} needs an argument", function.name)));
     };

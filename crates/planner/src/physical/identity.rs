@@ -97,6 +97,7 @@ fn origin(operators: &Operators, id: NodeId, column: usize) -> String {
                 None => node.schema.field(column).name().clone(),
             }
         }
+        Kind::Over(over) if column < over.passed.len() => origin(operators, over.input, over.passed[column]),
         _ => node.schema.field(column).name().clone(),
     }
 }

@@ -19,8 +19,8 @@ use datafusion_expr::Expr;
 
 use self::table::{LateTable, WATERMARK};
 use super::{
-    Calc, Kind, NodeId, Operators, Sink, calc_schema, expr::column, schema_of, unnest::Unnest,
-    window::with_placeholders,
+    Calc, Kind, NodeId, Operators, Sink, calc_schema, expr::column, over::Ordering, schema_of,
+    unnest::Unnest, window::with_placeholders,
 };
 use crate::{
     catalog::{Catalog, TIMESTAMP_MS, TableDef},
@@ -69,6 +69,7 @@ fn dropping_ports(kind: &Kind) -> usize {
     match kind {
         Kind::Window(_) | Kind::Sort(_) => 1,
         Kind::MatchRecognize(pattern) if pattern.time.is_some() => 1,
+        Kind::Over(over) if over.order == Ordering::EventTime => 1,
         Kind::WindowTable(table) if table.is_session() => 1,
         Kind::Rank(rank) if rank.window_end.is_some() => 1,
         Kind::Join(join) if join.time.is_some_and(|time| time.by_window) => 2,
@@ -162,6 +163,7 @@ impl Router<'_> {
             }
             // What waits for its time to come is never late.
             Kind::Window(_) | Kind::Sort(_) | Kind::ProcessingTime(_) | Kind::MatchRecognize(_) => {}
+            Kind::Over(over) if over.order == Ordering::EventTime => {}
             Kind::WindowTable(table) if table.is_session() => {}
             Kind::WindowTable(table) if !table.is_count() => self.find(table.input, behind, found),
             Kind::Unnest(unnest) => self.find(unnest.input, behind, found),

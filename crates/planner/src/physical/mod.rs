@@ -22,6 +22,8 @@
 //! - [`unnest`]: rows multiplied by what is in them. Leans on `lower`.
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`rank`]: the first rows of each key. Leans on `lower`.
+//! - [`frame`]: the rows that a function OVER a window looks at. Leans on nothing.
+//! - [`over`]: functions of the rows before each row. Leans on `aggregate`, `frame` and `rank`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
 //! - [`late`]: late rows into tables of their own. Leans on nothing.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
@@ -38,6 +40,7 @@ mod emit;
 mod enforce;
 pub(crate) mod expr;
 pub(crate) mod format;
+pub(crate) mod frame;
 mod group;
 mod grouping_sets;
 pub(crate) mod identity;
@@ -46,7 +49,7 @@ pub(crate) mod late;
 pub(crate) mod lower;
 pub(crate) mod match_recognize;
 pub(crate) mod narrow;
-mod over;
+pub(crate) mod over;
 pub(crate) mod passing;
 pub(crate) mod rank;
 pub(crate) mod sink;
@@ -153,6 +156,8 @@ pub(crate) enum Kind {
     Sort(sort::Sort),
     /// Finds patterns in the rows of each key.
     MatchRecognize(Box<match_recognize::MatchRecognize>),
+    /// Rows with functions of the rows before them.
+    Over(over::Over),
     /// Writes a table.
     Sink(Sink),
     /// Was folded into another operator.
@@ -498,6 +503,7 @@ impl Kind {
             Self::Rank(rank) => slice::from_ref(&rank.input),
             Self::Sort(sort) => slice::from_ref(&sort.input),
             Self::MatchRecognize(pattern) => slice::from_ref(&pattern.input),
+            Self::Over(over) => slice::from_ref(&over.input),
             Self::Sink(sink) => slice::from_ref(&sink.input),
         }
     }
@@ -520,6 +526,7 @@ impl Kind {
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
             Self::Sort(sort) => slice::from_mut(&mut sort.input),
             Self::MatchRecognize(pattern) => slice::from_mut(&mut pattern.input),
+            Self::Over(over) => slice::from_mut(&mut over.input),
             Self::Sink(sink) => slice::from_mut(&mut sink.input),
         }
     }
@@ -557,6 +564,7 @@ impl Kind {
             Self::Rank(rank) => Partitioning::Hash(rank.keys.clone()),
             Self::Sort(_) => Partitioning::Hash(Vec::new()),
             Self::MatchRecognize(pattern) => Partitioning::Hash(pattern.keys.clone()),
+            Self::Over(over) => Partitioning::Hash(over.keys.clone()),
             _ => Partitioning::Forward,
         }
     }
@@ -570,6 +578,7 @@ impl Kind {
             Self::LocalWindow(_) | Self::Window(_) | Self::TemporalJoin(_) | Self::Sort(_) => true,
             Self::Rank(rank) => rank.window_end.is_some(),
             Self::MatchRecognize(pattern) => pattern.time.is_some(),
+            Self::Over(over) => over.order == over::Ordering::EventTime,
             _ => false,
         }
     }

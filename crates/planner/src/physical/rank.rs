@@ -1,4 +1,4 @@
-//! The first rows of each key: `ROW_NUMBER() ... <= n`, and LIMIT.
+//! The first rows of each key: `ROW_NUMBER() ... <= n`, and LIMIT. Without a bound, ROW_NUMBER is a function [`over`](super::over) rows.
 
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchemaRef, ScalarValue};
@@ -76,8 +76,6 @@ struct Request {
     at: Location,
 }
 
-const LIMITED: &str = "ROW_NUMBER is supported where it picks rows only: SELECT ... FROM (SELECT ..., ROW_NUMBER() OVER (PARTITION BY k ORDER BY c) AS n FROM t) WHERE n <= 10";
-
 impl Lower<'_> {
     /// A filter by ROW_NUMBER, with what it reads; none if the filter is of another kind.
     pub(crate) fn ranked_filter(&mut self, filter: &Filter) -> Result<Option<Rel>> {
@@ -90,7 +88,9 @@ impl Lower<'_> {
             return Ok(None);
         }
         let at = expr_place(&filter.predicate).unwrap_or(self.at);
-        let range = range_of(&ranks, at)?;
+        let Some(range) = range_of(&ranks, at)? else {
+            return Ok(None);
+        };
         self.pending_rank = Some(range);
         let input = self.plan(&filter.input)?;
         let Some(rest) = utils::conjunction(rest.into_iter().cloned()) else {
@@ -101,24 +101,11 @@ impl Lower<'_> {
 
     /// Functions over windows of rows.
     pub(crate) fn window_functions(&mut self, window: &Window) -> Result<Rel> {
-        let functions: Vec<&WindowFunctionDefinition> = window
-            .window_expr
-            .iter()
-            .filter_map(call_of)
-            .map(|(f, _)| f)
-            .collect();
-        let ranks = functions.iter().filter(|f| f.name() == ROW_NUMBER).count();
-        if ranks == 0 {
-            return self.over(window);
-        }
         let calls: Vec<_> = window.window_expr.iter().filter_map(call_of).collect();
-        let at = calls
-            .iter()
-            .find_map(|(_, params)| place_of(params))
-            .unwrap_or(self.at);
         let (Some(range), [(_, params)]) = (self.pending_rank.take(), calls.as_slice()) else {
-            return Err(error::unsupported(at, LIMITED));
+            return self.over(window);
         };
+        let at = place_of(params).unwrap_or(self.at);
         if params.order_by.is_empty() {
             return Err(error::invalid(
                 at,
@@ -437,22 +424,20 @@ fn is_rank(plan: &LogicalPlan, index: usize) -> bool {
         }
         LogicalPlan::Window(window) => index
             .checked_sub(window.input.schema().fields().len())
+            .filter(|_| window.window_expr.len() == 1)
             .and_then(|i| call_of(&window.window_expr[i]))
             .is_some_and(|(function, _)| function.name() == ROW_NUMBER),
         _ => false,
     }
 }
 
-/// The ranks for which all of these conditions hold.
-fn range_of(conditions: &[&Expr], at: Location) -> Result<RankRange> {
+/// The ranks for which all of these conditions hold; none if there is no last one, or that is no constant.
+fn range_of(conditions: &[&Expr], at: Location) -> Result<Option<RankRange>> {
     let (mut first, mut last) = (1_i64, None::<i64>);
     for condition in conditions {
-        let (op, bound) = bound_of(condition).ok_or_else(|| {
-            error::unsupported(
-                at,
-                "a ROW_NUMBER can be compared with constants only: WHERE n <= 10, n = 1 or n BETWEEN 2 AND 5",
-            )
-        })?;
+        let Some((op, bound)) = bound_of(condition) else {
+            return Ok(None);
+        };
         let least = |n: i64| last.map_or(n, |last: i64| last.min(n));
         match op {
             Operator::Lt => last = Some(least(bound.saturating_sub(1))),
@@ -465,14 +450,9 @@ fn range_of(conditions: &[&Expr], at: Location) -> Result<RankRange> {
             }
         }
     }
-    let Some(last) = last else {
-        return Err(error::unsupported(
-            at,
-            "the ROW_NUMBER has no upper bound, so that all rows would have to be kept in order: add WHERE n <= 10",
-        ));
-    };
+    let Some(last) = last else { return Ok(None) };
     match (u64::try_from(first - 1), u64::try_from(last)) {
-        (Ok(offset), Ok(limit)) if offset < limit => Ok(RankRange { offset, limit }),
+        (Ok(offset), Ok(limit)) if offset < limit => Ok(Some(RankRange { offset, limit })),
         _ => Err(error::invalid(
             at,
             "no ROW_NUMBER fulfils this condition: they begin with 1",
@@ -496,7 +476,8 @@ fn bound_of(condition: &Expr) -> Option<(Operator, i64)> {
     }
 }
 
-fn whole(value: &ScalarValue) -> Option<i64> {
+/// The whole number that a constant is.
+pub(crate) fn whole(value: &ScalarValue) -> Option<i64> {
     match value.cast_to(&DataType::Int64) {
         Ok(ScalarValue::Int64(number)) if value.data_type().is_integer() => number,
         _ => None,

@@ -24,7 +24,7 @@ pub(super) struct Average<N> {
 }
 
 /// A sum that knows its averages.
-pub(super) trait Divide: Addend {
+pub(in crate::operator) trait Divide: Addend {
     /// The averages as a column of the result's type.
     fn averages(
         sums: &[Self],

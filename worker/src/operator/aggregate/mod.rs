@@ -38,8 +38,10 @@ use std::{fmt::Debug, ops::Range};
 use arrow_array::ArrayRef;
 use weir_model::Failure;
 
+pub(super) use average::Divide;
 pub(super) use count::Count;
-pub(super) use shape::{Shape, Shapes, ones, partial_columns};
+pub(super) use shape::{Shape, Shapes, ones, partial_columns, sum_of_average};
+pub(super) use sum::{Addend, as_addends, null_overflow};
 
 use super::keys::Groups;
 

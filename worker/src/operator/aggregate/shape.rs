@@ -264,7 +264,8 @@ fn ones_where_set(column: &ArrayRef) -> Result<ArrayRef, Failure> {
     columns::cast(&(Arc::new(set) as ArrayRef), &DataType::Int64)
 }
 
-fn sum_of_average(argument: &DataType) -> Result<DataType, Failure> {
+/// The type in which an average of an argument of this type sums up.
+pub(crate) fn sum_of_average(argument: &DataType) -> Result<DataType, Failure> {
     match argument {
         DataType::Decimal128(_, scale) => Ok(DataType::Decimal128(DECIMAL128_MAX_PRECISION, *scale)),
         t if t.is_floating() => Ok(DataType::Float64),

@@ -11,7 +11,7 @@ use super::{Accumulator, values::Values};
 use crate::operator::{columns, keys::Groups};
 
 /// A number that can be summed.
-pub(super) trait Addend: ArrowNativeType + ArrowNativeTypeOp {
+pub(in crate::operator) trait Addend: ArrowNativeType + ArrowNativeTypeOp {
     /// The sum; never panics.
     fn plus(self, other: Self) -> Self;
 
@@ -110,7 +110,7 @@ impl<N: Addend> Sum<N> {
 }
 
 /// The column in the type of its sum; decimals of the same scale as they are.
-pub(super) fn as_addends(column: &ArrayRef, sum: &DataType) -> Result<ArrayRef, Failure> {
+pub(in crate::operator) fn as_addends(column: &ArrayRef, sum: &DataType) -> Result<ArrayRef, Failure> {
     match (column.data_type(), sum) {
         (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) if from == to => {
             Ok(ArrayRef::clone(column))
@@ -155,7 +155,7 @@ impl<N: Addend + std::fmt::Debug> Accumulator for Sum<N> {
 }
 
 /// The decimals, null where one has more digits than the precision.
-fn null_overflow(column: &ArrayRef, precision: u8) -> ArrayRef {
+pub(in crate::operator) fn null_overflow(column: &ArrayRef, precision: u8) -> ArrayRef {
     let values = columns::values::<i128>(column);
     let fitting = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |i| {
         fits(values[i], precision)

@@ -56,7 +56,7 @@ pub(super) trait Content<C: Keys>: Debug + Send {
 
 /// The batch at hand, and the slots that its rows get.
 #[derive(Debug)]
-pub(super) struct Fresh<'a> {
+pub(in crate::operator) struct Fresh<'a> {
     columns: &'a [ArrayRef],
     batch_rows: usize,
     kept: Vec<u32>,
@@ -65,7 +65,7 @@ pub(super) struct Fresh<'a> {
 }
 
 impl<'a> Fresh<'a> {
-    pub(super) fn new(columns: &'a [ArrayRef], batch_rows: usize) -> Self {
+    pub(in crate::operator) fn new(columns: &'a [ArrayRef], batch_rows: usize) -> Self {
         Self {
             columns,
             batch_rows,
@@ -112,7 +112,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// A hash of each whole row; rows that differ have different ones but for a chance of one in 2^128.
-    pub(super) fn hashes(&self) -> Result<Vec<u128>, Failure> {
+    pub(in crate::operator) fn hashes(&self) -> Result<Vec<u128>, Failure> {
         let fields = self.columns.iter().map(|c| SortField::new(c.data_type().clone()));
         let broken = |e| Failure::user(format!("rows of such columns cannot be compared: {e}"));
         let converter = RowConverter::new(fields.collect()).map_err(broken)?;

@@ -10,10 +10,10 @@
 //! - `changelog`: the operator that emits changes at once. Leans on all of the above.
 //! - `window`: the operator that emits the first rows of each window once it is complete. Leans on `order`, `rows` and `top`.
 
-mod changelog;
+pub(in crate::operator) mod changelog;
 mod changes;
-mod order;
-pub(super) mod rows;
+pub(in crate::operator) mod order;
+pub(in crate::operator) mod rows;
 mod sorted;
 mod top;
 mod window;

@@ -15,7 +15,7 @@ use weir_proto::graph::SortColumn;
 use crate::operator::columns::values;
 
 /// Makes the sort keys of batches.
-pub(super) trait Order: Debug + Send {
+pub(in crate::operator) trait Order: Debug + Send {
     /// The sort keys of a batch.
     type Keys: Keys;
 
@@ -24,7 +24,7 @@ pub(super) trait Order: Debug + Send {
 }
 
 /// The sort keys of a batch's rows.
-pub(super) trait Keys {
+pub(in crate::operator) trait Keys {
     /// One of them, kept.
     type Key: Ord + Clone + Debug + Send;
 
@@ -36,7 +36,7 @@ pub(super) trait Keys {
 }
 
 /// A sort key of one column: whether it is null, and an unsigned number that orders as the value does.
-pub(super) type Word = (u8, u64);
+pub(in crate::operator) type Word = (u8, u64);
 
 impl Keys for Vec<Word> {
     type Key = Word;
@@ -54,13 +54,13 @@ impl Keys for Vec<Word> {
 
 /// No column, or one that is a number or a time.
 #[derive(Debug)]
-pub(super) struct WordOrder {
+pub(in crate::operator) struct WordOrder {
     column: Option<(usize, SortOptions)>,
 }
 
 impl WordOrder {
     /// None if this ORDER BY has several columns or one of another type.
-    pub(super) fn new(order: &[SortColumn], input: &Schema) -> Result<Option<Self>, Failure> {
+    pub(in crate::operator) fn new(order: &[SortColumn], input: &Schema) -> Result<Option<Self>, Failure> {
         match order {
             [] => Ok(Some(Self { column: None })),
             [one] => {
@@ -159,13 +159,13 @@ impl Keys for Rows {
 
 /// Any columns, as `arrow-row` bytes.
 #[derive(Debug)]
-pub(super) struct RowOrder {
+pub(in crate::operator) struct RowOrder {
     columns: Vec<usize>,
     converter: RowConverter,
 }
 
 impl RowOrder {
-    pub(super) fn new(order: &[SortColumn], input: &Schema) -> Result<Self, Failure> {
+    pub(in crate::operator) fn new(order: &[SortColumn], input: &Schema) -> Result<Self, Failure> {
         let sorted = order
             .iter()
             .map(|column| sort_column(*column, input))

@@ -1,4 +1,4 @@
-//! The rows of the state, as columns in chunks. Nothing outside this file holds any.
+//! The rows of a state, as columns in chunks. Nothing outside this file holds any.
 //!
 //! A row has a slot, which stays while chunks are joined and their dead rows dropped.
 
@@ -127,12 +127,22 @@ impl RowStore {
         fresh: &[ArrayRef],
         columns: usize,
     ) -> Result<Vec<ArrayRef>, Failure> {
+        self.gather_columns(rows, fresh, 0..columns)
+    }
+
+    /// Some of the columns of these rows, of which there is at least one.
+    pub(in crate::operator) fn gather_columns(
+        &self,
+        rows: &[u32],
+        fresh: &[ArrayRef],
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<ArrayRef>, Failure> {
         let (sources, picks) = self.places(rows, fresh);
         let column = |c: usize| {
             let arrays: Vec<&dyn Array> = sources.iter().map(|s| s[c].as_ref()).collect();
             interleave(&arrays, &picks).map_err(broken)
         };
-        (0..columns).map(column).collect()
+        columns.into_iter().map(column).collect()
     }
 
     /// One column of these rows, as [`gather`](Self::gather) names them; null for [`NO_ROW`].

@@ -1,0 +1,6 @@
+CREATE TABLE orders (id INT, k STRING, v BIGINT, s STRING, ts TIMESTAMP(3), p AS PROCTIME()) WITH (
+    'connector' = 'filesystem', 'path' = 'tests/sql/over/orders.json', 'format' = 'json'
+);
+CREATE TABLE result (id INT, n BIGINT) WITH ('connector' = 'print');
+INSERT INTO result
+SELECT id, RANK() OVER (PARTITION BY k ORDER BY p) FROM orders;
