@@ -111,7 +111,6 @@ fn field(name: &str, data_type: DataType) -> Field {
 fn aggregate(function: graph::AggregateFunction, column: Option<u32>) -> graph::Aggregate {
     let result = Schema::new(vec![field("n", DataType::Int64)]);
     graph::Aggregate {
-        distinct: false,
         function: function.into(),
         column,
         result: schema::encode(&result).expect("encodes"),

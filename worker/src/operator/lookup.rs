@@ -145,14 +145,13 @@ impl LookupJoin {
         };
         let mut answers: Vec<u32> = (0..asked.len() as u32).collect();
         self.keep_passing(&asking.batch, &right, &mut asked, &mut answers)?;
-        let batches = if self.is_outer {
+        if self.is_outer {
             let (asked, answers) = with_unmatched(&asked, &answers, asking.batch.num_rows());
             self.emit(&asking.batch, &right, &asked, &answers)
         } else {
             let answers: Vec<Option<u32>> = answers.into_iter().map(Some).collect();
             self.emit(&asking.batch, &right, &asked, &answers)
-        };
-        batches
+        }
     }
 
     /// Drops the pairs that do not meet the condition.

@@ -89,7 +89,7 @@ impl Asker {
     /// Asks, and asks again for the keys without rows as often as a hint wants.
     async fn find(&self, keys: &[ArrayRef]) -> Result<Found, Failure> {
         let mut found = self.lookup.lookup(keys).await?;
-        let rows = keys.first().map_or(0, |key| key.len());
+        let rows = keys.first().map_or(0, Array::len);
         for _ in 0..self.retries {
             let missing = lookup::missing(&found, rows);
             if missing.is_empty() {

@@ -180,7 +180,7 @@ pub(crate) fn joins(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 fn temporal(join: Join) -> Result<Transformed<LogicalPlan>> {
     let conditions = join.filter.iter().cloned().flat_map(split_conjunction_owned);
-    let (marks, mut rest): (Vec<Expr>, Vec<Expr>) = conditions.partition(|condition| is_mark(condition));
+    let (marks, mut rest): (Vec<Expr>, Vec<Expr>) = conditions.partition(is_mark);
     let Some(Expr::ScalarFunction(mark)) = marks.into_iter().next() else {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     };

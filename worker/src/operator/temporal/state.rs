@@ -236,7 +236,9 @@ impl Versions {
         let Some(ttl) = &self.ttl else { return };
         let over = groups.iter().copied().filter(|group| ttl.is_over(*group, now_ms));
         let over: Vec<u32> = over.collect();
-        over.into_iter().for_each(|group| self.drop_key(group));
+        for group in over {
+            self.drop_key(group);
+        }
     }
 
     /// Drops all versions of a key.

@@ -82,7 +82,7 @@ impl Lower<'_> {
                 None => column(passes),
             });
         }
-        self.check_condition(condition.as_ref(), &both, at)?;
+        Self::check_condition(condition.as_ref(), &both, at)?;
         let joined = Self::joined(join, &left.rel, &looked.visible, &both)?;
         let of_table = keys.iter().map(|(of_table, _)| *of_table);
         let kind = Kind::LookupJoin(LookupJoin {

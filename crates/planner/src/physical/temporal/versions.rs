@@ -74,7 +74,7 @@ impl Lower<'_> {
                 None => passes,
             });
         }
-        self.check_condition(condition.as_ref(), &both, at)?;
+        Self::check_condition(condition.as_ref(), &both, at)?;
         let joined = Self::joined(join, &left.rel, &right.rel.columns, &both)?;
         let kind = Kind::TemporalJoin(TemporalJoin {
             inputs: [left.rel.node, right.rel.node],
@@ -146,7 +146,13 @@ impl Lower<'_> {
                     rel,
                 })
             }
-            Kind::Rank(rank) if rank.updates_in_place && rank.prefers_later && !rank.keys.is_empty() => {
+            // Ordered by the time at which rows pass, a rank has no order of its own.
+            Kind::Rank(rank)
+                if rank.updates_in_place
+                    && rank.prefers_later
+                    && !rank.keys.is_empty()
+                    && !rank.order.is_empty() =>
+            {
                 let schema = &self.operators.get(rank.input).schema;
                 let name = |column: usize| schema.field(column).name().clone();
                 let keys = rank.keys.iter().map(|key| name(*key)).collect();
@@ -204,7 +210,6 @@ impl Lower<'_> {
 
     /// Refuses a condition that cannot be computed.
     pub(super) fn check_condition(
-        &self,
         condition: Option<&Expr>,
         both: &[arrow_schema::Field],
         at: Location,
