@@ -45,7 +45,6 @@ impl Test {
             aggregates: vec![graph::Aggregate {
                 function: AggregateFunction::Max.into(),
                 column: Some(2),
-                distinct: false,
                 result: schema::encode(&result).expect("encodes"),
                 ..graph::Aggregate::default()
             }],
