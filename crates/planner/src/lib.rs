@@ -8,6 +8,7 @@
 //! - [`settings`]: `SET`. Leans on `parse`.
 //! - [`timing`]: the options of tables that say how event time comes. Leans on `settings`.
 //! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
+//! - [`origins`]: columns that are not in the rows: metadata and partitions. Leans on `parse`.
 //! - [`like`]: tables like others. Leans on `parse`.
 //! - [`logical`]: a query as a logical plan of DataFusion's, with Flink's functions, types and windows. Leans on `catalog`.
 //! - [`physical`]: logical plans as operators: each expression once, and only the columns that are read. Leans on `logical`.
@@ -22,6 +23,7 @@ mod explain;
 mod graph;
 mod like;
 mod logical;
+mod origins;
 mod parse;
 mod physical;
 mod script;

@@ -11,6 +11,7 @@ use crate::{
     error::{self, Result},
     like,
     logical::{Session, user},
+    origins,
     parse::{
         Insert, Statement,
         ddl::{Column, ColumnKind, CreateTable, CreateView, Rows},
@@ -141,8 +142,8 @@ impl Statements {
         let name = &insert.table;
         match self.catalog.get(&name.value) {
             Some(Relation::Table(table)) => match self.catalog.hints().of_table(name.at) {
-                [] => table.written(name.at).map(Arc::new),
-                options => table.with_options(options)?.written(name.at).map(Arc::new),
+                [] => origins::written(table, name.at).map(Arc::new),
+                options => origins::written(&table.with_options(options)?, name.at).map(Arc::new),
             },
             Some(Relation::View(_)) => Err(error::invalid(
                 name.at,
