@@ -268,6 +268,13 @@ oracle_tests! {
     top_n_with_rank
     top_n_by_several_columns
     top_n_of_a_top_n
+    over_all_before
+    over_rows_of_the_last_time
+    over_the_last_rows
+    numbers_over_time
+    over_any_order
+    over_changing_rows
+    windows_behind_over
     keep_last_row
     keep_first_row
     window_top_n

@@ -404,6 +404,81 @@ pub(crate) const QUERIES: &[Query] = &[
                 ) WHERE n > 1 AND n <= 4",
     },
     Query {
+        name: "over_all_before",
+        columns: "k STRING, t TIMESTAMP(3), n BIGINT, vs BIGINT, s BIGINT, least DOUBLE, most BIGINT, mean BIGINT, last_g INT",
+        streaming: "SELECT k, ts, COUNT(*) OVER w, COUNT(v) OVER w, SUM(v) OVER w, MIN(d) OVER w, MAX(v) OVER w, AVG(v) OVER w, MAX(g) OVER w
+                    FROM events WINDOW w AS (PARTITION BY k ORDER BY ts)",
+        batch: "SELECT k, CAST(ts AS BIGINT), COUNT(*) OVER w, COUNT(v) OVER w, SUM(v) OVER w, MIN(d) OVER w, MAX(v) OVER w,
+                       SUM(v) OVER w / NULLIF(COUNT(v) OVER w, 0), MAX(g) OVER w
+                FROM events WINDOW w AS (PARTITION BY k ORDER BY ts)",
+    },
+    Query {
+        name: "over_rows_of_the_last_time",
+        columns: "k STRING, g INT, v BIGINT, n BIGINT, s BIGINT, ds DOUBLE, least BIGINT, most STRING",
+        streaming: "SELECT k, g, v, COUNT(*) OVER w, SUM(v) OVER w, SUM(d) OVER w, MIN(v) OVER w, MAX(k) OVER w
+                    FROM events
+                    WINDOW w AS (PARTITION BY g ORDER BY ts RANGE BETWEEN INTERVAL '90' SECOND PRECEDING AND CURRENT ROW)",
+        batch: "SELECT k, g, v, COUNT(*) OVER w, SUM(v) OVER w, SUM(d) OVER w, MIN(v) OVER w, MAX(k) OVER w
+                FROM events
+                WINDOW w AS (PARTITION BY g ORDER BY ts RANGE BETWEEN INTERVAL '90' SECOND PRECEDING AND CURRENT ROW)",
+    },
+    Query {
+        name: "over_the_last_rows",
+        columns: "k STRING, g INT, v BIGINT, s BIGINT, ds DOUBLE, least STRING, most DOUBLE, two BIGINT, n BIGINT",
+        streaming: "SELECT k, g, v, SUM(v) OVER w, SUM(d) OVER w, MIN(k) OVER w, MAX(d) OVER w, LAG(v, 2) OVER (PARTITION BY k ORDER BY ts, g, v, d),
+                           COUNT(v) OVER (PARTITION BY k ORDER BY ts, g, v, d ROWS UNBOUNDED PRECEDING)
+                    FROM events
+                    WINDOW w AS (PARTITION BY k ORDER BY ts, g, v, d ROWS BETWEEN 4 PRECEDING AND CURRENT ROW)",
+        batch: "SELECT k, g, v, SUM(v) OVER w, SUM(d) OVER w, MIN(k) OVER w, MAX(d) OVER w,
+                       LAG(v, 2) OVER (PARTITION BY k ORDER BY ts, g, v NULLS FIRST, d NULLS FIRST),
+                       COUNT(v) OVER (PARTITION BY k ORDER BY ts, g, v NULLS FIRST, d NULLS FIRST ROWS UNBOUNDED PRECEDING)
+                FROM events
+                WINDOW w AS (PARTITION BY k ORDER BY ts, g, v NULLS FIRST, d NULLS FIRST ROWS BETWEEN 4 PRECEDING AND CURRENT ROW)",
+    },
+    Query {
+        name: "numbers_over_time",
+        columns: "k STRING, g INT, v BIGINT, number BIGINT, place BIGINT, dense BIGINT",
+        streaming: "SELECT k, g, v, ROW_NUMBER() OVER (PARTITION BY g ORDER BY ts, k, v), RANK() OVER t, DENSE_RANK() OVER t
+                    FROM events WINDOW t AS (PARTITION BY g ORDER BY ts)",
+        batch: "SELECT k, g, v, CAST(ROW_NUMBER() OVER (PARTITION BY g ORDER BY ts, k NULLS FIRST, v NULLS FIRST) AS BIGINT),
+                       CAST(RANK() OVER t AS BIGINT), CAST(DENSE_RANK() OVER t AS BIGINT)
+                FROM events WINDOW t AS (PARTITION BY g ORDER BY ts)",
+    },
+    Query {
+        name: "over_any_order",
+        columns: "g INT, v BIGINT, s BIGINT, n BIGINT, place BIGINT, dense BIGINT, ds DOUBLE",
+        streaming: "SELECT g, v, SUM(v) OVER w, COUNT(*) OVER w, RANK() OVER w, DENSE_RANK() OVER w,
+                           SUM(d) OVER (PARTITION BY g ORDER BY v DESC, d ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)
+                    FROM events WINDOW w AS (PARTITION BY g ORDER BY v)",
+        batch: "SELECT g, v, SUM(v) OVER w, COUNT(*) OVER w, CAST(RANK() OVER w AS BIGINT), CAST(DENSE_RANK() OVER w AS BIGINT),
+                       SUM(d) OVER (PARTITION BY g ORDER BY v DESC NULLS LAST, d NULLS FIRST ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)
+                FROM events WINDOW w AS (PARTITION BY g ORDER BY v NULLS FIRST)",
+    },
+    Query {
+        name: "over_changing_rows",
+        columns: "g INT, k STRING, s BIGINT, three BIGINT, place BIGINT, before BIGINT, recent BIGINT",
+        streaming: "SELECT g, k, s, SUM(s) OVER (PARTITION BY g ORDER BY s, k ROWS BETWEEN 2 PRECEDING AND CURRENT ROW),
+                           RANK() OVER (ORDER BY s), LAG(s) OVER (PARTITION BY g ORDER BY s, k),
+                           COUNT(*) OVER (PARTITION BY g ORDER BY latest RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)
+                    FROM (SELECT g, k, SUM(v) AS s, MAX(ts) AS latest FROM events GROUP BY g, k)",
+        batch: "SELECT g, k, s, SUM(s) OVER (PARTITION BY g ORDER BY s NULLS FIRST, k NULLS FIRST ROWS BETWEEN 2 PRECEDING AND CURRENT ROW),
+                       CAST(RANK() OVER (ORDER BY s NULLS FIRST) AS BIGINT),
+                       LAG(s) OVER (PARTITION BY g ORDER BY s NULLS FIRST, k NULLS FIRST),
+                       COUNT(*) OVER (PARTITION BY g ORDER BY latest RANGE BETWEEN INTERVAL '1' MINUTE PRECEDING AND CURRENT ROW)
+                FROM (SELECT g, k, SUM(v) AS s, MAX(ts) AS latest FROM events GROUP BY g, k)",
+    },
+    Query {
+        name: "windows_behind_over",
+        columns: "w TIMESTAMP(3), k STRING, n BIGINT, most BIGINT",
+        streaming: "SELECT window_start, k, COUNT(*), MAX(so_far)
+                    FROM TABLE(TUMBLE((SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS so_far FROM events),
+                                      DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+                    GROUP BY k, window_start, window_end",
+        batch: "SELECT CAST(ts AS BIGINT) / 60000 * 60000 AS w, k, COUNT(*), MAX(so_far)
+                FROM (SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS so_far FROM events)
+                GROUP BY k, CAST(ts AS BIGINT) / 60000 * 60000",
+    },
+    Query {
         name: "top_n_of_a_top_n",
         columns: "g INT, k STRING, v BIGINT, m BIGINT",
         streaming: "SELECT g, k, v, m FROM (
