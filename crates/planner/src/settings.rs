@@ -339,8 +339,8 @@ mod tests {
             Err(ErrorCode::SqlUnsupported)
         );
         assert_eq!(
-            set("table.exec.emit.allow-lateness", "1 h"),
-            Err(ErrorCode::SqlUnsupported)
+            set("table.exec.emit.allow-lateness", "long"),
+            Err(ErrorCode::InvalidOption)
         );
         assert_eq!(set("table.exec.nothing", "1"), Err(ErrorCode::UnknownOption));
     }
