@@ -38,61 +38,74 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> 
     let mut open: Vec<Open> = Vec::new();
     let mut is_within = false;
     for (at, token) in tokens.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| &tokens[before].token);
         let next = tokens.get(at + 1).map(|t| &t.token);
-        let is = |token: Option<&Token>, words: &[&str]| token.is_some_and(|t| word_in(t, words));
-        let here = open.last().copied();
-        match &token.token {
-            Token::LParen => {
-                open.push(opened(&tokens[..at], here));
-            }
-            Token::RParen => {
+        match (&token.token, open.last().copied()) {
+            (Token::LParen, here) => open.push(opened(&tokens[..at], here)),
+            (Token::RParen, _) => {
                 open.pop();
             }
-            _ if here == Some(Open::Pattern) => check_pattern(token, next)?,
-            _ if here != Some(Open::Clauses) => {}
-            word if word_in(word, &["WITHIN"]) && before == Some(&Token::RParen) => {
-                is_within = true;
-                let words = [
-                    ("DEFINE", Keyword::DEFINE),
-                    (WITHIN, Keyword::NoKeyword),
-                    ("AS", Keyword::AS),
-                ];
-                kept.extend(words.map(|(text, keyword)| added(text, keyword, token.span)));
-                continue;
-            }
-            word if word_in(word, &["DEFINE"]) && std::mem::take(&mut is_within) => {
-                kept.push(TokenWithSpan {
-                    token: Token::Comma,
-                    span: token.span,
-                });
-                continue;
-            }
-            word if word_in(word, &["SUBSET"]) && before == Some(&Token::RParen) => {
-                return Err(unsupported(
-                    token,
-                    "SUBSET is not supported, as in Flink: name the variables one by one",
-                ));
-            }
-            word if word_in(word, &["ALL"]) && is(next, &["ROWS"]) => {
-                return Err(unsupported(
-                    token,
-                    "ALL ROWS PER MATCH is not supported, as in Flink: ONE ROW PER MATCH is",
-                ));
-            }
-            word if word_in(word, &["TO"])
-                && is(before, &["SKIP"])
-                && !is(next, &["NEXT", "FIRST", "LAST"]) =>
-            {
-                kept.push(token.clone());
-                kept.push(added("LAST", Keyword::LAST, token.span));
-                continue;
+            (_, Some(Open::Pattern)) => check_pattern(token, next)?,
+            (_, Some(Open::Clauses)) => {
+                let before = at.checked_sub(1).map(|before| &tokens[before].token);
+                check_clause(token, before, next)?;
+                if let Some(instead) = clause(token, before, next, &mut is_within) {
+                    kept.extend(instead);
+                    continue;
+                }
             }
             _ => {}
         }
         kept.push(token.clone());
     }
     Ok(kept)
+}
+
+fn is(token: Option<&Token>, words: &[&str]) -> bool {
+    token.is_some_and(|t| word_in(t, words))
+}
+
+/// What sqlparser reads instead of a word between the clauses; none if that itself.
+fn clause(
+    token: &TokenWithSpan,
+    before: Option<&Token>,
+    next: Option<&Token>,
+    is_within: &mut bool,
+) -> Option<Vec<TokenWithSpan>> {
+    let word = |text, keyword| added(text, keyword, token.span);
+    if word_in(&token.token, &["WITHIN"]) && before == Some(&Token::RParen) {
+        *is_within = true;
+        return Some(vec![
+            word("DEFINE", Keyword::DEFINE),
+            word(WITHIN, Keyword::NoKeyword),
+            word("AS", Keyword::AS),
+        ]);
+    }
+    if word_in(&token.token, &["DEFINE"]) && std::mem::take(is_within) {
+        return Some(vec![TokenWithSpan {
+            token: Token::Comma,
+            span: token.span,
+        }]);
+    }
+    let skips_to = word_in(&token.token, &["TO"]) && is(before, &["SKIP"]);
+    (skips_to && !is(next, &["NEXT", "FIRST", "LAST"]))
+        .then(|| vec![token.clone(), word("LAST", Keyword::LAST)])
+}
+
+/// Refuses clauses that Flink refuses, too.
+fn check_clause(token: &TokenWithSpan, before: Option<&Token>, next: Option<&Token>) -> Result<()> {
+    if word_in(&token.token, &["SUBSET"]) && before == Some(&Token::RParen) {
+        return Err(unsupported(
+            token,
+            "SUBSET is not supported, as in Flink: name the variables one by one",
+        ));
+    }
+    if word_in(&token.token, &["ALL"]) && is(next, &["ROWS"]) {
+        return Err(unsupported(
+            token,
+            "ALL ROWS PER MATCH is not supported, as in Flink: ONE ROW PER MATCH is",
+        ));
+    }
+    Ok(())
 }
 
 /// What a parenthesis holds that follows these tokens.

@@ -52,9 +52,15 @@ pub(super) struct Waiting {
     /// The event time if there is one, then what orders rows of one time.
     order: Vec<(usize, SortOptions)>,
     has_event_time: bool,
-    batches: Vec<RecordBatch>,
-    /// The earliest and the latest time among them, ms.
-    bounds: Option<(i64, i64)>,
+    batches: Vec<WaitingRows>,
+}
+
+/// Rows with the earliest and the latest time among them, ms.
+#[derive(Debug)]
+struct WaitingRows {
+    rows: RecordBatch,
+    earliest: i64,
+    latest: i64,
 }
 
 impl State {
@@ -189,7 +195,6 @@ impl Waiting {
             order,
             has_event_time,
             batches: Vec::new(),
-            bounds: None,
         }
     }
 
@@ -206,41 +211,38 @@ impl Waiting {
     }
 
     /// Keeps rows until their time has come.
-    pub(super) fn add(&mut self, batch: RecordBatch) -> Result<(), Failure> {
-        let times = self.times(&batch)?.values().iter();
-        let bounds = times
-            .clone()
-            .min()
-            .zip(times.max())
-            .map(|(min, max)| (*min, *max));
-        let Some((earliest, latest)) = bounds else {
-            return Ok(());
-        };
-        let (least, greatest) = self.bounds.unwrap_or((earliest, latest));
-        self.bounds = Some((least.min(earliest), greatest.max(latest)));
-        self.batches.push(batch);
+    pub(super) fn add(&mut self, rows: RecordBatch) -> Result<(), Failure> {
+        let times = self.times(&rows)?.values().iter().copied();
+        if let Some((earliest, latest)) = times.clone().min().zip(times.max()) {
+            self.batches.push(WaitingRows {
+                rows,
+                earliest,
+                latest,
+            });
+        }
         Ok(())
     }
 
-    /// The rows up to a time, in order.
+    /// The rows up to a time, in order. Batches that are all behind it are not touched.
     pub(super) fn due(&mut self, watermark: i64) -> Result<Option<RecordBatch>, Failure> {
-        let Some((_, latest)) = self.bounds.filter(|(earliest, _)| *earliest <= watermark) else {
+        if self.batches.iter().all(|batch| batch.earliest > watermark) {
             return Ok(None);
-        };
-        let all = concat_batches(&self.schema, &std::mem::take(&mut self.batches)).map_err(|e| broken(&e))?;
-        self.bounds = None;
-        if latest <= watermark {
-            return self.sorted(all).map(Some);
         }
-        let is_due: BooleanArray = self
-            .times(&all)?
-            .values()
-            .iter()
-            .map(|t| Some(*t <= watermark))
-            .collect();
-        let rest = not(&is_due).and_then(|rest| filter_record_batch(&all, &rest));
-        self.add(rest.map_err(|e| broken(&e))?)?;
-        let due = filter_record_batch(&all, &is_due).map_err(|e| broken(&e))?;
+        let mut due = Vec::new();
+        for batch in std::mem::take(&mut self.batches) {
+            if batch.earliest > watermark {
+                self.batches.push(batch);
+            } else if batch.latest <= watermark {
+                due.push(batch.rows);
+            } else {
+                let times = self.times(&batch.rows)?.values().iter();
+                let is_due: BooleanArray = times.map(|t| Some(*t <= watermark)).collect();
+                let rest = not(&is_due).and_then(|rest| filter_record_batch(&batch.rows, &rest));
+                due.push(filter_record_batch(&batch.rows, &is_due).map_err(|e| broken(&e))?);
+                self.add(rest.map_err(|e| broken(&e))?)?;
+            }
+        }
+        let due = concat_batches(&self.schema, &due).map_err(|e| broken(&e))?;
         self.sorted(due).map(Some)
     }
 

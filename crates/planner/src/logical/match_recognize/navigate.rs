@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use arrow_schema::{DataType, Field};
-use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, tree_node::TreeNode};
+use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, Result, internal_err, tree_node::TreeNode};
 use datafusion_expr::{Expr, ExprSchemable, planner::RelationPlannerContext};
 use sqlparser::{
     ast::{
@@ -198,34 +198,13 @@ impl Navigator<'_> {
     }
 
     fn aggregate(&mut self, function: &Function, at: Location) -> Result<ast::Expr> {
+        check_aggregate(function, at)?;
         let name = function.name.to_string().to_lowercase();
-        let unsupported = |what: &str| {
-            refuse(error::unsupported(
-                at,
-                format!("{what} of MATCH_RECOGNIZE is not supported, as in Flink"),
-            ))
-        };
-        if matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
-        {
-            return unsupported("DISTINCT in an aggregate");
-        }
-        if function.filter.is_some() {
-            return unsupported("FILTER of an aggregate");
-        }
         let operator = aggregates::operator_function(&name);
         let (Some(udf), Some(operator)) = (aggregates::aggregate(&name), operator) else {
-            return unsupported(&format!("the aggregate {}", name.to_uppercase()));
+            return internal_err!("the aggregate {name} is missing");
         };
         let arguments = plain_arguments(function);
-        if arguments.len() > 1 || operator == AggregateFunction::ArrayAgg {
-            return refuse(error::unsupported(
-                at,
-                format!(
-                    "{} in MATCH_RECOGNIZE is not supported yet: aggregates of one column are",
-                    function.name.to_string().to_uppercase()
-                ),
-            ));
-        }
         let (variable, kind, data_type) = match arguments.as_slice() {
             [] => (
                 None,
@@ -299,6 +278,29 @@ impl Navigator<'_> {
         };
         Ok(Some(replaced))
     }
+}
+
+/// Refuses what cannot be aggregated over the rows of a match.
+fn check_aggregate(function: &Function, at: Location) -> Result<()> {
+    let name = function.name.to_string().to_uppercase();
+    let is_distinct = match &function.args {
+        FunctionArguments::List(list) => list.duplicate_treatment == Some(DuplicateTreatment::Distinct),
+        _ => false,
+    };
+    let refused = if is_distinct {
+        "DISTINCT in an aggregate of MATCH_RECOGNIZE is not supported, as in Flink".to_owned()
+    } else if function.filter.is_some() {
+        "FILTER of an aggregate of MATCH_RECOGNIZE is not supported, as in Flink".to_owned()
+    } else if plain_arguments(function).len() > 1 || name == "ARRAY_AGG" {
+        format!("{name} in MATCH_RECOGNIZE is not supported yet: aggregates of one column are")
+    } else if aggregates::aggregate(&name.to_lowercase()).is_none() {
+        format!(
+            "the aggregate {name} in MATCH_RECOGNIZE is not supported yet: COUNT, SUM, MIN, MAX and AVG are"
+        )
+    } else {
+        return Ok(());
+    };
+    refuse(error::unsupported(at, refused))
 }
 
 /// Puts placeholders where an expression looks at the rows of a match.

@@ -1,4 +1,8 @@
 //! MATCH_RECOGNIZE: conditions that read the row alone become columns before it, the others and the measures expressions over a match.
+//!
+//! - [`measures`]: what comes out of a match. Leans on nothing.
+
+mod measures;
 
 use std::collections::HashSet;
 
@@ -12,8 +16,8 @@ use weir_proto::graph::AggregateFunction;
 
 use super::{
     AggregateCall, Kind, NodeId,
-    expr::{all_of, column, may_fail, unique_name},
-    lower::{Lower, Rel, RelColumn, Role, natural_name, role},
+    expr::{all_of, may_fail, unique_name},
+    lower::{Lower, Rel, Role, natural_name, role},
     rank::SortColumn,
     schema_of, type_of,
 };
@@ -23,7 +27,6 @@ use crate::{
     logical::{
         cast_to, expr_place,
         match_recognize::{MatchNode, MatchValue, Skip, ValueKind, value_number},
-        proctime,
     },
 };
 
@@ -127,7 +130,7 @@ impl Lower<'_> {
         let order = self.match_order(&mut rows)?;
         rows.values = self.match_values(&mut rows)?;
         let variables = self.match_variables(&mut rows)?;
-        let (measures, columns) = match_measures(&mut rows, &keys)?;
+        let (measures, columns) = measures::measures(&rows, &keys)?;
         let input = self.calc(rows.input, super::window::at_least_one(rows.columns))?;
         let fields = columns.iter().filter_map(|(_, field)| field.clone());
         let schema = schema_of(fields.collect())?;
@@ -348,62 +351,6 @@ impl Rows<'_> {
             exprs,
         })
     }
-}
-
-/// What comes out of a match: the keys as its last row has them, then the measures; and the columns of the result, with the
-/// operator's own ones.
-#[allow(clippy::type_complexity)]
-fn match_measures(
-    rows: &mut Rows<'_>,
-    keys: &[usize],
-) -> Result<(OverMatch, Vec<(RelColumn, Option<Field>)>)> {
-    let node = rows.node;
-    let (mut exprs, mut columns) = (Vec::new(), Vec::new());
-    let measures = node.measures.iter().cloned();
-    let names = node
-        .schema
-        .fields()
-        .iter()
-        .zip(keys.iter().map(|_| None).chain(measures.map(Some)));
-    for (field, measure) in names {
-        let name = field.name().clone();
-        let (role, expr) = match &measure {
-            Some(call) if proctime::is_call(call) => (Role::ProcessingTime, call.clone()),
-            Some(measure) if is_rowtime(measure, &node.values) => (Role::EventTime, column(&name)),
-            _ => (Role::Plain, column(&name)),
-        };
-        let own = (role != Role::ProcessingTime).then(|| field.as_ref().clone());
-        if let Some(measure) = measure.filter(|_| own.is_some()) {
-            exprs.push((name.clone(), measure));
-        }
-        columns.push((RelColumn { name, expr, role }, own));
-    }
-    let mut measures = rows.over_match(exprs)?;
-    let mut partition = Vec::with_capacity(keys.len());
-    for (key, (column_of, own)) in keys.iter().zip(&columns) {
-        let value = format!("$key{}", partition.len());
-        let Some(own) = own else { continue };
-        measures.values.push(Value {
-            variable: None,
-            kind: Of::Last(0, *key),
-        });
-        let mut fields = measures.schema.fields().to_vec();
-        fields.push(Field::new(&value, own.data_type().clone(), true).into());
-        measures.schema = Schema::new(fields);
-        partition.push((column_of.name.clone(), column(&value)));
-    }
-    partition.append(&mut measures.exprs);
-    measures.exprs = partition;
-    Ok((measures, columns))
-}
-
-/// Whether a measure is MATCH_ROWTIME(), passed on unchanged.
-fn is_rowtime(measure: &Expr, values: &[MatchValue]) -> bool {
-    let value = match measure {
-        Expr::Column(column) => value_number(&column.name).and_then(|number| values.get(number)),
-        _ => None,
-    };
-    value.is_some_and(|value| matches!(value.kind, ValueKind::Rowtime(_)))
 }
 
 /// The numbers of the values that an expression reads.
