@@ -23,7 +23,7 @@
 //! - [`values`]: rows that stand in the query. Leans on `lower`.
 //! - [`rank`]: the first rows of each key. Leans on `lower`.
 //! - [`frame`]: the rows that a function OVER a window looks at. Leans on nothing.
-//! - [`over`]: functions of the rows before each row. Leans on `aggregate`, `frame` and `rank`.
+//! - [`over`], [`over_call`]: functions of the rows before each row. Lean on `aggregate`, `frame` and `rank`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
 //! - [`late`]: late rows into tables of their own. Leans on nothing.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
@@ -50,6 +50,7 @@ pub(crate) mod lower;
 pub(crate) mod match_recognize;
 pub(crate) mod narrow;
 pub(crate) mod over;
+mod over_call;
 pub(crate) mod passing;
 pub(crate) mod rank;
 pub(crate) mod sink;

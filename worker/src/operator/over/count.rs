@@ -45,7 +45,7 @@ impl Function for Count {
 
 /// How many rows with a value the frame of each wanted row has; without a column, how many rows.
 pub(super) fn counts(frame: Frame, rows: &Rows, column: Option<&ArrayRef>, carry: &mut Vec<i64>) -> Vec<i64> {
-    let nulls = column.and_then(|column| column.logical_nulls());
+    let nulls = column.and_then(Array::logical_nulls);
     let combine = |a: i64, b: i64| a + b;
     match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => {

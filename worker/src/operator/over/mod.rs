@@ -57,13 +57,11 @@ pub(super) fn build(
     if graph.order() != Ordering::Columns {
         return Ok(Box::new(TimedOver::new(spec, graph, input)?));
     }
-    match WordOrder::new(&graph.order_by, input)? {
-        Some(order) => Ok(Box::new(ChangingOver::new(spec, order, input)?)),
-        None => {
-            let order = RowOrder::new(&graph.order_by, input)?;
-            Ok(Box::new(ChangingOver::new(spec, order, input)?))
-        }
+    if let Some(order) = WordOrder::new(&graph.order_by, input)? {
+        return Ok(Box::new(ChangingOver::new(spec, order, input)?));
     }
+    let order = RowOrder::new(&graph.order_by, input)?;
+    Ok(Box::new(ChangingOver::new(spec, order, input)?))
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn of<N: Addend + Debug>(
 }
 
 /// Sums as a column.
+#[allow(clippy::unnecessary_wraps, reason = "one of several ways to finish")]
 fn sums<N: Addend>(sums: &[N], counts: &[i64], _: &DataType, result: &DataType) -> Result<ArrayRef, Failure> {
     let set = NullBuffer::new(BooleanBuffer::collect_bool(counts.len(), |i| counts[i] > 0));
     let column = columns::column(result, sums.to_vec(), Some(set));
