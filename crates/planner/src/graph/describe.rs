@@ -127,7 +127,6 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             lookup_text(operators, join),
         ),
         Kind::LateUnion(_) => ("Late rows".into(), "of all operators that drop them".into()),
-        Kind::LateRows(_) => (String::new(), String::new()),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Unnest(unnest) => ("Unnest".into(), unnest_text(operators, unnest)),
         Kind::Rank(rank) => (
@@ -166,7 +165,7 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             );
             (format!("Sink: {}", table.table.name), text)
         }
-        Kind::LookupTable(_) | Kind::Gone => (String::new(), String::new()),
+        Kind::LateRows(_) | Kind::LookupTable(_) | Kind::Gone => (String::new(), String::new()),
     }
 }
 

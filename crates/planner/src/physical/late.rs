@@ -378,14 +378,13 @@ impl Router<'_> {
             let uid = format!("late-{name}");
             let fields = sink.table.schema.fields().iter();
             let schema = schema_of(fields.map(|f| f.as_ref().clone()).collect())?;
-            let input = match rows.as_slice() {
-                [only] => *only,
-                _ => {
-                    let fields = self.union_fields(&rows);
-                    let rows = Kind::LateUnion(rows);
-                    self.operators
-                        .push(format!("{uid}/union"), rows, schema_of(fields)?)
-                }
+            let input = if let [only] = rows.as_slice() {
+                *only
+            } else {
+                let fields = self.union_fields(&rows);
+                let rows = Kind::LateUnion(rows);
+                self.operators
+                    .push(format!("{uid}/union"), rows, schema_of(fields)?)
             };
             let sink = Sink {
                 input,

@@ -425,7 +425,9 @@ impl Operators {
         }
         let inputs = self.get(id).kind.inputs().to_vec();
         self.get_mut(id).kind = Kind::Gone;
-        inputs.into_iter().for_each(|input| self.drop_unread(input));
+        for input in inputs {
+            self.drop_unread(input);
+        }
     }
 
     /// Adds a calc with these columns, or finds the one that is there; names are made unique.
