@@ -342,6 +342,10 @@ mod tests {
             set("table.exec.emit.allow-lateness", "long"),
             Err(ErrorCode::InvalidOption)
         );
+        assert_eq!(
+            set("table.exec.sink.upsert-materialize", "NONE"),
+            Err(ErrorCode::SqlUnsupported)
+        );
         assert_eq!(set("table.exec.nothing", "1"), Err(ErrorCode::UnknownOption));
     }
 
