@@ -4,7 +4,7 @@
 //! more line ends) and refused where it has no counterpart (look-around, back references, possessive quantifiers). Matching
 //! takes time linear in the text, whatever the pattern.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{cell::RefCell, fmt::Write as _, sync::Arc};
 
 use arrow_array::{
     ArrayRef,
@@ -35,10 +35,37 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     def("$SIMILAR", &[TextArg, TextArg], BOOL, similar),
 ];
 
-/// The pattern of a call: compiled once where it is a constant, and again when it changes where it is a column.
+/// Patterns that a thread keeps compiled, with what they have learnt of texts.
+const KEPT_PATTERNS: usize = 16;
+
+thread_local! {
+    static KEPT: RefCell<Vec<(String, Option<Regex>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The pattern of a call: compiled once in a thread where it is a constant, and again when it changes where it is a column.
 struct Pattern<'a> {
     pattern: Text<'a>,
     last: Option<(&'a str, Option<Regex>)>,
+}
+
+/// Gives the compiled pattern back for the next batch.
+impl Drop for Pattern<'_> {
+    fn drop(&mut self) {
+        if let (Text::One(_), Some((pattern, regex))) = (self.pattern, self.last.take()) {
+            KEPT.with_borrow_mut(|kept| {
+                kept.truncate(KEPT_PATTERNS - 1);
+                kept.insert(0, (pattern.to_owned(), regex));
+            });
+        }
+    }
+}
+
+/// A pattern that another batch has compiled in this thread.
+fn kept(pattern: &str) -> Option<Option<Regex>> {
+    KEPT.with_borrow_mut(|kept| {
+        let place = kept.iter().position(|(known, _)| known == pattern)?;
+        Some(kept.remove(place).1)
+    })
 }
 
 impl<'a> Pattern<'a> {
@@ -55,8 +82,11 @@ impl<'a> Pattern<'a> {
             return Ok(None);
         };
         if self.last.as_ref().is_none_or(|(last, _)| *last != pattern) {
-            let compiled = translate(pattern).map_err(DataFusionError::Execution)?;
-            self.last = Some((pattern, Regex::new(&compiled).ok()));
+            let regex = match kept(pattern) {
+                Some(regex) => regex,
+                None => Regex::new(&translate(pattern).map_err(DataFusionError::Execution)?).ok(),
+            };
+            self.last = Some((pattern, regex));
         }
         Ok(self.last.as_ref().and_then(|(_, regex)| regex.as_ref()))
     }

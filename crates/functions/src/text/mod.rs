@@ -112,6 +112,8 @@ mod tests {
             Some("hello flink"),
         );
         check("REPLACE", &[s("ab"), s(""), s("x")], Some("xaxbx"));
+        check("REPLACE", &[s("cäccbc"), s("c"), s("")], Some("äb"));
+        check("REPLACE", &[s("ccc"), s("c"), s("")], Some(""));
         check("TRANSLATE", &[s("www.a.org"), s("wapor"), s("W")], Some("WWW..g"));
         let number = |name, args: &[ScalarValue], expected| {
             assert_eq!(
