@@ -80,7 +80,7 @@ pub(crate) fn to_text(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// As Java prints a double: digits around a point, or an exponent below 10^-3 and from 10^7 on.
-fn push_double(value: f64, out: &mut String) {
+pub(crate) fn push_double(value: f64, out: &mut String) {
     push_java(value.is_finite().then(|| format!("{value:e}")), value, out);
 }
 

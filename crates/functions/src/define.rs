@@ -18,6 +18,8 @@ pub(crate) enum Takes {
     Bytes,
     /// A whole number, given to the function as BIGINT.
     Int,
+    /// A number, given to the function as DOUBLE.
+    Double,
     /// DATE, TIMESTAMP or TIMESTAMP_LTZ, as it is.
     Time,
     /// A text or anything else, as it is; the function's own rule for its result refuses the rest.
@@ -184,6 +186,7 @@ impl Takes {
             Self::Text => "a STRING",
             Self::Bytes => "BYTES",
             Self::Int => "a whole number",
+            Self::Double => "a number",
             Self::Time => "a DATE or a TIMESTAMP",
             Self::Any => "a value",
         }
@@ -196,6 +199,8 @@ impl Takes {
             (Self::Text, T::Utf8 | T::Utf8View | T::LargeUtf8 | T::Null) => Some(T::Utf8),
             (Self::Bytes, T::Binary | T::BinaryView | T::LargeBinary | T::Null) => Some(T::Binary),
             (Self::Int, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::Null) => Some(T::Int64),
+            (Self::Double, T::Null) => Some(T::Float64),
+            (Self::Double, number) if number.is_numeric() => Some(T::Float64),
             (Self::Time, T::Null) => Some(D::Timestamp.arrow()),
             (Self::Time, T::Date32 | T::Timestamp(..)) | (Self::Any, _) => Some(given.clone()),
             _ => None,

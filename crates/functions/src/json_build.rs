@@ -158,7 +158,7 @@ fn separate(nth: usize, out: &mut String) {
 }
 
 /// Values as CAST prints them.
-fn text_of(column: &ArrayRef) -> Result<StringArray> {
+pub(crate) fn text_of(column: &ArrayRef) -> Result<StringArray> {
     let args = [ColumnarValue::Array(Arc::clone(column))];
     let text = choice::to_text(&Call {
         name: "JSON_STRING",

@@ -10,6 +10,9 @@
 //! - `encoding`: base64, hexadecimal, URLs, character sets, hashes. Leans on `define`.
 //! - `time`: dates and times. Leans on `define`.
 //! - `json`: JSON in texts. Leans on `define`.
+//! - `numbers`: logarithms and bits. Leans on `define`.
+//! - `printf`: values as a format says. Leans on `json_build`.
+//! - `type_of`: the types of values. Leans on `wasm`.
 //! - `json_build`: JSON made of values. Leans on `choice`.
 //! - `choice`: conversions of single values to text. Leans on `define`.
 //! - `enforce`: values as a sink's columns must be. Leans on `define`.
@@ -38,12 +41,15 @@ mod enforce;
 mod json;
 mod json_build;
 mod maps;
+mod numbers;
+mod printf;
 mod regexp;
 mod single;
 #[cfg(test)]
 mod testing;
 mod text;
 mod time;
+mod type_of;
 pub mod wasm;
 
 use std::{
@@ -61,6 +67,8 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         time::FUNCTIONS,
         json::FUNCTIONS,
         json_build::FUNCTIONS,
+        numbers::FUNCTIONS,
+        printf::FUNCTIONS,
         choice::FUNCTIONS,
         enforce::FUNCTIONS,
         collection::FUNCTIONS,
@@ -75,6 +83,7 @@ static ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     .into_iter()
     .flatten()
     .map(|def| Arc::new(def.udf()))
+    .chain([Arc::new(type_of::udf())])
     .collect()
 });
 

@@ -450,6 +450,7 @@ fn aggregate(call: &AggregateCall) -> Result<graph::Aggregate> {
         column: call.column.map(|column| column as u32),
         distinct: call.distinct,
         separator: call.separator.clone(),
+        percentages: call.percentages.clone(),
         packed: call.packed,
         user: call.user.as_ref().map(|user| graph::WasmFunction {
             name: user.name().to_owned(),

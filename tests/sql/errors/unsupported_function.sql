@@ -1,7 +1,7 @@
 CREATE TABLE readings (
     sensor STRING,
     at_ms BIGINT,
-    ts AS TYPEOF(sensor),
+    ts AS HASH_CODE(sensor),
     WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH (
     'connector' = 'filesystem',

@@ -35,6 +35,7 @@ const NAMES: &[(&str, F)] = &[
     ("listagg", F::Listagg),
     ("max", F::Max),
     ("min", F::Min),
+    ("percentile", F::Percentile),
     ("stddev_pop", F::StddevPop),
     ("stddev_samp", F::StddevSamp),
     ("sum", F::Sum),
@@ -69,6 +70,7 @@ pub(crate) fn operator_function(name: &str) -> Option<F> {
 pub(crate) fn argument_counts(name: &str) -> RangeInclusive<usize> {
     match name.to_uppercase().as_str() {
         "COUNT" => 1..=usize::MAX,
+        "PERCENTILE" => 2..=2,
         "LISTAGG" | "JSON_ARRAYAGG" => 1..=2,
         "JSON_OBJECTAGG" => 2..=3,
         _ => 1..=1,
@@ -104,7 +106,12 @@ impl AggregateUDFImpl for FlinkAggregate {
         let Some(argument) = arguments.first() else {
             return plan_err!("{} takes an argument", self.name.to_uppercase());
         };
-        result_type(self.function, argument).map_or_else(
+        let result = match arguments {
+            [_, DataType::List(_)] if self.function == F::Percentile => result_type(self.function, argument)
+                .map(|one| DataType::List(Arc::new(Field::new_list_field(one, true)))),
+            _ => result_type(self.function, argument),
+        };
+        result.map_or_else(
             || {
                 plan_err!(
                     "{} of the type {} is not supported",
@@ -180,6 +187,7 @@ fn result_type(function: F, argument: &DataType) -> Option<DataType> {
             T::Decimal128(_, scale) => T::Decimal128(38, (*scale).max(6)),
             other => other.clone(),
         }),
+        F::Percentile => numeric.then_some(T::Float64),
         F::Min | F::Max => is_ordered(argument).then(|| argument.clone()),
         F::FirstValue | F::LastValue => (!argument.is_null()).then(|| argument.clone()),
         F::Listagg | F::JsonArrayagg | F::JsonObjectagg => is_text(argument).then_some(T::Utf8),

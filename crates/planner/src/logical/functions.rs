@@ -50,7 +50,12 @@ const SCALAR: &[(&str, &str)] = &[
 ];
 
 /// Other names of functions.
-const ALIASES: &[(&str, &str)] = &[("SUBSTR", "SUBSTRING"), ("TRIM", "BTRIM"), ("RLIKE", "REGEXP")];
+const ALIASES: &[(&str, &str)] = &[
+    ("SUBSTR", "SUBSTRING"),
+    ("TRIM", "BTRIM"),
+    ("RLIKE", "REGEXP"),
+    ("POSITION", "LOCATE"),
+];
 
 /// Functions that are rewritten to operators and other functions before planning.
 const REWRITTEN: &[&str] = &[
@@ -84,6 +89,7 @@ pub(crate) const AGGREGATES: &[&str] = &[
     "listagg",
     "max",
     "min",
+    "percentile",
     "stddev_pop",
     "stddev_samp",
     "sum",
@@ -170,7 +176,9 @@ pub(crate) fn refusal(name: &str) -> Option<String> {
              as in WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"
                 .to_owned(),
         ),
-        "HASH_CODE" | "TYPEOF" => Some(format!("the function {upper} is not supported yet")),
+        "HASH_CODE" => Some(format!(
+            "the function {upper} is not supported, as its values are those of Flink's memory: use MD5 or SHA256"
+        )),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{self, Result, plan_defect},
-    logical::{aggregates, expr_place, user},
+    logical::{aggregates, cast_to, expr_place, user},
 };
 
 impl Lower<'_> {
@@ -67,6 +67,7 @@ impl Lower<'_> {
                 function: AggregateFunction::CountStar,
                 column: None,
                 separator: String::new(),
+                percentages: Vec::new(),
                 packed: false,
                 user: None,
                 distinct: false,
@@ -97,6 +98,7 @@ impl Lower<'_> {
             function,
             column: Some(raw.add(natural_name(&argument.expr, &schema), argument.expr)),
             separator: argument.separator,
+            percentages: argument.percentages,
             packed: argument.packed,
             user,
             distinct,
@@ -156,6 +158,18 @@ impl Lower<'_> {
             args.truncate(1);
         }
         let shown = args.clone();
+        let mut percentages = Vec::new();
+        if function == AggregateFunction::Percentile {
+            percentages = shares(&args[1]).ok_or_else(|| {
+                error::unsupported(
+                    expr_place(&call.params.args[1]).unwrap_or(self.at),
+                    "the second argument of PERCENTILE is a number from 0 to 1, or an ARRAY of such numbers, not a column",
+                )
+            })?;
+            args.truncate(1);
+            let data_type = type_of(&args[0], &self.schema(input))?;
+            args[0] = cast_to(args[0].clone(), &data_type, &DataType::Float64);
+        }
         let respects_nulls = function == AggregateFunction::ArrayAgg
             && call.params.null_treatment != Some(NullTreatment::IgnoreNulls);
         let (expr, packed) = if respects_nulls {
@@ -181,6 +195,7 @@ impl Lower<'_> {
             expr,
             packed,
             separator,
+            percentages,
             shown,
             filter,
         })
@@ -192,6 +207,7 @@ struct Argument {
     expr: Expr,
     packed: bool,
     separator: String,
+    percentages: Vec<f64>,
     /// The arguments as they were given.
     shown: Vec<Expr>,
     filter: Option<Expr>,
@@ -231,6 +247,36 @@ fn literal(expr: &Expr) -> Option<String> {
     }
 }
 
+/// Constant numbers from 0 to 1, one or an array of them.
+fn shares(expr: &Expr) -> Option<Vec<f64>> {
+    let shares = match expr {
+        Expr::Literal(ScalarValue::List(list), _) => {
+            let values = list.value(0);
+            let values = (0..values.len()).map(|i| {
+                ScalarValue::try_from_array(&values, i)
+                    .ok()
+                    .and_then(|v| share(&v))
+            });
+            values.collect::<Option<Vec<_>>>()?
+        }
+        Expr::Literal(value, _) => vec![share(value)?],
+        Expr::Cast(cast) => shares(&cast.expr)?,
+        Expr::ScalarFunction(call) if call.func.name() == weir_functions::array_constructor().name() => {
+            let nested = call.args.iter().map(shares).collect::<Option<Vec<_>>>()?;
+            nested.concat()
+        }
+        _ => return None,
+    };
+    (!shares.is_empty() && shares.iter().all(|share| (0.0..=1.0).contains(share))).then_some(shares)
+}
+
+fn share(value: &ScalarValue) -> Option<f64> {
+    match value.cast_to(&DataType::Float64) {
+        Ok(ScalarValue::Float64(share)) => share,
+        _ => None,
+    }
+}
+
 /// The value where the condition holds, else null.
 fn masked(condition: Expr, value: Expr) -> Result<Expr> {
     when(condition, value).end().map_err(plan_defect)
@@ -262,7 +308,10 @@ pub(super) fn partial_fields(keys: &[Field], calls: &[AggregateCall], rows: &DFS
         match (call.function, argument) {
             // Which values a group has.
             (_, Some(argument)) if call.distinct => fields.push(Field::new(name, list(argument), true)),
-            (F::Listagg | F::ArrayAgg | F::JsonArrayagg | F::JsonObjectagg, Some(argument)) => {
+            (
+                F::Percentile | F::Listagg | F::ArrayAgg | F::JsonArrayagg | F::JsonObjectagg,
+                Some(argument),
+            ) => {
                 fields.push(Field::new(name, list(argument), true));
             }
             (F::Avg, Some(argument)) => {

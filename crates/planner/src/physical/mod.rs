@@ -279,6 +279,8 @@ pub(crate) struct AggregateCall {
     pub column: Option<usize>,
     /// What stands between the texts of LISTAGG.
     pub separator: String,
+    /// Of PERCENTILE: shares of the values, 0 to 1.
+    pub percentages: Vec<f64>,
     /// Whether the argument is a ROW of what is aggregated, null where a row does not count.
     pub packed: bool,
     /// What computes it, if the script created it.

@@ -15,6 +15,7 @@ use super::{
     extreme_bytes::ExtremeBytes,
     list::{AsArrayOf, AsText, Listed},
     moments::{Moments, Spread},
+    percentile::Percentiles,
     pick::{Pick, RetractablePick},
     retract::{RetractableExtreme, RetractableSum},
     shape::Shape,
@@ -49,6 +50,10 @@ pub(super) fn accumulator(shape: &Shape) -> Result<Box<dyn Accumulator>, Failure
         F::ArrayAgg => {
             let form = AsArrayOf::new(state, shape.packed, &shape.result)?;
             Ok(Box::new(Listed::new(state.clone(), retracts, form)?))
+        }
+        F::Percentile => {
+            let form = Percentiles::new(shape.percentages.clone(), &shape.result);
+            Ok(Box::new(Listed::new(DataType::Float64, retracts, form)?))
         }
         F::Collect => Ok(Box::new(Collect::new(state.clone(), shape.result.clone())?)),
         F::StddevPop => spread(false, true),

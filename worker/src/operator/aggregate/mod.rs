@@ -11,6 +11,7 @@
 //! - `pick` (FIRST_VALUE and LAST_VALUE), `list` (what puts values together), `collect`: one kind each. Lean on `kept`.
 //! - `retract`: the kinds that need more to take rows back. Leans on `sum`.
 //! - `user`: aggregates of WebAssembly modules. Leans on `arena`.
+//! - `percentile`: a form of lists. Leans on `list`.
 //! - `distinct`: each value once, for another accumulator. Leans on nothing.
 //! - `make`: which accumulator a function and a type need. Leans on all kinds.
 //! - `shape`: an aggregate of the job graph with its types, and rows as partial rows. Leans on all of the above.
@@ -26,6 +27,7 @@ mod kept;
 mod list;
 mod make;
 mod moments;
+mod percentile;
 mod pick;
 mod retract;
 mod shape;

@@ -32,6 +32,8 @@ pub(crate) struct Shape {
     pub(super) result: DataType,
     /// What stands between the texts of LISTAGG.
     pub(super) separator: String,
+    /// Of PERCENTILE, each 0 to 1.
+    pub(super) percentages: Vec<f64>,
     /// Whether the argument is a ROW of what is aggregated.
     pub(super) packed: bool,
     /// What computes a user's aggregate.
@@ -118,6 +120,7 @@ impl Shape {
             state,
             result,
             separator: aggregate.separator.clone(),
+            percentages: aggregate.percentages.clone(),
             packed: aggregate.packed,
             user: user(aggregate)?,
             distinct: aggregate.distinct && !takes_each_once(function),
@@ -235,7 +238,7 @@ fn keeps_lists(function: AggregateFunction) -> bool {
     use AggregateFunction as F;
     matches!(
         function,
-        F::Listagg | F::ArrayAgg | F::JsonArrayagg | F::JsonObjectagg
+        F::Listagg | F::ArrayAgg | F::JsonArrayagg | F::JsonObjectagg | F::Percentile
     )
 }
 

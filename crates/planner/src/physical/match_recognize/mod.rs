@@ -234,6 +234,7 @@ impl Lower<'_> {
                         ""
                     }
                     .to_owned(),
+                    percentages: Vec::new(),
                     packed: false,
                     user: None,
                     distinct: false,
