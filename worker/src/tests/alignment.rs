@@ -13,7 +13,7 @@ use weir_env::SystemClock;
 use super::graphs::{Graph, forward, number, sequence_at};
 use crate::local::{LocalOptions, run_local};
 
-const ROWS: i64 = 2000;
+const ROWS: i64 = 1000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How far the rows of one table were ahead of the other's when they came: what an operator that needs both would have to hold.
@@ -42,11 +42,11 @@ impl RowOutput for Ahead {
     }
 }
 
-/// Two sources of the same event time, one of which is five times as fast.
+/// Two sources of the same event time, one of which is ten times as fast.
 async fn ahead(max_drift_ms: Option<u64>) -> i64 {
     let mut graph = Graph::new();
-    graph.settings().batch_rows = 10;
-    for (task, (name, rate)) in (0..).zip([("fast", 10_000), ("slow", 2000)]) {
+    graph.settings().batch_rows = 2;
+    for (task, (name, rate)) in (0..).zip([("fast", 5000), ("slow", 500)]) {
         let source = graph.timed_source(task, 1, sequence_at(ROWS as u64, rate));
         if let Some(max_drift_ms) = max_drift_ms {
             graph.align(source, "both", max_drift_ms);
