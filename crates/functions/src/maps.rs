@@ -126,12 +126,11 @@ fn build(
             let known = chosen_keys[begin..].iter().position(|known: &Option<u32>| {
                 known.is_some_and(|k| compare(k as usize, place as usize).is_eq())
             });
-            match known {
-                Some(known) => chosen_values[begin + known] = Some(place),
-                None => {
-                    chosen_keys.push(Some(place));
-                    chosen_values.push(Some(place));
-                }
+            if let Some(known) = known {
+                chosen_values[begin + known] = Some(place);
+            } else {
+                chosen_keys.push(Some(place));
+                chosen_values.push(Some(place));
             }
         }
         offsets.push(chosen_keys.len() as i32);
@@ -206,7 +205,7 @@ fn union(call: &Call<'_>) -> Result<ArrayRef> {
     let maps = (0..call.count())
         .map(|index| call.column(index))
         .collect::<Result<Vec<_>>>()?;
-    let maps: Vec<&MapArray> = maps.iter().map(|map| map.as_map()).collect();
+    let maps: Vec<&MapArray> = maps.iter().map(AsArray::as_map).collect();
     let all = |part: fn(&MapArray) -> &ArrayRef| {
         concat(&maps.iter().map(|map| part(map).as_ref()).collect::<Vec<_>>())
     };

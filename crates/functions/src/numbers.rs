@@ -37,6 +37,7 @@ pub(crate) const FUNCTIONS: &[Def] = &[
     def("LOG", &[Double, Double], DOUBLE, log).optional(1),
 ];
 
+#[allow(clippy::unnecessary_wraps, reason = "as all functions of columns")]
 fn e(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(call.numbers::<Float64Type>(|_| Some(std::f64::consts::E)))
 }

@@ -38,6 +38,8 @@ impl Argument {
         })
     }
 
+    /// A whole number or null; none if these are no whole numbers.
+    #[allow(clippy::option_option, reason = "another type is not null")]
     fn whole(&self, row: usize) -> Option<Option<i64>> {
         match self {
             Self::Whole(column) => Some(Values::<Int64Type>::Many(column.as_primitive()).get(row)),
@@ -45,6 +47,8 @@ impl Argument {
         }
     }
 
+    /// A real number or null; none if these are no real numbers.
+    #[allow(clippy::option_option, reason = "another type is not null")]
     fn real(&self, row: usize) -> Option<Option<f64>> {
         match self {
             Self::Real(column) => Some(Values::<Float64Type>::Many(column.as_primitive()).get(row)),

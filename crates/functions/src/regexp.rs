@@ -60,7 +60,8 @@ impl Drop for Pattern<'_> {
     }
 }
 
-/// A pattern that another batch has compiled in this thread.
+/// What another batch has compiled a pattern to in this thread: none inside if it is no pattern.
+#[allow(clippy::option_option, reason = "a pattern that is none is known, too")]
 fn kept(pattern: &str) -> Option<Option<Regex>> {
     KEPT.with_borrow_mut(|kept| {
         let place = kept.iter().position(|(known, _)| known == pattern)?;

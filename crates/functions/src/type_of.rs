@@ -29,10 +29,10 @@ impl ScalarUDFImpl for TypeOf {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        match given {
-            [_] => Ok(given.to_vec()),
-            _ => plan_err!("TYPEOF takes 1 argument, {} are given", given.len()),
+        if given.len() != 1 {
+            return plan_err!("TYPEOF takes 1 argument, {} are given", given.len());
         }
+        Ok(given.to_vec())
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

@@ -153,6 +153,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "what is told may be nothing")]
     fn at(ms: i64) -> Option<EventTime> {
         Some(EventTime(ms))
     }

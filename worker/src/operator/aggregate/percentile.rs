@@ -68,11 +68,9 @@ fn at(sorted: &[f64], share: f64) -> Option<f64> {
     let (from, to) = (sorted[low as usize], sorted[high as usize]);
     // Equal ones are not computed with: they may be infinite.
     let between = || (high - place) * from + (place - low) * to;
-    Some(if low == high || from == to {
-        from
-    } else {
-        between()
-    })
+    #[allow(clippy::float_cmp, reason = "the same value, not one near it")]
+    let is_one = low == high || from == to;
+    Some(if is_one { from } else { between() })
 }
 
 #[cfg(test)]

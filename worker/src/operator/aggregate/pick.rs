@@ -75,7 +75,7 @@ impl<const LAST: bool> Pick<LAST> {
 
     fn pack(&mut self, groups: &[u32]) -> Result<(), Failure> {
         let numbers = self.numbers(groups.iter().copied());
-        let set: Vec<Option<u32>> = numbers.iter().copied().filter(Option::is_some).collect();
+        let set: Vec<Option<u32>> = numbers.iter().flatten().copied().map(Some).collect();
         self.values.keep(&set)?;
         let mut next = 0;
         self.chosen = numbers

@@ -190,9 +190,11 @@ impl Shape {
             AggregateFunction::CountStar | AggregateFunction::Unspecified => Ok(vec![ones(rows)]),
             AggregateFunction::Count => Ok(vec![ones_where_set(column)?]),
             AggregateFunction::Sum => Ok(vec![columns::cast(column, &self.state)?]),
-            AggregateFunction::Min | AggregateFunction::Max => Ok(vec![Arc::clone(column)]),
+            AggregateFunction::Min
+            | AggregateFunction::Max
+            | AggregateFunction::FirstValue
+            | AggregateFunction::LastValue => Ok(vec![Arc::clone(column)]),
             AggregateFunction::Avg => Ok(vec![columns::cast(column, &self.state)?, ones_where_set(column)?]),
-            AggregateFunction::FirstValue | AggregateFunction::LastValue => Ok(vec![Arc::clone(column)]),
             function if keeps_lists(function) => Ok(vec![distinct::partial_of_rows(column)?]),
             _ => {
                 let ids: Vec<u32> = (0..rows as u32).collect();

@@ -123,14 +123,18 @@ impl Accumulator for User {
     fn update(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
         self.resize(groups.total);
         let (ids, arguments) = Self::arguments(groups, column)?;
-        ids.iter().for_each(|&group| self.counts[group as usize] += 1);
+        for &group in &ids {
+            self.counts[group as usize] += 1;
+        }
         self.change(&ids, &|f, states, rows| f.accumulate(states, rows, &arguments))
     }
 
     fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
         self.resize(groups.total);
         let (ids, arguments) = Self::arguments(groups, column)?;
-        ids.iter().for_each(|&group| self.counts[group as usize] -= 1);
+        for &group in &ids {
+            self.counts[group as usize] -= 1;
+        }
         self.change(&ids, &|f, states, rows| f.retract(states, rows, &arguments))
     }
 

@@ -46,8 +46,7 @@ fn states_are_lent_changed_and_finished() {
     };
     assert_eq!(finished(&states), [1.75, 5.0]);
     let merged = mean.merge(&states, &[1, 1], &states).expect("states");
-    assert_eq!(finished(&merged)[0], 1.75);
-    assert_eq!(finished(&merged)[1], (7.0 + 5.0 + 5.0) / (4.0 + 1.0 + 1.0));
+    assert_eq!(finished(&merged), [1.75, (7.0 + 5.0 + 5.0) / (4.0 + 1.0 + 1.0)]);
     let columns = [doubles(&[1.0]), doubles(&[1.0])];
     let states = mean.retract(&states, &[0], &columns).expect("states");
     assert_eq!(finished(&states), [2.0, 5.0]);
