@@ -4,6 +4,7 @@
 //!
 //! - [`expression`]: physical expressions, decoded and evaluated over batches. Leans on nothing.
 //! - [`operator`]: the operators: synchronous callbacks over batches and watermarks. Leans on `expression`.
+//! - [`state`]: the state of operators as rows. Leans on nothing.
 //! - [`runtime`]: feeds the operators of subtasks from channels and sources. Leans on `operator` and `exchange`.
 //! - [`exchange`]: rows between subtasks, within a process and between workers. Leans on `runtime`'s channels.
 //! - [`local`]: a job in one process. Leans on `runtime`.
@@ -17,6 +18,7 @@ pub mod operator;
 pub mod process;
 pub mod runtime;
 pub mod session;
+pub mod state;
 
 #[cfg(test)]
 mod tests;

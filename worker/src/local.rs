@@ -31,6 +31,8 @@ pub struct LocalOptions {
     pub threads: usize,
     /// What functions of chance begin with.
     pub seed: u64,
+    /// Restores every operator from its own snapshot after so many calls; none: never.
+    pub rehearsal: Option<u32>,
 }
 
 /// What a local run counted.
@@ -84,6 +86,7 @@ pub async fn run_local(
         output: options.output,
         seed: options.seed,
         alignment: Arc::default(),
+        rehearsal: options.rehearsal,
     };
     let compute = Compute::new(options.threads)
         .map_err(|e| Failure::internal(format!("cannot start threads for tasks: {e}")))?;

@@ -230,6 +230,7 @@ impl Handler {
                 from_worker::Message::Metrics(report) => self.metrics(report),
                 from_worker::Message::Printed(printed) => self.printed(printed).await,
                 from_worker::Message::Alignment(progress) => self.alignment(&progress),
+                from_worker::Message::Checkpoint(_) | from_worker::Message::Commit(_) => {}
             }
         }
     }

@@ -212,6 +212,8 @@ fn messages(
                 graph: Some(graph.clone()),
                 assignments: assignments.clone(),
                 splits: Vec::new(),
+                restore: Vec::new(),
+                state_url: None,
             };
             deploys.push((placed.worker, deploy));
         }

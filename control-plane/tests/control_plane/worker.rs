@@ -187,6 +187,7 @@ impl FakeWorker {
             subtask,
             state: state.into(),
             failure: failure.map(Into::into),
+            ..TaskReport::default()
         };
         self.send(from_worker::Message::Task(report)).await;
     }
@@ -246,7 +247,7 @@ impl FakeWorker {
                 task: *task,
                 subtask: *subtask,
                 state: (*state).into(),
-                failure: None,
+                ..TaskReport::default()
             };
             match deployments
                 .iter_mut()
@@ -352,6 +353,7 @@ impl State {
             subtask: *subtask,
             state: (*state).into(),
             failure: failure.clone().map(Into::into),
+            ..TaskReport::default()
         })
         .collect()
     }

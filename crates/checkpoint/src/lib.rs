@@ -4,6 +4,8 @@
 //!
 //! - [`fence`]: which deployment of a job may still speak. Leans on nothing.
 //! - [`key_group`]: which key group a key belongs to and which subtask owns a key group. Leans on nothing.
+//! - [`manifest`]: what a checkpoint consists of. Leans on nothing.
 
 pub mod fence;
 pub mod key_group;
+pub mod manifest;

@@ -110,6 +110,7 @@ impl Default for Settings {
                 batch_rows: 8192,
                 exchange_linger_ms: 5,
                 channel_bytes: 1 << 20,
+                ..graph::Settings::default()
             },
         }
     }

@@ -52,7 +52,10 @@ use weir_proto::{
     schema,
 };
 
-use crate::expression::Surroundings;
+use crate::{
+    expression::Surroundings,
+    state::{Scope, Snapshot, Table},
+};
 
 use calc::Calc;
 use count_window::{CountWindow, CountWindowAggregate};
@@ -181,6 +184,46 @@ pub trait Operator: Send {
     /// All input has ended.
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         let _ = context;
+        Ok(())
+    }
+
+    /// A checkpoint is about to be taken: hands on what it holds and does not keep as state, as a pre-aggregation does.
+    fn on_barrier(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
+    /// The tables that its state is rows of, always the same; none: there is nothing to keep once [`on_barrier`](Self::on_barrier) has run.
+    fn tables(&self) -> Vec<Table> {
+        Vec::new()
+    }
+
+    /// From now on it notes what changes, for [`Scope::Changes`]. The rows that it was restored with are known already.
+    fn track_changes(&mut self) {}
+
+    /// Says what is in its state, or what has changed there. Leaves the state as it is.
+    ///
+    /// An operator whose changes are tracked is asked for [`Scope::Changes`] at every checkpoint. Being asked for [`Scope::All`]
+    /// leaves what is noted as it is. Cost: of what is said, by the column; it holds rows up, so milliseconds.
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let _ = (scope, into);
+        Ok(())
+    }
+
+    /// Takes rows of a table of the state that it begins with, before any other call.
+    ///
+    /// The rows of one partition come in the order of their keys, with no other between, and those of each table behind those of
+    /// the tables before it; batches may end anywhere.
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let _ = rows;
+        Err(Failure::internal(format!(
+            "an operator without state was to be restored with rows of its table {table}"
+        )))
+    }
+
+    /// All rows were given. Its event time had come to `watermark`, which is not said again.
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        let _ = watermark;
         Ok(())
     }
 }

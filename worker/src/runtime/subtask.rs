@@ -29,7 +29,7 @@ use super::{
     source,
     watermark::WatermarkMerger,
 };
-use crate::operator;
+use crate::{operator, state::rehearse::Rehearsed};
 
 /// What all subtasks of a deployment share.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Job {
     pub seed: u64,
     /// The sources of this process that keep together.
     pub alignment: Arc<Alignment>,
+    /// Restores every operator from its own snapshot after so many calls; none: never.
+    pub rehearsal: Option<u32>,
 }
 
 impl Job {
@@ -232,7 +234,7 @@ impl Subtask {
             let step = if is_source || is_lookup || is_sink {
                 None
             } else {
-                Some(build(graph, operator)?)
+                Some(self.build(operator)?)
             };
             let mut outlets = outlets(graph, &self.plan, id);
             if is_sink {
@@ -265,15 +267,21 @@ impl Subtask {
         }
         Ok(nodes)
     }
+
+    fn build(&self, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
+        let inputs = input_schemas(&self.job.graph, operator)?;
+        let Some(every) = self.job.rehearsal else {
+            return operator::build(operator, inputs);
+        };
+        let operator = operator.clone();
+        let make = Box::new(move || operator::build(&operator, inputs.clone()));
+        Ok(Box::new(Rehearsed::new(make, every)?))
+    }
 }
 
 enum Ready {
     Source(Box<source::SourceTask>),
     Input(Box<input::InputTask>),
-}
-
-fn build(graph: &JobGraph, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
-    operator::build(operator, input_schemas(graph, operator)?)
 }
 
 /// The schemas of the rows that an operator takes, by port.

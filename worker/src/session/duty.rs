@@ -107,7 +107,10 @@ impl Duty {
     /// Carries out a command.
     pub fn on_command(&mut self, command: to_worker::Message) {
         match command {
-            to_worker::Message::Welcome(_) => {}
+            to_worker::Message::Welcome(_)
+            | to_worker::Message::TriggerCheckpoint(_)
+            | to_worker::Message::AbortCheckpoint(_)
+            | to_worker::Message::CommitCheckpoint(_) => {}
             to_worker::Message::Deploy(deploy) => self.deploy(deploy),
             to_worker::Message::Start(Start { job_id, generation }) => {
                 if let Some(running) = self.running.get(&(job_id, Generation(generation))) {
@@ -222,6 +225,7 @@ impl Duty {
                 output,
                 seed: self.ids.seed(),
                 alignment: Arc::default(),
+                rehearsal: None,
             },
             placement: placement.collect(),
             splits: splits.collect(),
@@ -356,5 +360,6 @@ fn task_report((job, generation): &Key, task: u32, subtask: u32, stage: Stage) -
         subtask,
         state: state.into(),
         failure,
+        final_state: None,
     }
 }

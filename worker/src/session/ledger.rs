@@ -171,7 +171,7 @@ mod tests {
             task: 0,
             subtask,
             state,
-            failure: None,
+            ..TaskReport::default()
         }
     }
 

@@ -61,6 +61,7 @@ async fn ahead(max_drift_ms: Option<u64>) -> i64 {
         clock: Arc::new(SystemClock::new()),
         threads: 2,
         seed: 0,
+        rehearsal: None,
     };
     let run = run_local(graph.build(), options, CancellationToken::new());
     timeout(PATIENCE, run)

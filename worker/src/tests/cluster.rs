@@ -221,6 +221,7 @@ impl Cluster {
                 graph: Some(graph.clone()),
                 assignments: self.assignments(graph),
                 splits: mine,
+                ..Deploy::default()
             };
             self.command(worker, Down::Deploy(deploy));
         }

@@ -76,6 +76,7 @@ impl Graph {
                     batch_rows: 1024,
                     exchange_linger_ms: 3,
                     channel_bytes: 64 << 10,
+                    ..Settings::default()
                 }),
                 ..JobGraph::default()
             },

@@ -36,6 +36,7 @@ async fn run_until(
         clock: Arc::new(SystemClock::new()),
         threads: 2,
         seed: 0,
+        rehearsal: None,
     };
     timeout(PATIENCE, run_local(graph, options, cancel))
         .await

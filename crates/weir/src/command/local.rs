@@ -28,6 +28,7 @@ pub(super) async fn local(arguments: Local) -> Result<(), Outcome> {
         clock: clock.clone(),
         threads: super::worker::threads(arguments.threads),
         seed: ids::system().seed(),
+        rehearsal: None,
     };
     let cancelled = shutdown.clone();
     let stats = run_local(planned.graph, options, shutdown)

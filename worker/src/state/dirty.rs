@@ -1,0 +1,90 @@
+//! Which groups of an operator were written since the last snapshot.
+
+/// Groups by number, each noted once. Costs a bit per group, and nothing while changes are not tracked.
+#[derive(Debug, Default)]
+pub struct Dirty {
+    is_tracking: bool,
+    marks: Vec<u64>,
+    groups: Vec<u32>,
+}
+
+impl Dirty {
+    /// Notes groups from now on.
+    pub fn track(&mut self) {
+        self.is_tracking = true;
+    }
+
+    /// Whether it notes groups.
+    pub fn is_tracking(&self) -> bool {
+        self.is_tracking
+    }
+
+    /// These groups are written.
+    #[inline]
+    pub fn mark(&mut self, groups: impl IntoIterator<Item = u32>) {
+        if self.is_tracking {
+            groups.into_iter().for_each(|group| self.note(group));
+        }
+    }
+
+    fn note(&mut self, group: u32) {
+        let (word, bit) = (group as usize / 64, 1 << (group % 64));
+        if word >= self.marks.len() {
+            self.marks.resize((word + 1).next_power_of_two(), 0);
+        }
+        if self.marks[word] & bit == 0 {
+            self.marks[word] |= bit;
+            self.groups.push(group);
+        }
+    }
+
+    /// Whether a group is noted.
+    pub fn contains(&self, group: u32) -> bool {
+        let mark = self.marks.get(group as usize / 64);
+        mark.is_some_and(|mark| mark & (1 << (group % 64)) != 0)
+    }
+
+    /// The groups noted, in ascending order; forgets them.
+    pub fn take(&mut self) -> Vec<u32> {
+        let mut groups = std::mem::take(&mut self.groups);
+        for group in &groups {
+            self.marks[*group as usize / 64] = 0;
+        }
+        groups.sort_unstable();
+        groups
+    }
+
+    /// Follows a renumbering: group `kept[i]` is now group `i`, others are gone.
+    pub fn keep(&mut self, kept: &[u32]) {
+        if !self.is_tracking {
+            return;
+        }
+        let noted: Vec<u32> = (0..)
+            .zip(kept)
+            .filter(|(_, old)| self.contains(**old))
+            .map(|(new, _)| new)
+            .collect();
+        self.take();
+        self.mark(noted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_noted_once_and_follow_a_renumbering() {
+        let mut dirty = Dirty::default();
+        dirty.mark([1]);
+        assert!(dirty.take().is_empty(), "nothing is tracked yet");
+        dirty.track();
+        dirty.mark([700, 3, 3, 64]);
+        assert!(dirty.contains(64) && !dirty.contains(65) && !dirty.contains(100_000));
+        dirty.keep(&[64, 65, 700]);
+        assert_eq!(dirty.take(), [0, 2]);
+        assert!(dirty.take().is_empty());
+        dirty.mark([0]);
+        assert_eq!(dirty.take(), [0]);
+    }
+}

@@ -1,0 +1,94 @@
+//! Rows written and deleted, as an operator gives them at a checkpoint.
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::Schema;
+use std::sync::Arc;
+use weir_model::Failure;
+
+use super::Table;
+
+/// What a snapshot takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All rows that there are. Nothing is deleted.
+    All,
+    /// What was written and deleted since the last snapshot, or since changes have been tracked.
+    Changes,
+}
+
+/// A change of a table. Those of a snapshot come in order: a row may be deleted and written anew.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Rows that are there from now on, in place of those with the same keys.
+    Write {
+        /// Position among the operator's tables.
+        table: usize,
+        /// All columns.
+        rows: RecordBatch,
+    },
+    /// Rows that are there no longer, if they ever were.
+    Delete {
+        /// Position among the operator's tables.
+        table: usize,
+        /// The columns of the key.
+        keys: RecordBatch,
+    },
+}
+
+/// The changes of one operator's tables at a checkpoint.
+#[derive(Debug)]
+pub struct Snapshot {
+    tables: Vec<Table>,
+    changes: Vec<Change>,
+}
+
+impl Snapshot {
+    /// Nothing yet, of these tables.
+    pub fn new(tables: Vec<Table>) -> Self {
+        Self {
+            tables,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Writes rows of a table: all of its columns.
+    pub fn write(&mut self, table: usize, columns: Vec<ArrayRef>) -> Result<(), Failure> {
+        let schema = Arc::clone(&self.tables[table].schema);
+        if columns.first().is_some_and(|column| column.is_empty()) {
+            return Ok(());
+        }
+        let rows = batch(schema, columns)?;
+        self.changes.push(Change::Write { table, rows });
+        Ok(())
+    }
+
+    /// Deletes rows of a table, by all columns of its key. It is no error to delete what is not there.
+    pub fn delete(&mut self, table: usize, keys: Vec<ArrayRef>) -> Result<(), Failure> {
+        let of_table = &self.tables[table];
+        if keys.first().is_some_and(|column| column.is_empty()) {
+            return Ok(());
+        }
+        let fields = of_table.schema.fields()[..of_table.key].to_vec();
+        let keys = batch(Arc::new(Schema::new(fields)), keys)?;
+        self.changes.push(Change::Delete { table, keys });
+        Ok(())
+    }
+
+    /// The tables that it is of.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// What has changed, in order.
+    pub fn into_changes(self) -> Vec<Change> {
+        self.changes
+    }
+}
+
+/// Columns as a batch. A table without columns has one row.
+fn batch(schema: arrow_schema::SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, Failure> {
+    let rows = columns.first().map_or(1, |column| column.len());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .map_err(|e| Failure::internal(format!("rows of an operator's state do not fit its table: {e}")))
+}
