@@ -292,6 +292,9 @@ impl State {
                 assert_eq!(welcome.heartbeat_interval_ms, 200);
                 vec![]
             }
+            to_worker::Message::TriggerCheckpoint(_)
+            | to_worker::Message::AbortCheckpoint(_)
+            | to_worker::Message::CommitCheckpoint(_) => vec![],
             to_worker::Message::Deploy(deploy) => {
                 let refusal = self.refuse.take();
                 let state = if refusal.is_some() {
