@@ -177,6 +177,7 @@ impl Cluster {
                     self.rows_out.insert(operator.operator, operator.rows_out);
                 }
             }
+            Up::Checkpoint(_) | Up::Commit(_) => {}
             Up::Alignment(progress) => {
                 let told = progress.groups.iter().map(|group| group.least_ms);
                 self.least_ms.entry(worker).or_default().extend(told);
