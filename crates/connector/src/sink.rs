@@ -20,6 +20,18 @@ pub trait SinkFactory: fmt::Debug + Send + Sync {
 
     /// A writer; one per subtask.
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError>;
+
+    /// Makes visible what writers prepared, in the order in which they said it. Called when the checkpoint that it belongs to
+    /// exists, and again, perhaps by another machine of the cluster, while it is not known whether that went well: what was
+    /// committed before stays as it is. An error if something is neither there to be committed nor was committed before.
+    async fn commit(&self, commits: &[String]) -> Result<(), ConnectorError> {
+        match commits.first() {
+            None => Ok(()),
+            Some(first) => Err(ConnectorError::internal(format!(
+                "'{first}' is to be committed to a sink that prepares nothing"
+            ))),
+        }
+    }
 }
 
 /// What a writer needs from the runtime.
@@ -54,6 +66,14 @@ pub trait Sink: Send {
     /// Hands on all that is buffered: called when input pauses.
     async fn flush(&mut self) -> Result<(), ConnectorError>;
 
-    /// All rows were written: makes them visible for good. Nothing follows.
-    async fn finish(&mut self) -> Result<(), ConnectorError>;
+    /// The barrier of a checkpoint: all rows so far belong to it or to one before. Makes those durable that no checkpoint has
+    /// yet, and says in the connector's own words what is to be committed. Nothing where rows are visible at once.
+    async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
+        let _ = checkpoint;
+        self.flush().await?;
+        Ok(Vec::new())
+    }
+
+    /// All rows were written: the same for those that no checkpoint has. No rows follow.
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError>;
 }

@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
-use weir_connector::Sink;
+use weir_connector::{Sink, SinkFactory};
 use weir_model::Failure;
 
 use super::{
@@ -220,16 +220,18 @@ impl EdgeWriter {
 /// One subtask's writer of a sink.
 pub struct SinkWriter {
     sink: Box<dyn Sink>,
+    factory: Box<dyn SinkFactory>,
     node: usize,
     dirty: bool,
     flushed: Duration,
 }
 
 impl SinkWriter {
-    /// Writes what the operator at a position of the chain passes on.
-    pub fn new(sink: Box<dyn Sink>, node: usize) -> Self {
+    /// Writes what the operator at a position of the chain passes on, by a writer that the factory opened.
+    pub fn new(sink: Box<dyn Sink>, factory: Box<dyn SinkFactory>, node: usize) -> Self {
         Self {
             sink,
+            factory,
             node,
             dirty: false,
             flushed: Duration::ZERO,
@@ -242,10 +244,15 @@ impl SinkWriter {
                 self.dirty = true;
                 wait(activities, Activity::Backpressured, self.sink.write(batch)).await?;
             }
-            Message::End => wait(activities, Activity::Backpressured, self.sink.finish()).await?,
+            Message::End => wait(activities, Activity::Backpressured, self.finish()).await?,
             Message::Watermark(_) | Message::Idle => {}
         }
         Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Failure> {
+        let commits = self.sink.finish().await?;
+        Ok(self.factory.commit(&commits).await?)
     }
 
     fn due(&self) -> Option<Duration> {

@@ -403,7 +403,8 @@ async fn open_sink(
         clock: Arc::clone(&job.clock),
         output: Arc::clone(&job.output),
     };
-    Ok(SinkWriter::new(factory.open(context).await?, node))
+    let sink = factory.open(context).await?;
+    Ok(SinkWriter::new(sink, factory, node))
 }
 
 /// A table as connectors see it.

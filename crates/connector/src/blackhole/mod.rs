@@ -63,7 +63,7 @@ impl Sink for Blackhole {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
+        Ok(Vec::new())
     }
 }

@@ -136,11 +136,11 @@ impl Sink for Partitioned {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), ConnectorError> {
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
         for writer in self.writers.values_mut() {
             writer.finish().await?;
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 

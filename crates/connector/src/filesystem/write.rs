@@ -234,13 +234,14 @@ impl Sink for Writer {
         self.write_text()
     }
 
-    async fn finish(&mut self) -> Result<(), ConnectorError> {
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
         self.write_text()?;
         self.file = None;
         let (parts, folder) = (std::mem::take(&mut self.parts), self.names.folder.clone());
         tokio::task::spawn_blocking(move || publish(&parts, &folder))
             .await
-            .map_err(|error| ConnectorError::internal(format!("publishing files: {error}")))?
+            .map_err(|error| ConnectorError::internal(format!("publishing files: {error}")))??;
+        Ok(Vec::new())
     }
 }
 

@@ -120,8 +120,8 @@ impl Sink for Writer {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
+        Ok(Vec::new())
     }
 }
 
