@@ -361,5 +361,6 @@ fn task_report((job, generation): &Key, task: u32, subtask: u32, stage: Stage) -
         state: state.into(),
         failure,
         final_state: None,
+        passed_checkpoint: None,
     }
 }
