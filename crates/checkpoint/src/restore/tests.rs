@@ -261,7 +261,7 @@ fn a_subtask_has_finished_when_all_before_it_had() {
     assert!(a.is_some_and(|split| split.ended), "it was read to its end");
     assert_eq!(
         summary(&by_three, 0, "source")[0],
-        "0-0|c b||40",
+        "0-0|c a||40",
         "and holds nothing back"
     );
     manifest.subtasks[1].finished = true;
