@@ -41,6 +41,13 @@ pub struct SinkContext {
     pub job: String,
     /// Distinguishes executions of the job, so that two never write to the same file.
     pub generation: u64,
+    /// The checkpoint that this execution begins from: what it and those before it had to commit is there to be committed, whatever
+    /// else older executions left is not. None if the job begins anew.
+    pub restored: Option<u64>,
+    /// Whether the job takes checkpoints; else what is prepared is committed at the end alone.
+    pub takes_checkpoints: bool,
+    /// Which of the job's operators this is: two may write to one place.
+    pub operator: u32,
     /// Which of `parallelism` writers this is.
     pub subtask: u32,
     /// How many writers there are.
@@ -68,6 +75,8 @@ pub trait Sink: Send {
 
     /// The barrier of a checkpoint: all rows so far belong to it or to one before. Makes those durable that no checkpoint has
     /// yet, and says in the connector's own words what is to be committed. Nothing where rows are visible at once.
+    ///
+    /// Said once: if this checkpoint comes to nothing, the next one that is complete has it too.
     async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
         let _ = checkpoint;
         self.flush().await?;

@@ -398,6 +398,9 @@ async fn open_sink(
     let context = SinkContext {
         job: job.job.clone(),
         generation: job.generation.0,
+        restored: None,
+        takes_checkpoints: false,
+        operator: operator.id,
         subtask,
         parallelism: operator.parallelism,
         clock: Arc::clone(&job.clock),

@@ -3,15 +3,17 @@
 //! - `files`: a path and the files below it. Leans on nothing.
 //! - `split`: a file or a range of it, with the position to read on from. Leans on nothing.
 //! - `chunks`: a file's bytes, read ahead. Leans on nothing.
-//! - `partition`: folders named after values. Leans on `write`.
+//! - `commit`: how files become visible. Leans on nothing.
+//! - `partition`: folders named after values. Leans on `write` and `commit`.
 //! - `columns`: columns that are the same for all rows of a file. Leans on `partition` and `split`.
 //! - `read`: the source. Leans on all of the above and on the formats.
-//! - `write`: the sink. Leans on `files` and the formats.
+//! - `write`: the sink. Leans on `commit`, `partition` and the formats.
 //!
 //! Paths that are not absolute are taken from the working folder of the process that reads or writes.
 
 mod chunks;
 mod columns;
+mod commit;
 mod files;
 mod partition;
 mod read;

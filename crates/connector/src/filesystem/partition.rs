@@ -1,6 +1,11 @@
 //! Partitions: folders that are named after the values of columns, as `day=2024-01-01/country=AT`.
 
-use std::{collections::HashMap, fmt::Write as _, path::Path};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt::Write as _,
+    fs,
+    path::Path,
+};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, cast::AsArray};
 use arrow_cast::cast;
@@ -8,7 +13,10 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::take::take;
 use async_trait::async_trait;
 
-use super::write::{Factory, Writer};
+use super::{
+    commit::{self, Names, Part, cannot},
+    write::{Factory, Writer, first_checkpoint},
+};
 use crate::{ConnectorError, Sink, SinkContext, origin};
 
 /// Characters that folders are not named with, beside those below the space.
@@ -62,21 +70,25 @@ fn unescape(text: &str) -> String {
 /// Writes each row into the folder of its partition, without the columns that the folder says.
 pub(super) struct Partitioned {
     factory: Factory,
-    context: SinkContext,
+    names: Names,
+    /// The first that can have what is written now.
+    checkpoint: u64,
     /// The columns that are written.
     columns: Vec<usize>,
     /// The partition columns.
     partitions: Vec<usize>,
+    /// By folder; those that had rows since the last checkpoint.
     writers: HashMap<String, Writer>,
 }
 
 impl Partitioned {
-    pub(super) fn new(factory: Factory, schema: &SchemaRef, context: SinkContext) -> Self {
+    pub(super) fn new(factory: Factory, schema: &SchemaRef, context: &SinkContext) -> Self {
         let all = 0..schema.fields().len();
         let (partitions, columns) = all.partition(|i| origin::is_partition(schema.field(*i)));
         Self {
+            names: Names::new(context, factory.format.file_ending()),
+            checkpoint: first_checkpoint(context),
             factory,
-            context,
             columns,
             partitions,
             writers: HashMap::new(),
@@ -103,6 +115,27 @@ impl Partitioned {
         }
         Ok(rows)
     }
+
+    fn writer(&mut self, folder: String) -> Result<&mut Writer, ConnectorError> {
+        match self.writers.entry(folder) {
+            Entry::Occupied(writer) => Ok(writer.into_mut()),
+            Entry::Vacant(place) => {
+                let path = self.factory.folder.join(place.key());
+                fs::create_dir_all(&path).map_err(|error| cannot("write to", &path, &error))?;
+                let names = self.names.clone();
+                Ok(place.insert(self.factory.writer(path, names, self.checkpoint)))
+            }
+        }
+    }
+
+    /// The files of all folders; forgets the folders, of which there may be ever new ones.
+    fn close(&mut self) -> Result<Vec<Part>, ConnectorError> {
+        let mut parts = Vec::new();
+        for (_, mut writer) in self.writers.drain() {
+            parts.extend(writer.close(self.checkpoint)?);
+        }
+        Ok(parts)
+    }
 }
 
 #[async_trait]
@@ -116,31 +149,24 @@ impl Sink for Partitioned {
             let columns = kept.columns().iter().map(|column| take(column, &rows, None));
             let columns = columns.collect::<Result<Vec<_>, _>>().map_err(broken)?;
             let part = RecordBatch::try_new(kept.schema(), columns).map_err(broken)?;
-            if !self.writers.contains_key(&folder) {
-                let writer = self
-                    .factory
-                    .writer(&self.factory.folder.join(&folder), &self.context)?;
-                self.writers.insert(folder.clone(), writer);
-            }
-            if let Some(writer) = self.writers.get_mut(&folder) {
-                writer.write(part).await?;
-            }
+            self.writer(folder)?.write(&part)?;
         }
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), ConnectorError> {
-        for writer in self.writers.values_mut() {
-            writer.flush().await?;
-        }
-        Ok(())
+        self.writers.values_mut().try_for_each(Writer::write_text)
+    }
+
+    async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
+        self.checkpoint = checkpoint + 1;
+        let parts = self.close()?;
+        commit::stage(parts, &self.factory.folder).await
     }
 
     async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
-        for writer in self.writers.values_mut() {
-            writer.finish().await?;
-        }
-        Ok(Vec::new())
+        let parts = self.close()?;
+        commit::stage(parts, &self.factory.folder).await
     }
 }
 

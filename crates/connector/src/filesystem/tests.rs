@@ -431,6 +431,9 @@ fn sink_context(generation: u64, subtask: u32) -> SinkContext {
     SinkContext {
         job: "job-1".into(),
         generation,
+        restored: None,
+        takes_checkpoints: true,
+        operator: 4,
         subtask,
         parallelism: 2,
         clock: Arc::new(ManualClock::new()),
@@ -466,11 +469,13 @@ async fn rows_become_visible_when_all_were_written() {
     first.write(batch(0..3)).await.expect("writes");
     first.write(batch(3..5)).await.expect("writes");
     first.flush().await.expect("flushes");
-    assert_eq!(names(&out), [".part-job-1-7-0-0.json.inprogress"]);
+    assert_eq!(names(&out), [".part-job-1-7-4-0-1-0.json.inprogress"]);
     assert!(read_all(&out, &[]).await.expect("reads").is_empty());
-    first.finish().await.expect("finishes");
-    idle.finish().await.expect("finishes");
-    assert_eq!(names(&out), ["part-job-1-7-0-0.json"], "no file for no rows");
+    let commits = first.finish().await.expect("finishes");
+    assert_eq!(names(&out), [".part-job-1-7-4-0-1-0.json.inprogress"]);
+    sink.commit(&commits).await.expect("commits");
+    assert!(idle.finish().await.expect("finishes").is_empty());
+    assert_eq!(names(&out), ["part-job-1-7-4-0-1-0.json"], "no file for no rows");
     assert_eq!(read_all(&out, &[]).await.expect("reads"), [0, 1, 2, 3, 4]);
 }
 
@@ -490,7 +495,8 @@ async fn files_roll_at_their_size_and_begin_with_their_header() {
             .await
             .expect("writes");
     }
-    writer.finish().await.expect("finishes");
+    let commits = writer.finish().await.expect("finishes");
+    sink.commit(&commits).await.expect("commits");
     let files = names(folder.path());
     assert_eq!(files.len(), 3, "{files:?}");
     let text = fs::read_to_string(folder.path().join(&files[1])).expect("reads");
@@ -499,26 +505,4 @@ async fn files_roll_at_their_size_and_begin_with_their_header() {
     assert_eq!(rows, (0..12).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn leftovers_of_failed_executions_of_the_same_job_are_removed() {
-    let folder = TempDir::new().expect("a folder");
-    let sink = Filesystem.sink(&table(folder.path(), &[])).expect("valid");
-    let mut failed = sink.open(sink_context(9, 0)).await.expect("opens");
-    failed.write(batch(0..1)).await.expect("writes");
-    drop(failed);
-    let others = [
-        ".part-job-1-10-1-0.json.inprogress",
-        ".part-job-10-1-0-0.json.inprogress",
-        "part-job-1-8-0-0.json",
-    ];
-    for other in others {
-        fs::write(folder.path().join(other), "").expect("writes");
-    }
-    assert_eq!(names(folder.path()).len(), 4);
-    sink.open(sink_context(10, 0)).await.expect("opens");
-    assert_eq!(
-        names(folder.path()),
-        others,
-        "the same generation, another job and finished files stay"
-    );
-}
+mod commit;

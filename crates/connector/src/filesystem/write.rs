@@ -1,22 +1,24 @@
 //! The sink: batches into part files.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
+use super::{
+    commit::{self, Names, Part, cannot},
+    partition::Partitioned,
+};
 use crate::{
     ChangelogMode, ConnectorError, OptionError, Sink, SinkContext, SinkFactory,
     format::{Encoder, Format},
     origin,
 };
-
-use super::partition::Partitioned;
 
 /// Text is handed to the file in pieces of this size.
 const WRITE_BYTES: usize = 1 << 20;
@@ -51,133 +53,58 @@ impl SinkFactory for Factory {
     }
 
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
-        if self
-            .schema
-            .fields()
-            .iter()
-            .any(|field| origin::is_partition(field))
-        {
-            return Ok(Box::new(Partitioned::new(self.clone(), &self.schema, context)));
+        commit::prepare_folder(&self.folder, &context).await?;
+        let fields = self.schema.fields();
+        if fields.iter().any(|field| origin::is_partition(field)) {
+            return Ok(Box::new(Partitioned::new(self.clone(), &self.schema, &context)));
         }
-        Ok(Box::new(self.writer(&self.folder, &context)?))
+        let names = Names::new(&context, self.format.file_ending());
+        let checkpoint = first_checkpoint(&context);
+        Ok(Box::new(self.writer(self.folder.clone(), names, checkpoint)))
+    }
+
+    async fn commit(&self, commits: &[String]) -> Result<(), ConnectorError> {
+        commit::commit(commits).await
     }
 }
 
+/// The first checkpoint that can have what a new writer writes.
+pub(super) fn first_checkpoint(context: &SinkContext) -> u64 {
+    context.restored.unwrap_or(0) + 1
+}
+
 impl Factory {
-    /// A writer into a folder, which is made if it is not there.
-    pub(super) fn writer(&self, folder: &Path, context: &SinkContext) -> Result<Writer, ConnectorError> {
-        let writer = Writer {
-            names: Names::new(folder, context, self.format.file_ending()),
+    /// A writer into a folder that is there.
+    pub(super) fn writer(&self, folder: PathBuf, names: Names, checkpoint: u64) -> Writer {
+        Writer {
+            folder,
+            names,
+            checkpoint,
             encoder: self.format.encoder(),
             roll_at: self.roll_at,
             text: Vec::new(),
             parts: Vec::new(),
             file: None,
             file_bytes: 0,
-        };
-        fs::create_dir_all(folder)
-            .and_then(|()| writer.names.remove_leftovers())
-            .map_err(|error| cannot("write to", folder, &error))?;
-        Ok(writer)
+        }
     }
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> ConnectorError {
-    ConnectorError::external(format!("cannot {what} '{}': {error}", path.display()))
-        .at(path.display().to_string())
-}
-
-/// How the files of one writer are called.
+/// Writes hidden files of one folder, which become visible when they are committed.
 ///
-/// A file in progress is hidden, and carries the job and the generation, so that what a failed execution left is told from what
-/// another job is writing.
-#[derive(Clone, Debug)]
-struct Names {
-    folder: PathBuf,
-    job: String,
-    generation: u64,
-    subtask: u32,
-    ending: &'static str,
-}
-
-impl Names {
-    fn new(folder: &Path, context: &SinkContext, ending: &'static str) -> Self {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        };
-        Self {
-            folder: folder.to_owned(),
-            job: context.job.chars().map(plain).collect(),
-            generation: context.generation,
-            subtask: context.subtask,
-            ending,
-        }
-    }
-
-    fn part(&self, nth: usize) -> Part {
-        let Self {
-            folder,
-            job,
-            generation,
-            subtask,
-            ending,
-        } = self;
-        let name = format!("part-{job}-{generation}-{subtask}-{nth}.{ending}");
-        Part {
-            hidden: folder.join(format!(".{name}.inprogress")),
-            visible: folder.join(name),
-        }
-    }
-
-    /// Removes files in progress of older generations of the job.
-    fn remove_leftovers(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if !self.is_leftover(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            match fs::remove_file(entry.path()) {
-                // Each writer of the job cleans up, so another may have been faster.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {
-                    tracing::info!(file = %entry.path().display(), "removed a leftover of a failed execution");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_leftover(&self, name: &str) -> bool {
-        let rest = name
-            .strip_prefix(".part-")
-            .and_then(|name| name.strip_suffix(".inprogress"));
-        let rest = rest.and_then(|rest| rest.strip_prefix(self.job.as_str())?.strip_prefix('-'));
-        let generation = rest.and_then(|rest| rest.split('-').next()?.parse::<u64>().ok());
-        generation.is_some_and(|generation| generation < self.generation)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
-    hidden: PathBuf,
-    visible: PathBuf,
-}
-
-/// Writes hidden files, which become visible all together at the end.
-///
-/// Writes go straight to the page cache and so hold up the task no longer than a copy; only `finish` waits for the disk, off the
-/// task's thread.
+/// Writes go straight to the page cache and so hold up the task no longer than a copy; the disk is waited for at a checkpoint, off
+/// the task's thread.
 #[derive(Debug)]
 pub(super) struct Writer {
+    folder: PathBuf,
     names: Names,
+    /// The first that can have the parts.
+    checkpoint: u64,
     encoder: Encoder,
     roll_at: u64,
     /// Encoded, and not yet handed to the file.
     text: Vec<u8>,
+    /// Files that no checkpoint has.
     parts: Vec<Part>,
     /// The last of the parts, while it grows.
     file: Option<File>,
@@ -185,8 +112,26 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.file.is_none() {
+            self.begin_part(batch)?;
+        }
+        self.encoder.write(batch, &mut self.text);
+        let part_is_full = self.file_bytes + self.text.len() as u64 >= self.roll_at;
+        if part_is_full || self.text.len() >= WRITE_BYTES {
+            self.write_text()?;
+        }
+        if part_is_full {
+            self.file = None;
+        }
+        Ok(())
+    }
+
     fn begin_part(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
-        let part = self.names.part(self.parts.len());
+        let part = self.names.part(&self.folder, self.checkpoint, self.parts.len());
         if part.visible.exists() {
             let error = io::Error::from(io::ErrorKind::AlreadyExists);
             return Err(cannot("write", &part.visible, &error));
@@ -199,7 +144,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write_text(&mut self) -> Result<(), ConnectorError> {
+    pub(super) fn write_text(&mut self) -> Result<(), ConnectorError> {
         if let (Some(file), Some(part)) = (&mut self.file, self.parts.last()) {
             file.write_all(&self.text)
                 .map_err(|error| cannot("write", &part.hidden, &error))?;
@@ -208,57 +153,33 @@ impl Writer {
         }
         Ok(())
     }
+
+    /// The files written so far, complete but for the disk; what follows belongs to a checkpoint from this one on.
+    pub(super) fn close(&mut self, next_checkpoint: u64) -> Result<Vec<Part>, ConnectorError> {
+        self.write_text()?;
+        self.file = None;
+        self.checkpoint = next_checkpoint;
+        Ok(std::mem::take(&mut self.parts))
+    }
 }
 
 #[async_trait]
 impl Sink for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        if self.file.is_none() {
-            self.begin_part(&batch)?;
-        }
-        self.encoder.write(&batch, &mut self.text);
-        let part_is_full = self.file_bytes + self.text.len() as u64 >= self.roll_at;
-        if part_is_full || self.text.len() >= WRITE_BYTES {
-            self.write_text()?;
-        }
-        if part_is_full {
-            self.file = None;
-        }
-        Ok(())
+        self.write(&batch)
     }
 
     async fn flush(&mut self) -> Result<(), ConnectorError> {
         self.write_text()
     }
 
-    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
-        self.write_text()?;
-        self.file = None;
-        let (parts, folder) = (std::mem::take(&mut self.parts), self.names.folder.clone());
-        tokio::task::spawn_blocking(move || publish(&parts, &folder))
-            .await
-            .map_err(|error| ConnectorError::internal(format!("publishing files: {error}")))??;
-        Ok(Vec::new())
+    async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
+        let parts = self.close(checkpoint + 1)?;
+        commit::stage(parts, &self.folder).await
     }
-}
 
-/// Makes files durable, then visible.
-fn publish(parts: &[Part], folder: &Path) -> Result<(), ConnectorError> {
-    for Part { hidden, .. } in parts {
-        File::open(hidden)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| cannot("sync", hidden, &error))?;
+    async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
+        let parts = self.close(self.checkpoint)?;
+        commit::stage(parts, &self.folder).await
     }
-    for Part { hidden, visible } in parts {
-        fs::rename(hidden, visible).map_err(|error| cannot("publish", visible, &error))?;
-    }
-    if parts.is_empty() {
-        return Ok(());
-    }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| cannot("sync", folder, &error))
 }

@@ -162,6 +162,9 @@ mod tests {
         let context = SinkContext {
             job: "local".into(),
             generation: 1,
+            restored: None,
+            takes_checkpoints: true,
+            operator: 0,
             subtask: 3,
             parallelism: 4,
             clock: Arc::new(ManualClock::new()),
