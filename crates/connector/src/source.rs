@@ -109,6 +109,10 @@ pub trait Source: Send {
     /// The next event. Cancel-safe: dropping the future loses no rows. CPU work in it should stay below a few milliseconds per call.
     async fn next(&mut self) -> Result<SourceEvent, ConnectorError>;
 
-    /// The splits at their positions after the last event yielded: opened from these, a reader yields just the rest.
+    /// The splits at their positions after the last event yielded: opened from these, a reader yields just the rest. They keep
+    /// their ids; those that have ended may be left out.
     fn positions(&self) -> Vec<Split>;
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

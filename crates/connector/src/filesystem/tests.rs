@@ -420,6 +420,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn ranges_of_files_are_read_on_from_their_positions(
+        runs in crate::source::tests::runs(),
+        parallelism in 1..4_u32,
+        rows in 0..60_i64,
+        least_range_bytes in 20..200_u64,
+    ) {
+        let folder = TempDir::new().expect("a folder");
+        fs::write(folder.path().join("a.json"), lines(0..rows)).expect("writes");
+        fs::write(folder.path().join("b.json"), lines(0..rows)).expect("writes");
+        let mut factory = factory(folder.path(), &[]);
+        factory.least_range_bytes = least_range_bytes;
+        crate::source::tests::check(&factory, &schema(), parallelism, &runs, rows as usize * 2);
+    }
+}
+
 #[derive(Debug)]
 struct NoOutput;
 
