@@ -286,7 +286,7 @@ fn item(element: Element) -> Option<(Item, usize)> {
         Element::WatermarkMs(at) => Message::Watermark(EventTime(at)),
         Element::Idle(_) => Message::Idle,
         Element::End(_) => Message::End,
-        Element::Open(_) => return None,
+        Element::Open(_) | Element::Barrier(_) => return None,
     };
     Some((Item::Message(message), MESSAGE_BYTES))
 }
