@@ -35,6 +35,8 @@ mod match_recognize;
 mod over;
 mod processing_time;
 mod rank;
+#[cfg(test)]
+mod rehearsal;
 mod sort;
 pub mod source;
 mod temporal;

@@ -3,7 +3,7 @@
 //! Time is processing time. Writing a group begins its time anew; one whose time is over is never seen again. Those are swept together,
 //! a step of the time at once, from lists of what was written in it: no sweep looks at what stays.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Groups go in this many steps of their time.
 const STEPS: i64 = 4;
@@ -50,6 +50,21 @@ impl Ttl {
         if written_now.is_empty() {
             self.steps.remove(&step);
         }
+    }
+
+    /// Groups without a time, of so many, begin theirs now; says which these are.
+    pub(super) fn begin(&mut self, groups: usize, now_ms: i64) -> Range<u32> {
+        let begun = self.written.len().min(groups) as u32..groups as u32;
+        if !begun.is_empty() {
+            self.write(begun.clone(), now_ms);
+        }
+        begun
+    }
+
+    /// When groups were last written, ms since 1970.
+    pub(super) fn written_ms(&self, groups: &[u32]) -> Vec<i64> {
+        let written = |group: &u32| self.written.get(*group as usize).copied().unwrap_or(GONE);
+        groups.iter().map(written).collect()
     }
 
     /// Whether a group's time is over; a new one's is not.

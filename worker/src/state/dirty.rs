@@ -38,6 +38,11 @@ impl Dirty {
         }
     }
 
+    /// Whether no group is noted.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Whether a group is noted.
     pub fn contains(&self, group: u32) -> bool {
         let mark = self.marks.get(group as usize / 64);
