@@ -1,9 +1,10 @@
 //! The operator that emits, per batch, how the first rows of its keys change.
 
-use std::{fmt::Debug, hash::BuildHasher};
+use std::{fmt::Debug, hash::BuildHasher, sync::Arc};
 
-use arrow_array::{ArrayRef, Int8Array, RecordBatch};
+use arrow_array::{ArrayRef, Int8Array, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_row::{RowConverter, SortField};
+use arrow_schema::DataType;
 use foldhash::fast::FixedState;
 use weir_connector::changelog;
 use weir_model::Failure;
@@ -13,11 +14,15 @@ use super::{
     changes::Changes,
     order::{Keys, Order},
     rows::{FRESH, RowStore},
+    snapshot::Said,
 };
-use crate::operator::{
-    Context, Operator,
-    keys::{GroupTable, Groups},
-    ttl::Ttl,
+use crate::{
+    operator::{
+        Context, Operator,
+        keys::{GroupTable, Groups},
+        ttl::Ttl,
+    },
+    state::{Dirty, Scope, Snapshot, Table, numbered::Restored},
 };
 
 /// Groups without rows before their memory is given back, unless none has any.
@@ -52,6 +57,28 @@ pub(super) trait Content<C: Keys>: Debug + Send {
 
     /// Keeps only these groups, which are numbered in this order from now on.
     fn keep(&mut self, groups: &[u32]);
+
+    /// The names of the tables of its rows and of when their groups were written.
+    fn tables(&self) -> [&'static str; 2];
+
+    /// Notes from now on what changes.
+    fn track(&mut self);
+
+    /// Says all rows.
+    fn all(&self, said: &mut Said);
+
+    /// Says the rows that came and went since the last time: those of these groups.
+    fn news(&mut self, groups: &[u32], said: &mut Said);
+
+    /// Takes rows that a snapshot said, with their numbers; those of a group in the order of these.
+    fn restore(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        numbers: &[i64],
+        fresh: &mut Fresh<'_>,
+        rows: &mut RowStore,
+    ) -> Result<(), Failure>;
 }
 
 /// The batch at hand, and the slots that its rows get.
@@ -138,6 +165,8 @@ pub(super) struct ChangelogRank<O, L> {
     dead: usize,
     /// When groups go that nothing changes; none: never.
     ttl: Option<Ttl>,
+    /// Groups changed since the last snapshot.
+    dirty: Dirty,
 }
 
 impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
@@ -145,6 +174,7 @@ impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
         Self {
             ttl: Ttl::new(shape.ttl_ms),
             dead: 0,
+            dirty: Dirty::default(),
             shape,
             order,
             groups,
@@ -158,13 +188,18 @@ impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
     fn forget(&mut self, groups: impl IntoIterator<Item = u32>) {
         for group in groups {
             self.dead += usize::from(self.content.forget(group, &mut self.rows));
+            self.dirty.mark([group]);
         }
     }
 
-    /// Forgets the keys of groups without rows when they are many, or all.
+    /// Forgets the keys of groups without rows when they are many, or all. A snapshot has to have said that these are gone.
     fn bury(&mut self) -> Result<(), Failure> {
         let groups = self.groups.len();
-        if self.dead == 0 || self.dead < DEAD_GROUPS.min(groups) || self.dead * 2 < groups {
+        if !self.dirty.is_empty()
+            || self.dead == 0
+            || self.dead < DEAD_GROUPS.min(groups)
+            || self.dead * 2 < groups
+        {
             return Ok(());
         }
         let live: Vec<u32> = (0..groups as u32)
@@ -181,6 +216,51 @@ impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
         Ok(())
     }
 
+    /// Says when groups were written: of all, or of those that were since the last time.
+    fn say_times(&self, scope: Scope, changed: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
+        let Some(ttl) = &self.ttl else {
+            return Ok(());
+        };
+        let has_rows = |group: &u32| self.content.has_rows(*group);
+        let (live, dead): (Vec<u32>, Vec<u32>) = match scope {
+            Scope::All => (
+                (0..self.groups.len() as u32).filter(has_rows).collect(),
+                Vec::new(),
+            ),
+            Scope::Changes => changed.iter().partition(|group| has_rows(group)),
+        };
+        if !dead.is_empty() {
+            into.delete(1, self.groups.keys_of(&dead)?)?;
+        }
+        if live.is_empty() {
+            return Ok(());
+        }
+        let mut columns = self.groups.keys_of(&live)?;
+        columns.push(Arc::new(Int64Array::from(ttl.written_ms(&live))));
+        into.write(1, columns)
+    }
+
+    /// Takes times that groups were written at. Their rows came before.
+    fn restore_times(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
+        let (written, keys) = rows
+            .columns()
+            .split_last()
+            .ok_or_else(|| Failure::internal("no times are among the times of a rank's state"))?;
+        let known = self.groups.len();
+        let groups = self.groups.intern(keys, rows.num_rows())?;
+        if groups.total > known {
+            return Err(Failure::internal(
+                "a key of a rank's state has a time and no rows",
+            ));
+        }
+        if let Some(ttl) = &mut self.ttl {
+            for (row, at) in written.as_primitive::<Int64Type>().values().iter().enumerate() {
+                ttl.write([groups.ids.map_or(0, |ids| ids[row])], *at);
+            }
+        }
+        Ok(())
+    }
+
     /// How many groups and how many rows it holds.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
@@ -190,6 +270,7 @@ impl<O: Order, L: Content<O::Keys>> ChangelogRank<O, L> {
 
 impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        self.bury()?;
         let key_columns: Vec<ArrayRef> = self
             .shape
             .keys
@@ -201,11 +282,14 @@ impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
         let mut fresh = Fresh::new(columns, batch.num_rows());
         let known = self.groups.len();
         let groups = self.groups.intern(&key_columns, batch.num_rows())?;
-        if let Some(ttl) = &self.ttl {
+        if let Some(ttl) = &mut self.ttl {
+            // Those of a job that had no such time before.
+            self.dirty.mark(ttl.begin(known, context.now_ms));
             let of_rows = groups.ids.unwrap_or(&[0]);
             let is_over = |group: &&u32| (**group as usize) < known && ttl.is_over(**group, context.now_ms);
             for group in of_rows.iter().filter(is_over) {
                 self.dead += usize::from(self.content.forget(*group, &mut self.rows));
+                self.dirty.mark([*group]);
             }
         }
         self.content
@@ -219,14 +303,17 @@ impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
             changes.add(shape, before, after);
         });
         self.dead = (self.dead + died + new).saturating_sub(revived);
-        if let Some(ttl) = &mut self.ttl {
-            ttl.write(self.content.changed(), context.now_ms);
+        if self.ttl.is_some() || self.dirty.is_tracking() {
+            let changed = self.content.changed();
+            self.dirty.mark(changed.iter().copied());
+            if let Some(ttl) = &mut self.ttl {
+                ttl.write(changed, context.now_ms);
+            }
         }
         if let Some(emitted) = self.changes.take(shape, &self.rows, columns)? {
             context.emit(emitted);
         }
         self.content.settle(&mut fresh, &mut self.rows)?;
-        self.bury()?;
         self.rows.tidy()
     }
 
@@ -242,6 +329,51 @@ impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
         let due = self.ttl.as_mut().map(|ttl| ttl.due(context.now_ms));
         self.forget(due.unwrap_or_default());
         self.bury()?;
+        self.rows.tidy()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let [rows, written] = self.content.tables();
+        let mut tables = vec![self.shape.kept.table(rows)];
+        if self.ttl.is_some() {
+            tables.push(Table::new(
+                written,
+                &self.shape.key_types,
+                &[],
+                &[DataType::Int64],
+            ));
+        }
+        tables
+    }
+
+    fn track_changes(&mut self) {
+        self.dirty.track();
+        self.content.track();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let (mut said, mut changed) = (Said::default(), Vec::new());
+        match scope {
+            Scope::All => self.content.all(&mut said),
+            Scope::Changes => {
+                changed = self.dirty.take();
+                self.content.news(&changed, &mut said);
+            }
+        }
+        said.tell(&self.shape, &self.groups, &self.rows, into)?;
+        self.say_times(scope, &changed, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        if table > 0 {
+            return self.restore_times(rows);
+        }
+        let Restored { keys, numbers, rows } = self.shape.kept.restored(rows)?;
+        let order = self.order.keys(&rows)?;
+        let groups = self.groups.intern(&keys, rows.num_rows())?;
+        let mut fresh = Fresh::new(rows.columns(), rows.num_rows());
+        self.content
+            .restore(groups, &order, &numbers, &mut fresh, &mut self.rows)?;
         self.rows.tidy()
     }
 }

@@ -7,6 +7,7 @@
 //! - `top`: the first rows of each key when rows are only appended. Leans on `order` and `rows`.
 //! - `sorted`: all rows of each key, for when rows are taken back. Leans on `order` and `rows`.
 //! - `changes`: what a batch changed in the first rows, as rows. Leans on `rows`.
+//! - `snapshot`: what a snapshot says of the rows. Leans on `rows`.
 //! - `changelog`: the operator that emits changes at once. Leans on all of the above.
 //! - `window`: the operator that emits the first rows of each window once it is complete. Leans on `order`, `rows` and `top`.
 
@@ -14,6 +15,7 @@ pub(in crate::operator) mod changelog;
 mod changes;
 pub(in crate::operator) mod order;
 pub(in crate::operator) mod rows;
+mod snapshot;
 mod sorted;
 mod top;
 mod window;
@@ -33,6 +35,7 @@ use self::{
     window::WindowRank,
 };
 use super::{Operator, keys::GroupTable};
+use crate::state::NumberedRows;
 
 /// Which of a key's rows are emitted, and as what.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ struct Shape {
     ttl_ms: u64,
     /// How many columns the rows have, without what each one does.
     columns: usize,
+    /// The rows as rows of a table of state.
+    kept: NumberedRows,
     /// Ranks up to this one are left out.
     offset: usize,
     /// The last rank.
@@ -64,6 +69,7 @@ impl Shape {
         let keys: Vec<usize> = spec.keys.iter().map(|k| *k as usize).collect();
         let key_type = |key: &usize| input.fields().get(*key).map(|field| field.data_type().clone());
         let shape = Self {
+            kept: NumberedRows::new(input, columns, &keys),
             key_types: keys.iter().filter_map(key_type).collect(),
             keys,
             ttl_ms: spec.state_ttl_ms,

@@ -9,7 +9,8 @@ use weir_model::Failure;
 use super::{
     changelog::{Content, Fresh},
     order::Keys,
-    rows::RowStore,
+    rows::{NO_ROW, RowStore},
+    snapshot::Said,
 };
 use crate::operator::keys::Groups;
 
@@ -30,6 +31,28 @@ pub(super) struct Sorted<K> {
     gone: Vec<u32>,
     /// Whether rows go with time: what is taken back may be gone.
     forgets: bool,
+    /// What came and went since the last snapshot; none: nobody asks.
+    news: Option<News>,
+}
+
+/// Rows that came and went.
+#[derive(Debug, Default)]
+struct News {
+    /// The first arrival that no snapshot knows.
+    since: u64,
+    /// The group and the slot of each arrival from that one on; [`NO_ROW`] if it went again.
+    came: Vec<(u32, u32)>,
+    /// The group and the arrival of rows that snapshots know.
+    went: Vec<(u32, u64)>,
+}
+
+impl News {
+    fn take_back(&mut self, group: u32, arrival: u64) {
+        match arrival.checked_sub(self.since) {
+            Some(at) => self.came[at as usize].1 = NO_ROW,
+            None => self.went.push((group, arrival)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +68,7 @@ impl<K> Sorted<K> {
         Self {
             limit,
             forgets,
+            news: None,
             groups: Vec::new(),
             arrivals: 0,
             changed_in: Vec::new(),
@@ -58,6 +82,10 @@ impl<K> Sorted<K> {
 }
 
 impl<C: Keys> Content<C> for Sorted<C::Key> {
+    fn tables(&self) -> [&'static str; 2] {
+        ["rows", "rows written"]
+    }
+
     fn update(
         &mut self,
         groups: Groups<'_>,
@@ -88,6 +116,9 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
                     slot: fresh.slot_of_row(row),
                     row: hash,
                 };
+                if let Some(news) = &mut self.news {
+                    news.came.push((group as u32, kept.slot));
+                }
                 sorted.insert((key, self.arrivals), kept);
                 self.arrivals += 1;
                 continue;
@@ -97,9 +128,14 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
                 .rev()
                 .find(|(_, kept)| kept.row == hash)
                 .map(|(place, _)| place.clone());
-            let removed = found.and_then(|place| sorted.remove(&place));
+            let removed = found.and_then(|place| sorted.remove_entry(&place));
             match removed {
-                Some(kept) => self.gone.push(kept.slot),
+                Some(((_, arrival), kept)) => {
+                    self.gone.push(kept.slot);
+                    if let Some(news) = &mut self.news {
+                        news.take_back(group as u32, arrival);
+                    }
+                }
                 None if self.forgets => {}
                 None => return Err(Failure::internal("a row is taken back that was never added")),
             }
@@ -125,8 +161,11 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
 
     fn forget(&mut self, group: u32, rows: &mut RowStore) -> bool {
         let sorted = std::mem::take(&mut self.groups[group as usize]);
-        for kept in sorted.values() {
+        for ((_, arrival), kept) in &sorted {
             rows.remove(kept.slot);
+            if let Some(news) = &mut self.news {
+                news.take_back(group, *arrival);
+            }
         }
         !sorted.is_empty()
     }
@@ -148,6 +187,59 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
         self.gone.drain(..).for_each(|slot| rows.remove(slot));
         self.changed.clear();
         self.before.clear();
+        Ok(())
+    }
+
+    fn track(&mut self) {
+        let since = self.arrivals;
+        self.news = Some(News {
+            since,
+            ..News::default()
+        });
+    }
+
+    fn all(&self, said: &mut Said) {
+        for (group, sorted) in (0..).zip(&self.groups) {
+            for ((_, arrival), kept) in sorted {
+                said.write(group, *arrival as i64, kept.slot);
+            }
+        }
+    }
+
+    fn news(&mut self, _groups: &[u32], said: &mut Said) {
+        let Some(news) = &mut self.news else {
+            return;
+        };
+        for (group, arrival) in news.went.drain(..) {
+            said.delete(group, arrival as i64);
+        }
+        for (arrival, (group, slot)) in (news.since..).zip(news.came.drain(..)) {
+            if slot != NO_ROW {
+                said.write(group, arrival as i64, slot);
+            }
+        }
+        news.since = self.arrivals;
+    }
+
+    fn restore(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        numbers: &[i64],
+        fresh: &mut Fresh<'_>,
+        rows: &mut RowStore,
+    ) -> Result<(), Failure> {
+        fresh.keep_rows(0..groups.rows as u32);
+        fresh.store(rows)?;
+        let hashes = fresh.hashes()?;
+        self.groups.resize_with(groups.total, BTreeMap::new);
+        self.changed_in.resize(groups.total, self.batch);
+        for (row, (&number, &hash)) in numbers.iter().zip(&hashes).enumerate() {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            let (slot, arrival) = (fresh.slot_of_row(row), number as u64);
+            self.groups[group].insert((keys.key(row), arrival), Kept { slot, row: hash });
+            self.arrivals = self.arrivals.max(arrival + 1);
+        }
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::{
     changelog::{Content, Fresh},
     order::Keys,
     rows::{FRESH, RowStore},
+    snapshot::Said,
 };
 use crate::operator::keys::Groups;
 
@@ -25,6 +26,8 @@ pub(super) struct Tops<K> {
     /// The slots that changed groups had before the batch.
     before: Vec<u32>,
     after: Vec<u32>,
+    /// How many rows of each group snapshots know.
+    told: Vec<u32>,
 }
 
 /// A group that the batch at hand changed, and where its former slots end.
@@ -102,7 +105,14 @@ impl<K: Clone> Tops<K> {
             changed: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
+            told: Vec::new(),
         }
+    }
+
+    /// Forgets all rows, whose slots mean nothing any more; says whether snapshots know any.
+    pub(super) fn clear(&mut self) -> bool {
+        self.lists.fill_with(List::default);
+        self.told.iter().any(|told| *told > 0)
     }
 
     /// The slots of each group in their order.
@@ -126,6 +136,10 @@ impl<K: Clone> Tops<K> {
 }
 
 impl<C: Keys> Content<C> for Tops<C::Key> {
+    fn tables(&self) -> [&'static str; 2] {
+        ["first rows", "first rows written"]
+    }
+
     fn update(
         &mut self,
         groups: Groups<'_>,
@@ -194,6 +208,8 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
             .iter()
             .map(|group| self.changed_in[*group as usize])
             .collect();
+        let told = |group: &u32| self.told.get(*group as usize).copied().unwrap_or_default();
+        self.told = groups.iter().map(told).collect();
     }
 
     fn settle(&mut self, fresh: &mut Fresh<'_>, rows: &mut RowStore) -> Result<(), Failure> {
@@ -215,6 +231,58 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
             }
         }
         self.before.clear();
+        Ok(())
+    }
+
+    /// Snapshots know a group's rows by their places: one that takes another's overwrites it.
+    fn track(&mut self) {}
+
+    fn all(&self, said: &mut Said) {
+        for (group, list) in (0..).zip(&self.lists) {
+            for (place, entry) in (0..).zip(list.entries()) {
+                said.write(group, place, entry.slot);
+            }
+        }
+    }
+
+    fn news(&mut self, groups: &[u32], said: &mut Said) {
+        self.told.resize(self.lists.len(), 0);
+        for &group in groups {
+            let entries = self.lists[group as usize].entries();
+            for (place, entry) in (0..).zip(entries) {
+                said.write(group, place, entry.slot);
+            }
+            let told = std::mem::replace(&mut self.told[group as usize], entries.len() as u32);
+            (entries.len() as i64..i64::from(told)).for_each(|place| said.delete(group, place));
+        }
+    }
+
+    fn restore(
+        &mut self,
+        groups: Groups<'_>,
+        keys: &C,
+        _numbers: &[i64],
+        fresh: &mut Fresh<'_>,
+        rows: &mut RowStore,
+    ) -> Result<(), Failure> {
+        fresh.keep_rows(0..groups.rows as u32);
+        fresh.store(rows)?;
+        self.lists.resize_with(groups.total, List::default);
+        self.changed_in.resize(groups.total, self.batch);
+        self.told.resize(groups.total, 0);
+        for row in 0..groups.rows {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            self.told[group] += 1;
+            let (list, slot) = (&mut self.lists[group], fresh.slot_of_row(row));
+            let place = list.entries().len();
+            if place < self.limit {
+                let key = keys.key(row);
+                list.insert(place, Entry { key, slot }, self.limit);
+            } else {
+                // The limit is lower than it was.
+                rows.remove(slot);
+            }
+        }
         Ok(())
     }
 }

@@ -1,0 +1,69 @@
+//! What a snapshot says of a rank's rows.
+
+use weir_model::Failure;
+
+use super::{Shape, rows::RowStore};
+use crate::{
+    operator::keys::GroupTable,
+    state::{NumberedRows, Snapshot},
+};
+
+/// Rows that are written at once at most.
+const WRITTEN_ROWS: usize = 65_536;
+
+/// What a snapshot says of rows.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    written: Places,
+    /// Where each written row is kept.
+    slots: Vec<u32>,
+    gone: Places,
+}
+
+/// Rows by their groups and their numbers in them.
+#[derive(Debug, Default)]
+struct Places {
+    groups: Vec<u32>,
+    numbers: Vec<i64>,
+}
+
+impl Said {
+    /// A row is there, in this slot.
+    pub(super) fn write(&mut self, group: u32, number: i64, slot: u32) {
+        self.written.groups.push(group);
+        self.written.numbers.push(number);
+        self.slots.push(slot);
+    }
+
+    /// A row is there no longer.
+    pub(super) fn delete(&mut self, group: u32, number: i64) {
+        self.gone.groups.push(group);
+        self.gone.numbers.push(number);
+    }
+
+    /// Says it of the first table of a snapshot.
+    pub(super) fn tell(
+        &self,
+        shape: &Shape,
+        groups: &GroupTable,
+        rows: &RowStore,
+        into: &mut Snapshot,
+    ) -> Result<(), Failure> {
+        for (of, numbers) in self.gone.chunks() {
+            into.delete(0, NumberedRows::key(groups.keys_of(of)?, numbers.to_vec()))?;
+        }
+        for ((of, numbers), slots) in self.written.chunks().zip(self.slots.chunks(WRITTEN_ROWS)) {
+            let mut columns = NumberedRows::key(groups.keys_of(of)?, numbers.to_vec());
+            columns.extend(rows.gather_columns(slots, &[], shape.kept.values().iter().copied())?);
+            into.write(0, columns)?;
+        }
+        Ok(())
+    }
+}
+
+impl Places {
+    fn chunks(&self) -> impl Iterator<Item = (&[u32], &[i64])> {
+        let numbers = self.numbers.chunks(WRITTEN_ROWS);
+        self.groups.chunks(WRITTEN_ROWS).zip(numbers)
+    }
+}
