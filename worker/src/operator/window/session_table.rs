@@ -1,6 +1,8 @@
 //! Sessions without an aggregation: rows wait until their session has ended, and come out with its bounds.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use arrow_select::interleave::interleave;
 use weir_model::{EventTime, Failure};
@@ -12,8 +14,13 @@ use super::{
     partial,
     sessions::{NONE, Sessions},
 };
-use crate::operator::{Context, Operator};
+use crate::{
+    operator::{Context, Operator},
+    state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored},
+};
 
+/// Rows that a snapshot writes at once at most.
+const WRITTEN_ROWS: usize = 65_536;
 /// Batches that may have nothing left to wait for before the others are numbered anew.
 const SLACK_BATCHES: usize = 64;
 
@@ -22,6 +29,10 @@ const SLACK_BATCHES: usize = 64;
 pub(in crate::operator) struct SessionTable {
     times: Grid,
     keys: Vec<usize>,
+    /// How many columns the rows have.
+    columns: usize,
+    /// The rows as rows of a table of state.
+    kept: NumberedRows,
     sessions: Sessions,
     waiting: Waiting,
     output: SchemaRef,
@@ -31,15 +42,24 @@ pub(in crate::operator) struct SessionTable {
 /// The rows of open sessions. A batch is kept as long as one of its rows waits.
 #[derive(Debug, Default)]
 struct Waiting {
-    batches: Vec<RecordBatch>,
+    /// In the order in which they came: their columns, and last the number of each row.
+    batches: Vec<Vec<ArrayRef>>,
     /// How many rows of each batch wait.
     left: Vec<usize>,
     /// Per session, its rows: batch and row.
     rows: Vec<Vec<(u32, u32)>>,
+    /// The number of the next row.
+    next: i64,
+    is_tracking: bool,
+    /// The first batch that no snapshot knows.
+    since: u32,
+    /// Keys of rows that have gone since the last snapshot, which knows them.
+    gone: Vec<Vec<ArrayRef>>,
 }
 
 impl Waiting {
-    fn add(&mut self, batch: RecordBatch, sessions: &[u32], total: usize) {
+    /// Keeps rows: their columns, with their numbers.
+    fn add(&mut self, columns: Vec<ArrayRef>, sessions: &[u32], total: usize) {
         let number = self.batches.len() as u32;
         self.rows.resize_with(total, Vec::new);
         let mut left = 0;
@@ -49,8 +69,15 @@ impl Waiting {
                 left += 1;
             }
         }
-        self.batches.push(batch);
+        self.batches.push(columns);
         self.left.push(left);
+    }
+
+    /// Numbers for the next rows.
+    fn numbers(&mut self, rows: usize) -> ArrayRef {
+        let first = self.next;
+        self.next += rows as i64;
+        Arc::new(Int64Array::from_iter_values(first..self.next))
     }
 
     fn move_rows(&mut self, from: u32, into: u32) {
@@ -58,30 +85,31 @@ impl Waiting {
         self.rows[into as usize].extend(rows);
     }
 
-    /// Takes out the rows of a session.
+    /// Takes out the rows of a session, in the order in which they came.
     fn take(&mut self, session: u32) -> Vec<(u32, u32)> {
-        let rows = std::mem::take(&mut self.rows[session as usize]);
+        let mut rows = std::mem::take(&mut self.rows[session as usize]);
+        rows.sort_unstable();
         for (batch, _) in &rows {
             self.left[*batch as usize] -= 1;
         }
         rows
     }
 
-    /// The columns of some rows.
-    fn columns(&self, rows: &[(u32, u32)]) -> Result<Vec<ArrayRef>, Failure> {
+    /// Some of the columns of some rows.
+    fn columns(
+        &self,
+        rows: &[(u32, u32)],
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<ArrayRef>, Failure> {
         let mut used: Vec<u32> = rows.iter().map(|(batch, _)| *batch).collect();
         used.sort_unstable();
         used.dedup();
         let place = |batch: u32| used.binary_search(&batch).unwrap_or_default();
         let indices: Vec<(usize, usize)> = rows.iter().map(|&(b, row)| (place(b), row as usize)).collect();
-        let Some(first) = used.first() else {
-            return Ok(Vec::new());
-        };
-        (0..self.batches[*first as usize].num_columns())
+        columns
+            .into_iter()
             .map(|column| {
-                let arrays = used
-                    .iter()
-                    .map(|b| self.batches[*b as usize].column(column).as_ref());
+                let arrays = used.iter().map(|b| self.batches[*b as usize][column].as_ref());
                 interleave(&arrays.collect::<Vec<_>>(), &indices)
                     .map_err(|e| Failure::internal(format!("cannot gather the rows of sessions: {e}")))
             })
@@ -95,14 +123,18 @@ impl Waiting {
             return;
         }
         let mut numbers = vec![0; self.batches.len()];
-        let (mut batches, mut left) = (Vec::new(), Vec::new());
+        let (mut batches, mut left, mut since) = (Vec::new(), Vec::new(), 0);
         for (old, batch) in std::mem::take(&mut self.batches).into_iter().enumerate() {
             if self.left[old] > 0 {
                 numbers[old] = batches.len() as u32;
                 batches.push(batch);
                 left.push(self.left[old]);
             }
+            if old as u32 + 1 == self.since {
+                since = batches.len() as u32;
+            }
         }
+        self.since = since;
         (self.batches, self.left) = (batches, left);
         for (batch, _) in self.rows.iter_mut().flatten() {
             *batch = numbers[*batch as usize];
@@ -132,6 +164,8 @@ impl SessionTable {
         let types = keys.iter().map(|&k| input.field(k).data_type().clone()).collect();
         Ok(Self {
             times: Grid::new(spec.time_column as usize, 1, 0),
+            columns: input.fields().len(),
+            kept: NumberedRows::new(input, input.fields().len(), &keys),
             keys,
             sessions: Sessions::new(spec.gap_ms, types)?,
             waiting: Waiting::default(),
@@ -142,8 +176,10 @@ impl SessionTable {
 
     fn fire(&mut self, context: &mut Context) -> Result<(), Failure> {
         let (mut rows, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let mut of = Vec::new();
         for session in self.sessions.close(self.watermark) {
             let taken = self.waiting.take(session);
+            of.resize(of.len() + taken.len(), session);
             let bounds = self.sessions.get(session);
             starts.resize(starts.len() + taken.len(), bounds.start);
             ends.resize(ends.len() + taken.len(), bounds.end);
@@ -151,13 +187,14 @@ impl SessionTable {
         }
         for from in (0..rows.len()).step_by(EMIT_ROWS) {
             let range = from..rows.len().min(from + EMIT_ROWS);
-            let mut columns = self.waiting.columns(&rows[range.clone()])?;
+            let mut columns = self.waiting.columns(&rows[range.clone()], 0..self.columns)?;
             let times = ends[range.clone()].iter().map(|end| end - 1).collect();
             for moments in [starts[range.clone()].to_vec(), ends[range].to_vec(), times] {
                 columns.push(partial::moments(&self.output, columns.len(), moments));
             }
             context.emit(partial::batch(&self.output, columns)?);
         }
+        self.note_gone(&rows, &of)?;
         if let Some(open) = self.sessions.pack()? {
             let waiting = &mut self.waiting.rows;
             *waiting = open
@@ -166,6 +203,43 @@ impl SessionTable {
                 .collect();
         }
         self.waiting.forget();
+        Ok(())
+    }
+
+    /// Notes rows that have gone, with their sessions, as far as a snapshot knows them.
+    fn note_gone(&mut self, rows: &[(u32, u32)], of: &[u32]) -> Result<(), Failure> {
+        if !self.waiting.is_tracking {
+            return Ok(());
+        }
+        let known = rows.iter().zip(of);
+        let (rows, of): (Vec<_>, Vec<u32>) = known
+            .filter(|((batch, _), _)| *batch < self.waiting.since)
+            .unzip();
+        if !rows.is_empty() {
+            let mut key = self.sessions.keys(&of)?;
+            key.extend(self.waiting.columns(&rows, [self.columns])?);
+            self.waiting.gone.push(key);
+        }
+        Ok(())
+    }
+
+    /// Says the rows of these sessions that are in this batch or a later one.
+    fn say(&self, sessions: &[u32], since: u32, into: &mut Snapshot) -> Result<(), Failure> {
+        let (mut rows, mut of) = (Vec::new(), Vec::new());
+        for &session in sessions {
+            let of_session = self.waiting.rows[session as usize].iter();
+            rows.extend(of_session.filter(|(batch, _)| *batch >= since));
+            of.resize(rows.len(), session);
+        }
+        for (rows, of) in rows.chunks(WRITTEN_ROWS).zip(of.chunks(WRITTEN_ROWS)) {
+            let mut columns = self.sessions.keys(of)?;
+            let values = self.kept.values().iter().copied();
+            columns.extend(
+                self.waiting
+                    .columns(rows, [self.columns].into_iter().chain(values))?,
+            );
+            into.write(0, columns)?;
+        }
         Ok(())
     }
 }
@@ -182,7 +256,9 @@ impl Operator for SessionTable {
         if assigned.late > 0 {
             context.drop_late(assigned.late_rows());
         }
-        self.waiting.add(batch, &assigned.sessions, self.sessions.len());
+        let mut columns = batch.columns().to_vec();
+        columns.push(self.waiting.numbers(batch.num_rows()));
+        self.waiting.add(columns, &assigned.sessions, self.sessions.len());
         for (from, into) in assigned.moved {
             self.waiting.move_rows(from, into);
         }
@@ -197,5 +273,118 @@ impl Operator for SessionTable {
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.watermark = EventTime::MAX;
         self.fire(context)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![self.kept.table("rows of sessions")]
+    }
+
+    fn track_changes(&mut self) {
+        self.sessions.track();
+        self.waiting.is_tracking = true;
+        self.waiting.since = self.waiting.batches.len() as u32;
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        if scope == Scope::All {
+            return self.say(&self.sessions.open(), 0, into);
+        }
+        for gone in self.waiting.gone.drain(..) {
+            into.delete(0, gone)?;
+        }
+        let changed = self.sessions.news()?.open;
+        self.say(&changed, self.waiting.since, into)?;
+        self.waiting.since = self.waiting.batches.len() as u32;
+        Ok(())
+    }
+
+    /// Open sessions are what their rows make of them: those come as they once did.
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let Restored { keys, numbers, rows } = self.kept.restored(rows)?;
+        let times = self.times.times(&rows)?;
+        let assigned = self.sessions.assign(&keys, times.values(), EventTime::MIN)?;
+        let last = numbers.iter().copied().max();
+        self.waiting.next = last.map_or(self.waiting.next, |last| self.waiting.next.max(last + 1));
+        let mut columns = rows.columns().to_vec();
+        columns.push(Arc::new(Int64Array::new(numbers, None)));
+        self.waiting.add(columns, &assigned.sessions, self.sessions.len());
+        for (from, into) in assigned.moved {
+            self.waiting.move_rows(from, into);
+        }
+        Ok(())
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
+    use arrow_schema::{Field, Schema};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::operator::rehearsal::{self, Call};
+
+    /// Keys that are equal and differ in their bits are among them.
+    const KEYS: [Option<f64>; 4] = [None, Some(0.0), Some(-0.0), Some(1.5)];
+
+    fn schema(with_windows: bool) -> SchemaRef {
+        let moment = DataType::Timestamp(TimeUnit::Millisecond, None);
+        let mut fields = vec![
+            Field::new("name", DataType::Utf8, false),
+            Field::new("t", moment.clone(), false),
+            Field::new("k", DataType::Float64, true),
+        ];
+        let windows = ["window_start", "window_end", "window_time"];
+        let windows = windows.map(|name| Field::new(name, moment.clone(), false));
+        fields.extend(windows.into_iter().filter(|_| with_windows));
+        Arc::new(Schema::new(fields))
+    }
+
+    fn rows(rows: &[(usize, i64)], next: &mut i64) -> RecordBatch {
+        let names = *next..*next + rows.len() as i64;
+        *next = names.end;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(names.map(|n| Some(format!("row {n}"))).collect::<StringArray>()),
+            Arc::new(
+                rows.iter()
+                    .map(|row| Some(row.1))
+                    .collect::<TimestampMillisecondArray>(),
+            ),
+            Arc::new(rows.iter().map(|row| KEYS[row.0]).collect::<Float64Array>()),
+        ];
+        RecordBatch::try_new(schema(false), columns).expect("fits")
+    }
+
+    fn table(keys: &'static [u32]) -> Box<dyn Operator> {
+        let spec = graph::SessionTable {
+            time_column: 1,
+            keys: keys.to_vec(),
+            gap_ms: 5,
+        };
+        Box::new(SessionTable::new(&spec, &schema(false), schema(true)).expect("fits"))
+    }
+
+    proptest! {
+        /// Sessions that grow at both ends and become one, late rows, and batches of which nothing waits.
+        #[test]
+        fn a_restored_session_table_goes_on_as_if_nothing_had_been(
+            keys in prop::sample::select(vec![&[2_u32] as &[u32], &[], &[2, 0]]),
+            batches in prop::collection::vec(
+                (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
+        ) {
+            let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
+            for (batch, by) in batches {
+                let batch: Vec<(usize, i64)> = batch.iter().map(|(key, time)| (*key, watermark - 10 + time)).collect();
+                calls.push(Call::Rows(rows(&batch, &mut next)));
+                watermark += by;
+                calls.push(Call::Watermark(watermark));
+            }
+            rehearsal::check_sorted(move || table(keys), &calls);
+        }
     }
 }

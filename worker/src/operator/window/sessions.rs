@@ -7,10 +7,12 @@ use arrow_schema::DataType;
 use weir_model::{EventTime, Failure};
 
 use super::slots::key_columns;
-use crate::operator::keys::GroupTable;
+use crate::{operator::keys::GroupTable, state::Dirty};
 
 /// No session.
 pub(super) const NONE: u32 = u32::MAX;
+/// The start of a session that no snapshot knows.
+const UNTOLD: i64 = i64::MIN;
 /// Sessions that may have gone before the others are packed.
 const SLACK: usize = 4096;
 
@@ -23,9 +25,15 @@ pub(super) struct Sessions {
     /// The latest session of each key.
     latest: Vec<u32>,
     sessions: Vec<Session>,
-    gone: usize,
+    closed: usize,
     /// When each open session ends, or ended before it grew.
     due: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Sessions changed since the last snapshot.
+    dirty: Dirty,
+    /// Where snapshots say that sessions start, while changes are tracked; else, or behind the last of these: [`UNTOLD`].
+    told: Vec<i64>,
+    /// Key columns and starts of sessions that snapshots know and whose numbers are others' by now.
+    gone: Vec<(Vec<ArrayRef>, Vec<i64>)>,
 }
 
 /// A session: `[start, end)`, its end a gap after its last row.
@@ -37,6 +45,22 @@ pub(super) struct Session {
     /// The session of the key before this one.
     earlier: u32,
     is_open: bool,
+}
+
+impl Session {
+    /// The start that a snapshot says of it.
+    fn told(&self) -> i64 {
+        if self.is_open { self.start } else { UNTOLD }
+    }
+}
+
+/// What has changed in sessions since the last snapshot.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Key columns and starts of sessions that have gone, or start elsewhere now.
+    pub(super) gone: Vec<(Vec<ArrayRef>, Vec<i64>)>,
+    /// Those that are new, or others than they were.
+    pub(super) open: Vec<u32>,
 }
 
 /// What a batch of rows did.
@@ -67,8 +91,11 @@ impl Sessions {
             types,
             latest: Vec::new(),
             sessions: Vec::new(),
-            gone: 0,
+            closed: 0,
             due: BinaryHeap::new(),
+            dirty: Dirty::default(),
+            told: Vec::new(),
+            gone: Vec::new(),
         })
     }
 
@@ -125,6 +152,11 @@ impl Sessions {
                 .iter_mut()
                 .for_each(|session| *session = last(*session));
         }
+        if self.dirty.is_tracking() {
+            let sessions = assigned.sessions.iter().copied();
+            self.dirty.mark(sessions.filter(|session| *session != NONE));
+            self.dirty.mark(assigned.moved.iter().map(|(from, _)| *from));
+        }
         Ok(assigned)
     }
 
@@ -146,7 +178,7 @@ impl Sessions {
             } else {
                 moved.push((at, found));
                 self.sessions[at as usize].is_open = false;
-                self.gone += 1;
+                self.closed += 1;
             }
             at = touched.earlier;
         }
@@ -199,7 +231,8 @@ impl Sessions {
     fn unlink(&mut self, at: u32) {
         let Session { key, earlier, .. } = *self.get(at);
         self.sessions[at as usize].is_open = false;
-        self.gone += 1;
+        self.closed += 1;
+        self.dirty.mark([at]);
         let mut later = self.latest[key as usize];
         if later == at {
             self.latest[key as usize] = earlier;
@@ -216,11 +249,11 @@ impl Sessions {
 
     /// Numbers the open sessions and their keys anew if many have gone; returns the old numbers of the open ones.
     pub(super) fn pack(&mut self) -> Result<Option<Vec<u32>>, Failure> {
-        if self.gone <= self.sessions.len() / 2 + SLACK {
+        if self.closed <= self.sessions.len() / 2 + SLACK {
             return Ok(None);
         }
-        let is_open = |at: &u32| self.get(*at).is_open;
-        let open: Vec<u32> = (0..self.sessions.len() as u32).filter(is_open).collect();
+        self.forget_told()?;
+        let open = self.open();
         let columns = self.keys(&open)?;
         let mut keys = GroupTable::new(&self.types)?;
         let groups = keys.intern(&columns, open.len())?;
@@ -249,8 +282,69 @@ impl Sessions {
             .zip(0..)
             .map(|(s, at)| Reverse((s.end, at)))
             .collect();
-        (self.keys, self.latest, self.sessions, self.gone) = (keys, latest, sessions, 0);
+        self.dirty.keep(&open);
+        if self.dirty.is_tracking() {
+            self.told = open.iter().map(|&old| self.told_of(old)).collect();
+        }
+        (self.keys, self.latest, self.sessions, self.closed) = (keys, latest, sessions, 0);
         Ok(Some(open))
+    }
+
+    /// The open sessions.
+    pub(super) fn open(&self) -> Vec<u32> {
+        let is_open = |at: &u32| self.get(*at).is_open;
+        (0..self.sessions.len() as u32).filter(is_open).collect()
+    }
+
+    /// Notes what changes from now on; snapshots know what there is.
+    pub(super) fn track(&mut self) {
+        self.dirty.track();
+        self.told = self.sessions.iter().map(Session::told).collect();
+    }
+
+    /// What has changed since the last time.
+    pub(super) fn news(&mut self) -> Result<News, Failure> {
+        let changed = self.dirty.take();
+        let gone = self.outdated(&changed)?;
+        let mut news = News {
+            gone: std::mem::take(&mut self.gone),
+            open: Vec::new(),
+        };
+        news.gone.extend(gone);
+        self.told.resize(self.sessions.len(), UNTOLD);
+        for at in changed {
+            let session = self.sessions[at as usize];
+            self.told[at as usize] = session.told();
+            news.open.extend(session.is_open.then_some(at));
+        }
+        Ok(news)
+    }
+
+    /// The starts that snapshots say of these sessions and that are theirs no longer.
+    fn outdated(&self, changed: &[u32]) -> Result<Option<(Vec<ArrayRef>, Vec<i64>)>, Failure> {
+        let is_outdated = |at: &&u32| {
+            let (session, told) = (self.get(**at), self.told_of(**at));
+            told != UNTOLD && told != session.told()
+        };
+        let outdated: Vec<u32> = changed.iter().filter(is_outdated).copied().collect();
+        if outdated.is_empty() {
+            return Ok(None);
+        }
+        let starts = outdated.iter().map(|&at| self.told_of(at)).collect();
+        Ok(Some((self.keys(&outdated)?, starts)))
+    }
+
+    /// Takes leave of closed sessions that snapshots know, before their numbers become others'.
+    fn forget_told(&mut self) -> Result<(), Failure> {
+        let is_closed = |at: &u32| !self.get(*at).is_open;
+        let closed: Vec<u32> = (0..self.told.len() as u32).filter(is_closed).collect();
+        let gone = self.outdated(&closed)?;
+        self.gone.extend(gone);
+        Ok(())
+    }
+
+    fn told_of(&self, session: u32) -> i64 {
+        self.told.get(session as usize).copied().unwrap_or(UNTOLD)
     }
 }
 
@@ -318,7 +412,7 @@ mod tests {
                     let session = (start, end, rows.remove(at).expect("a session has rows"));
                     found.entry(keys.value(i)).or_default().push(session);
                 }
-                sessions.gone += SLACK;
+                sessions.closed += SLACK;
                 if let Some(open) = sessions.pack().expect("packs") {
                     rows = open.iter().zip(0..).map(|(old, new)| (new, rows[old])).collect();
                 }
