@@ -8,16 +8,31 @@
 //! - [`dirty`]: which groups of an operator were written since the last snapshot. Leans on nothing.
 //! - [`numbered`]: rows of an operator's input as rows of a table. Leans on `table`.
 //! - [`codec`]: rows as bytes that sort by key group and key, and back. Leans on `table`.
-//! - [`rehearse`]: an operator that is restored from its own snapshots again and again. Leans on all of the above.
+//! - [`shape`]: tables as a manifest says them. Leans on `table`.
+//! - [`memory`]: what a worker's memory is for. Leans on nothing.
+//! - [`file`]: Weir's own files of sorted entries. Leans on nothing.
+//! - [`store`]: the byte store, in a RocksDB database or in memory. Leans on `memory` and `file`.
+//! - [`transfer`]: files between this machine and the object store. Leans on nothing.
+//! - [`backend`]: keeps the rows of a subtask's operators from one deployment to the next. Leans on all of the above.
+//! - [`rehearse`]: an operator that is restored from its own snapshots again and again. Leans on `codec` and `snapshot`.
 
+pub mod backend;
 pub mod codec;
 pub mod dirty;
+pub mod file;
+pub mod memory;
 pub mod numbered;
 pub mod rehearse;
+pub mod shape;
 pub mod snapshot;
+pub mod store;
 pub mod table;
+pub mod transfer;
 
+pub use backend::{Backend, BackendConfig};
 pub use dirty::Dirty;
+pub use memory::MemoryBudget;
 pub use numbered::NumberedRows;
 pub use snapshot::{Change, Scope, Snapshot};
 pub use table::Table;
+pub use transfer::StateFolder;

@@ -1,0 +1,254 @@
+//! What is done for a checkpoint on other threads than those of tasks.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::BufWriter,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use weir_checkpoint::manifest::{CheckpointId, Files, FilesFormat, StateFile};
+use weir_model::Failure;
+
+use super::{Persisted, Shared, blocking, encode::encode, local::Scratch};
+use crate::state::{
+    Change, StateFolder,
+    file::{Compression, Writer},
+    store::Batch,
+    transfer,
+};
+
+/// Files of a subtask that are uploaded at a time.
+const UPLOADS: usize = 4;
+
+/// A checkpoint to take.
+pub(super) struct Job {
+    pub(super) checkpoint: CheckpointId,
+    pub(super) changes: Vec<Vec<Change>>,
+    pub(super) aborted: CancellationToken,
+    pub(super) reply: oneshot::Sender<Result<Persisted, Failure>>,
+}
+
+/// Writes changes to the database, checkpoint by checkpoint. What is uploaded for one goes on beside the next.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    closed: CancellationToken,
+) {
+    while let Some(job) = jobs.recv().await {
+        if closed.is_cancelled() {
+            return;
+        }
+        let Job {
+            checkpoint,
+            changes,
+            aborted,
+            reply,
+        } = job;
+        let taken = {
+            let (shared, aborted) = (Arc::clone(&shared), aborted.clone());
+            blocking(move || take(&shared, checkpoint, changes, &aborted)).await
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let result = match taken {
+                Ok(Some(taken)) => unless(&aborted, checkpoint, database(&shared, checkpoint, &taken)).await,
+                Ok(None) => Ok(Persisted {
+                    files: files_of(FilesFormat::Rocksdb, Vec::new()),
+                    ..Persisted::default()
+                }),
+                Err(failure) => Err(failure),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(result);
+        });
+    }
+}
+
+/// Writes all rows of a checkpoint or a savepoint to a file of their own.
+pub(super) async fn rows(shared: Arc<Shared>, job: Job, folder: StateFolder) {
+    let Job {
+        checkpoint,
+        changes,
+        aborted,
+        reply,
+    } = job;
+    let result = unless(
+        &aborted,
+        checkpoint,
+        all_rows(&shared, checkpoint, changes, &folder),
+    )
+    .await;
+    // Whoever asked may have gone.
+    let _ = reply.send(result);
+}
+
+async fn unless<T>(
+    aborted: &CancellationToken,
+    checkpoint: CheckpointId,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        result = work => result,
+        () = aborted.cancelled() => Err(Failure::internal(format!("checkpoint {checkpoint} was aborted"))),
+    }
+}
+
+fn take(
+    shared: &Shared,
+    checkpoint: CheckpointId,
+    changes: Vec<Vec<Change>>,
+    aborted: &CancellationToken,
+) -> Result<Option<Scratch>, Failure> {
+    let changes = encode(&shared.codecs, &shared.config.key_groups, changes)?;
+    let mut local = shared.local.lock();
+    local.write(changes)?;
+    if aborted.is_cancelled() {
+        return Err(Failure::internal(format!("checkpoint {checkpoint} was aborted")));
+    }
+    local.checkpoint(&shared.config.folder.join(format!("checkpoint-{checkpoint}")))
+}
+
+/// Uploads the files of the database that are not there yet.
+async fn database(shared: &Shared, checkpoint: CheckpointId, taken: &Scratch) -> Result<Persisted, Failure> {
+    let folder = taken.path().to_owned();
+    let found = blocking(move || files_in(&folder)).await?;
+    let (mut files, mut new) = (Vec::new(), Vec::new());
+    {
+        let mut uploaded = shared.uploaded.lock();
+        for found in found {
+            match uploaded.find(&found.name).filter(|file| found.is(file)) {
+                Some(file) => files.push(file.clone()),
+                None => new.push((
+                    shared.config.files.path(&format!("{checkpoint}-{}", found.name)),
+                    found,
+                )),
+            }
+        }
+        let mut paths: HashMap<_, _> = files.iter().map(|f| (f.name.clone(), f.path.clone())).collect();
+        paths.extend(new.iter().map(|(path, found)| (found.name.clone(), path.clone())));
+        uploaded.begin(checkpoint, paths);
+    }
+    let (folder, clock) = (&shared.config.files, &*shared.config.clock);
+    let uploads = new
+        .into_iter()
+        .map(|(path, Found { local, name, .. })| async move {
+            transfer::upload(&local, folder, path, name, clock).await
+        });
+    let uploads = futures::stream::iter(uploads).buffer_unordered(UPLOADS);
+    let new: Vec<StateFile> = uploads.try_collect().await?;
+    let bytes_new = bytes_of(&new);
+    files.extend(new);
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    shared.uploaded.lock().uploaded(checkpoint, &files);
+    Ok(Persisted {
+        bytes_new,
+        bytes_full: bytes_of(&files),
+        files: files_of(FilesFormat::Rocksdb, files),
+    })
+}
+
+/// A file of the database.
+struct Found {
+    name: String,
+    local: PathBuf,
+    bytes: u64,
+    /// Of a file that may grow.
+    crc32: Option<u32>,
+}
+
+impl Found {
+    /// Whether it is what was uploaded under its name.
+    fn is(&self, file: &StateFile) -> bool {
+        self.bytes == file.bytes && self.crc32.is_none_or(|crc32| crc32 == file.crc32)
+    }
+}
+
+/// The files that make up the database: those with its rows, and the list of them. The rest is made anew when it is opened.
+fn files_in(folder: &Path) -> Result<Vec<Found>, Failure> {
+    let unreadable = |e| {
+        Failure::internal(format!(
+            "cannot read the folder of state {}: {e}",
+            folder.display()
+        ))
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let (name, local) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        let is_list = name.starts_with("MANIFEST-");
+        if !is_list && local.extension().is_none_or(|extension| extension != "sst") {
+            continue;
+        }
+        let crc32 = is_list.then(|| fs::read(&local).map(|bytes| crc32fast::hash(&bytes)));
+        files.push(Found {
+            name,
+            bytes: entry.metadata().map_err(unreadable)?.len(),
+            crc32: crc32.transpose().map_err(unreadable)?,
+            local,
+        });
+    }
+    Ok(files)
+}
+
+async fn all_rows(
+    shared: &Arc<Shared>,
+    checkpoint: CheckpointId,
+    changes: Vec<Vec<Change>>,
+    folder: &StateFolder,
+) -> Result<Persisted, Failure> {
+    let name = format!("{checkpoint}-rows");
+    let written = {
+        let (shared, path) = (Arc::clone(shared), shared.config.folder.join(&name));
+        blocking(move || {
+            let rows = encode(&shared.codecs, &shared.config.key_groups, changes)?;
+            written(rows, path)
+        })
+        .await?
+    };
+    let Some(written) = written else {
+        return Ok(Persisted::default());
+    };
+    let path = folder.path(&name);
+    let file = transfer::upload(written.path(), folder, path, name, &*shared.config.clock).await?;
+    Ok(Persisted {
+        bytes_new: file.bytes,
+        bytes_full: file.bytes,
+        files: files_of(FilesFormat::Sorted, vec![file]),
+    })
+}
+
+/// A file with rows; none if there are none.
+fn written(mut rows: Batch, path: PathBuf) -> Result<Option<Scratch>, Failure> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    rows.sort();
+    let scratch = Scratch::new(path);
+    let write = || {
+        let file = BufWriter::new(File::create(scratch.path())?);
+        let mut writer = Writer::new(file, Compression::Lz4);
+        for (key, value) in rows.iter() {
+            if let Some(value) = value {
+                writer.push(key, value)?;
+            }
+        }
+        writer.finish()
+    };
+    let written = write();
+    written
+        .map_err(|e| Failure::internal(format!("cannot write state to {}: {e}", scratch.path().display())))?;
+    Ok(Some(scratch))
+}
+
+fn files_of(format: FilesFormat, files: Vec<StateFile>) -> Files {
+    Files { format, files }
+}
+
+fn bytes_of(files: &[StateFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}

@@ -1,0 +1,91 @@
+//! What a worker's memory is for.
+
+use std::fmt;
+
+use rocksdb::{Cache, Env, WriteBufferManager};
+
+/// The part of all memory that the databases of state share, one in so many.
+const STATE_PART: u64 = 8;
+/// The part of that in which writes gather, one in so many.
+const WRITE_PART: u64 = 2;
+/// Below this, databases of state do not work well.
+const MIN_STATE_BYTES: u64 = 16 << 20;
+/// Threads that merge files of databases, in the whole process, and as many that write them.
+const THREADS: i32 = 2;
+
+/// The memory of a worker, divided.
+///
+/// - An eighth, and 16 MiB at least, is what all RocksDB databases of the worker share: one block cache, to which memtables are charged
+///   too. A write buffer manager holds memtables to half of it. They are needed at checkpoints and restores alone.
+/// - The rest is for what lives in memory all the time: the state of operators, and rows on their way.
+///
+/// It is made once per worker. Files on disk are not counted, nor what the system caches of them.
+pub struct MemoryBudget {
+    bytes: u64,
+    state_bytes: u64,
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+}
+
+impl MemoryBudget {
+    /// Divides so many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let state_bytes = (bytes / STATE_PART).max(MIN_STATE_BYTES);
+        let cache = Cache::new_lru_cache(state_bytes as usize);
+        let write_bytes = (state_bytes / WRITE_PART) as usize;
+        // Writers never wait: what is over the limit is flushed.
+        let write_buffers =
+            WriteBufferManager::new_write_buffer_manager_with_cache(write_bytes, false, cache.clone());
+        limit_threads();
+        Self {
+            bytes,
+            state_bytes,
+            cache,
+            write_buffers,
+        }
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What is left for operators and for rows on their way, in bytes.
+    pub fn operator_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(self.state_bytes)
+    }
+
+    /// What databases use of it now, in bytes.
+    pub fn state_usage_bytes(&self) -> u64 {
+        self.cache.get_usage() as u64
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(super) fn write_buffers(&self) -> &WriteBufferManager {
+        &self.write_buffers
+    }
+}
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBudget")
+            .field("bytes", &self.bytes)
+            .field("state_bytes", &self.state_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All databases of a process share its background threads: few, and they give way to tasks.
+fn limit_threads() {
+    match Env::new() {
+        Ok(mut env) => {
+            env.set_low_priority_background_threads(THREADS);
+            env.set_high_priority_background_threads(THREADS);
+            env.lower_thread_pool_cpu_priority();
+        }
+        Err(error) => tracing::warn!(%error, "the threads of databases of state keep their priority"),
+    }
+}

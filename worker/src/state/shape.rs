@@ -1,0 +1,91 @@
+//! What a table of state looks like, as a manifest says it.
+
+use arrow_schema::{DataType, Field, SchemaRef};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use weir_checkpoint::manifest::TableShape;
+use weir_model::Failure;
+use weir_proto::schema;
+
+use super::Table;
+
+/// The shape of a table.
+pub fn of(table: &Table) -> Result<TableShape, Failure> {
+    let schema = schema::encode(&table.schema).map_err(|e| {
+        Failure::internal(format!(
+            "the columns of a table of state cannot be written down: {e}"
+        ))
+    })?;
+    Ok(TableShape {
+        name: table.name.to_owned(),
+        schema: STANDARD.encode(schema),
+        partition: table.partition,
+        key: table.key,
+        types: types(table.schema.fields()),
+    })
+}
+
+/// The columns of a table of this shape.
+pub fn columns(shape: &TableShape) -> Result<SchemaRef, Failure> {
+    let unreadable = |e: String| {
+        Failure::external(format!(
+            "the columns of the table '{}' of state cannot be read: {e}",
+            shape.name
+        ))
+    };
+    let schema = STANDARD
+        .decode(&shape.schema)
+        .map_err(|e| unreadable(e.to_string()))?;
+    schema::decode(&schema).map_err(|e| unreadable(e.to_string()))
+}
+
+/// Whether rows of a table of this shape are rows of the table, or why not: `operator` is what it is called.
+pub fn check(shape: &TableShape, table: &Table, operator: &str) -> Result<(), Failure> {
+    let (old, new) = (columns(shape)?, &table.schema);
+    let refused = |part: &str, was: String, is: String| {
+        Err(Failure::user(format!(
+            "the state of {operator} cannot be used: {part} of its table '{}' were {was} and are {is} now",
+            table.name
+        )))
+    };
+    let keys = |fields: &[arrow_schema::FieldRef], key: usize| types(&fields[..key.min(fields.len())]);
+    let (was, is) = (keys(old.fields(), shape.key), keys(new.fields(), table.key));
+    if !same(old.fields(), new.fields(), shape.key, table.key) {
+        return refused("the columns of the key", listed(&was), listed(&is));
+    }
+    if shape.partition != table.partition {
+        return refused(
+            "the columns that spread rows over subtasks",
+            listed(&was[..shape.partition.min(was.len())]),
+            listed(&is[..table.partition]),
+        );
+    }
+    if !same(old.fields(), new.fields(), old.fields().len(), new.fields().len()) {
+        let rest = |fields: &[arrow_schema::FieldRef]| listed(&types(&fields[table.key..]));
+        return refused("the values", rest(old.fields()), rest(new.fields()));
+    }
+    Ok(())
+}
+
+/// Whether so many columns are of the same types.
+fn same(old: &[arrow_schema::FieldRef], new: &[arrow_schema::FieldRef], olds: usize, news: usize) -> bool {
+    let data_type = |field: &arrow_schema::FieldRef| field.data_type().clone();
+    olds == news
+        && olds <= old.len()
+        && news <= new.len()
+        && old[..olds]
+            .iter()
+            .map(data_type)
+            .eq(new[..news].iter().map(data_type))
+}
+
+fn types(fields: &[std::sync::Arc<Field>]) -> Vec<String> {
+    let data_types = fields.iter().map(|field| field.data_type());
+    data_types.map(DataType::to_string).collect()
+}
+
+fn listed(types: &[String]) -> String {
+    if types.is_empty() {
+        return "none".to_owned();
+    }
+    format!("({})", types.join(", "))
+}
