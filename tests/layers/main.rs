@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("weir-model", &[]),
     ("weir-env", &["weir-model"]),
     ("weir-proto", &["weir-model"]),
-    ("weir-checkpoint", &["weir-model"]),
+    ("weir-checkpoint", &["weir-model", "weir-env"]),
     ("weir-connector", &["weir-model", "weir-env"]),
     ("weir-functions", &["weir-model"]),
     (
