@@ -91,6 +91,16 @@ impl<N: Divide + Debug> Accumulator for Average<N> {
         Ok(())
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.sum_type.clone(), DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = self.sum.state_of(groups)?;
+        columns.extend(self.count.state_of(groups)?);
+        Ok(columns)
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.sum.keep(groups)?;
         self.count.keep_only(groups);

@@ -3,6 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, Int64Array, cast::AsArray, types::Int64Type};
+use arrow_schema::DataType;
 use weir_model::Failure;
 
 use super::Accumulator;
@@ -149,6 +150,14 @@ impl Accumulator for Count {
             None => self.take_back(groups),
         }
         Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![Arc::new(Int64Array::from(self.gather(groups)))])
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {

@@ -1,16 +1,20 @@
 //! DISTINCT: each value of a group is taken once, however often it is there.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use arrow::compute::nullif;
-use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, UInt32Array, cast::AsArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_schema::{DataType, Field};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, cast::AsArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 use arrow_select::take::take;
 use weir_model::Failure;
 
-use super::Accumulator;
-use crate::operator::keys::{Groups, NO_PAIR, PairTable};
+use super::{
+    Accumulator,
+    arena::set_values,
+    counted::{Counted, lists},
+};
+use crate::operator::keys::Groups;
 
 /// What another accumulator must see of the rows, beside the values that come or go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +32,8 @@ pub(super) enum Sees {
 pub(super) struct Distinct {
     inner: Box<dyn Accumulator>,
     sees: Sees,
-    pairs: PairTable,
-    /// How often each pair is there.
-    counts: Vec<i64>,
-    /// Rows whose pair comes or goes.
+    values: Counted,
+    /// Rows that make a value come or go.
     turning: Vec<u32>,
 }
 
@@ -41,30 +43,23 @@ impl Distinct {
         Ok(Self {
             inner,
             sees,
-            pairs: PairTable::new(value)?,
-            counts: Vec::new(),
+            values: Counted::new(value)?,
             turning: Vec::new(),
         })
     }
 
-    /// Counts the rows, and finds those that make a pair come (or go).
+    /// Counts the rows, and finds those that make a value come (or go).
     fn turn(&mut self, groups: Groups<'_>, values: &ArrayRef, by: i64) -> Result<(), Failure> {
-        self.turning.clear();
-        self.pairs.intern(groups.ids, values)?;
-        self.counts.resize(self.pairs.len(), 0);
+        let turning = &mut self.turning;
+        turning.clear();
         // Taken back is what was there once, come is what was not.
-        let turning = i64::from(by < 0);
-        for (row, &pair) in (0_u32..).zip(self.pairs.numbers()) {
-            if pair == NO_PAIR {
-                continue;
+        let count = i64::from(by < 0);
+        let changed = |row, before, _| {
+            if before == count {
+                turning.push(row as u32);
             }
-            let count = &mut self.counts[pair as usize];
-            if *count == turning {
-                self.turning.push(row);
-            }
-            *count += by;
-        }
-        Ok(())
+        };
+        self.values.add(groups, values, |_| by, changed)
     }
 
     fn hand_on(
@@ -104,31 +99,23 @@ impl Distinct {
     }
 }
 
-/// The type of what travels between two phases: the values of a group, null if it has none.
-pub(super) fn partial_type(value: &DataType) -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(value.clone(), true)))
-}
-
-/// A list of its value for each row.
+/// A list of its value for each row, which is what travels between two phases; null if it is null.
 pub(super) fn partial_of_rows(column: &ArrayRef) -> Result<ArrayRef, Failure> {
-    let nulls = column.logical_nulls().filter(|n| n.null_count() > 0);
-    let rows = 0..column.len() as u32;
-    let set: Vec<u32> = match &nulls {
-        None => rows.collect(),
-        Some(nulls) => rows.filter(|&row| nulls.is_valid(row as usize)).collect(),
+    let (values, rows) = set_values(column)?;
+    let Some(rows) = rows else {
+        return lists(values, std::iter::repeat_n(1, column.len()), None);
     };
-    let sizes = (0..column.len()).map(|row| usize::from(nulls.as_ref().is_none_or(|n| n.is_valid(row))));
-    lists(column, sizes.collect(), UInt32Array::from(set))
+    let mut sizes = vec![0; column.len()];
+    for row in rows {
+        sizes[row as usize] = 1;
+    }
+    set_lists(values, &sizes)
 }
 
-/// Lists of so many of these values each, in order.
-fn lists(values: &ArrayRef, sizes: Vec<usize>, taken: UInt32Array) -> Result<ArrayRef, Failure> {
-    let wrong = |e| Failure::internal(format!("cannot list values: {e}"));
+/// Lists of so many of these values each; null where that is none.
+fn set_lists(values: ArrayRef, sizes: &[usize]) -> Result<ArrayRef, Failure> {
     let nulls = NullBuffer::new(sizes.iter().map(|&size| size > 0).collect());
-    let item = Arc::new(Field::new_list_field(values.data_type().clone(), true));
-    let values = take(values, &taken, None).map_err(wrong)?;
-    let list = ListArray::try_new(item, OffsetBuffer::from_lengths(sizes), values, Some(nulls));
-    Ok(Arc::new(list.map_err(wrong)?))
+    lists(values, sizes.iter().copied(), Some(nulls))
 }
 
 impl Accumulator for Distinct {
@@ -175,26 +162,9 @@ impl Accumulator for Distinct {
     }
 
     fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        let (pairs, values) = self.pairs.columns()?;
-        let wanted = |pair: &usize| groups.contains(&(pairs[*pair] as usize)) && self.counts[*pair] > 0;
-        let mut sizes = vec![0; groups.len()];
-        for pair in (0..pairs.len()).filter(wanted) {
-            sizes[pairs[pair] as usize - groups.start] += 1;
-        }
-        let mut next: Vec<usize> = sizes
-            .iter()
-            .scan(0, |end, size| {
-                *end += size;
-                Some(*end - size)
-            })
-            .collect();
-        let mut order = vec![0_u32; sizes.iter().sum()];
-        for pair in (0..pairs.len()).filter(wanted) {
-            let place = &mut next[pairs[pair] as usize - groups.start];
-            order[*place] = pair as u32;
-            *place += 1;
-        }
-        Ok(vec![lists(&values, sizes, UInt32Array::from(order))?])
+        let groups = groups.map(|group| group as u32);
+        let (pairs, sizes) = self.values.of_groups(groups, |count| count > 0);
+        Ok(vec![set_lists(self.values.values_of(&pairs)?, &sizes)?])
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
@@ -205,21 +175,31 @@ impl Accumulator for Distinct {
         self.inner.finish_of(groups)
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        let mut types = self.values.state_types();
+        types.extend(self.inner.state_types());
+        types
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = self.values.state_of(groups)?;
+        columns.extend(self.inner.state_of(groups)?);
+        Ok(columns)
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        let (values, inner) = state.split_at(2);
+        self.values.restore(groups, values)?;
+        self.inner.restore(groups, inner)
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        let last = groups.iter().max().map_or(0, |&last| last as usize + 1);
-        let mut renumbered = vec![NO_PAIR; last];
-        for (new, &old) in (0_u32..).zip(groups) {
-            renumbered[old as usize] = new;
-        }
-        let counts = &self.counts;
-        let kept = self.pairs.keep(|pair| counts[pair as usize] != 0, &renumbered)?;
-        self.counts = kept.iter().map(|&pair| counts[pair as usize]).collect();
+        self.values.keep(groups)?;
         self.inner.keep(groups)
     }
 
     fn clear(&mut self) {
         self.inner.clear();
-        self.pairs.clear();
-        self.counts.clear();
+        self.values.clear();
     }
 }

@@ -69,6 +69,14 @@ impl<N: ArrowNativeTypeOp, const GREATEST: bool> Accumulator for Extreme<N, GREA
         Ok(self.values.column_of(&self.data_type, groups))
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.data_type.clone()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.finish_of(groups)?])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.values.keep(groups);
         Ok(())

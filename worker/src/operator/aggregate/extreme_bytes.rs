@@ -125,6 +125,14 @@ impl<const GREATEST: bool> Accumulator for ExtremeBytes<GREATEST> {
         self.column(groups.iter().map(|&group| self.spans[group as usize]))
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.data_type.clone()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.finish_of(groups)?])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.spans = groups.iter().map(|&group| self.spans[group as usize]).collect();
         self.live_bytes = self.spans.iter().flatten().map(|span| span.len).sum();

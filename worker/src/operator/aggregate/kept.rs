@@ -7,7 +7,10 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field};
 use weir_model::Failure;
 
-use super::arena::{Arena, not_kept, set_values};
+use super::{
+    arena::{Arena, not_kept, set_values},
+    counted::{elements, ids_of_lists, list_type},
+};
 use crate::operator::keys::{Groups, NO_PAIR, PairTable};
 
 /// No value.
@@ -144,16 +147,7 @@ impl Kept {
     /// Puts lists of values, as [`Kept::lists`] makes them, behind those of their groups.
     pub(super) fn append_lists(&mut self, groups: Groups<'_>, lists: &ArrayRef) -> Result<(), Failure> {
         let lists = lists.as_list::<i32>();
-        let offsets = lists.value_offsets();
-        let mut ids = Vec::with_capacity(lists.values().len());
-        for row in 0..lists.len() {
-            let group = groups.ids.map_or(0, |ids| ids[row]);
-            let values = (offsets[row + 1] - offsets[row]) as usize;
-            ids.extend(std::iter::repeat_n(group, values));
-        }
-        let start = offsets[0] as usize;
-        let end = offsets[offsets.len() - 1] as usize;
-        self.append_all(&ids, groups.total, lists.values().slice(start, end - start))
+        self.append_all(&ids_of_lists(groups, lists), groups.total, elements(lists))
     }
 
     /// Takes values back: of equal ones of a group the one that came first.
@@ -213,9 +207,18 @@ impl Kept {
 
     /// The values of groups between two phases.
     pub(super) fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.state_of(groups.map(|group| group as u32))?])
+    }
+
+    /// The type of the column that its state is kept in.
+    pub(super) fn state_type(&self) -> DataType {
+        list_type(self.values.data_type())
+    }
+
+    /// The values of groups in their order.
+    pub(super) fn state_of(&self, groups: impl Iterator<Item = u32>) -> Result<ArrayRef, Failure> {
         let item = Arc::new(Field::new_list_field(self.values.data_type().clone(), true));
-        let lists = self.lists(groups.map(|group| group as u32), &item, false)?;
-        Ok(vec![Arc::new(lists)])
+        Ok(Arc::new(self.lists(groups, &item, false)?))
     }
 
     /// The first value of each group, or the last one; null if it has none.

@@ -65,6 +65,14 @@ impl<F: Form> Accumulator for Listed<F> {
         self.kept.take_back(groups, argument(column)?)
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.kept.state_type()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.kept.state_of(groups.iter().copied())?])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.kept.keep(groups)
     }

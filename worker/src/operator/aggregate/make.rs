@@ -181,6 +181,14 @@ impl<const GREATEST: bool> Accumulator for BooleanExtreme<GREATEST> {
         columns::cast(&self.inner.finish_of(groups)?, &DataType::Boolean)
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::Boolean]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.finish_of(groups)?])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.inner.keep(groups)
     }

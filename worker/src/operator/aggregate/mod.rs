@@ -8,18 +8,23 @@
 //! - `moments`: variances and standard deviations. Leans on nothing.
 //! - `arena`: values of any type by number. Leans on nothing.
 //! - `kept`: the values of each group in their order. Leans on `arena`.
-//! - `pick` (FIRST_VALUE and LAST_VALUE), `list` (what puts values together), `collect`: one kind each. Lean on `kept`.
-//! - `retract`: the kinds that need more to take rows back. Leans on `sum`.
+//! - `counted`: the values of each group and how often each is there. Leans on `arena`.
+//! - `pick` (FIRST_VALUE and LAST_VALUE), `list` (what puts values together): one kind each. Lean on `kept`.
+//! - `collect`: COLLECT. Leans on `counted`.
+//! - `retract`: the kinds that need more to take rows back. Leans on `sum` and `counted`.
 //! - `user`: aggregates of WebAssembly modules. Leans on `arena`.
 //! - `percentile`: a form of lists. Leans on `list`.
-//! - `distinct`: each value once, for another accumulator. Leans on nothing.
+//! - `distinct`: each value once, for another accumulator. Leans on `counted`.
 //! - `make`: which accumulator a function and a type need. Leans on all kinds.
 //! - `shape`: an aggregate of the job graph with its types, and rows as partial rows. Leans on all of the above.
+//! - `accumulators`: those of all aggregates of an operator. Leans on `shape`.
 
+mod accumulators;
 mod arena;
 mod average;
 mod collect;
 mod count;
+mod counted;
 mod distinct;
 mod extreme;
 mod extreme_bytes;
@@ -38,8 +43,10 @@ mod values;
 use std::{fmt::Debug, ops::Range};
 
 use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 use weir_model::Failure;
 
+pub(super) use accumulators::Accumulators;
 pub(super) use average::Divide;
 pub(super) use count::Count;
 pub(super) use shape::{Shape, Shapes, ones, partial_columns, sum_of_average};
@@ -72,6 +79,17 @@ pub(super) trait Accumulator: Debug + Send {
         ))
     }
 
+    /// The types of the columns that its state is kept in.
+    fn state_types(&self) -> Vec<DataType>;
+
+    /// The state of any groups, a row each: all that later calls depend on. Leaves it as it is.
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure>;
+
+    /// Takes the state of groups which had none, as `state_of` gave it. Most take it like partial columns.
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        self.merge(groups, state)
+    }
+
     /// Keeps only these groups, which are numbered in this order from now on.
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure>;
 
@@ -79,5 +97,7 @@ pub(super) trait Accumulator: Debug + Send {
     fn clear(&mut self);
 }
 
+#[cfg(test)]
+mod state_tests;
 #[cfg(test)]
 mod tests;

@@ -175,6 +175,33 @@ impl Accumulator for Moments {
         self.each(groups, column, Self::subtract)
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::Int64, DataType::Float64, DataType::Float64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![
+            Arc::new(Int64Array::from(Self::gathered(&self.counts, groups))),
+            Arc::new(Float64Array::from(Self::gathered(&self.means, groups))),
+            Arc::new(Float64Array::from(Self::gathered(&self.squares, groups))),
+        ])
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        // Not merged: a count may be negative, and a large mean has no square.
+        self.resize(groups.total);
+        let counts = state[0].as_primitive::<Int64Type>();
+        let means = state[1].as_primitive::<Float64Type>();
+        let squares = state[2].as_primitive::<Float64Type>();
+        for row in 0..groups.rows {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            self.counts[group] = counts.value(row);
+            self.means[group] = means.value(row);
+            self.squares[group] = squares.value(row);
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.counts = Self::gathered(&self.counts, groups);
         self.means = Self::gathered(&self.means, groups);

@@ -111,6 +111,14 @@ impl<const LAST: bool> Accumulator for Pick<LAST> {
         self.values.gather(&self.numbers(groups.iter().copied()))
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.values.data_type().clone()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.finish_of(groups)?])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.pack(groups)
     }
@@ -160,6 +168,18 @@ impl<const LAST: bool> Accumulator for RetractablePick<LAST> {
 
     fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
         self.kept.take_back(groups, argument(column)?)
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.kept.state_type()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.kept.state_of(groups.iter().copied())?])
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        self.kept.append_lists(groups, &state[0])
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {

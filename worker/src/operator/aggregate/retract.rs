@@ -11,6 +11,7 @@ use weir_model::Failure;
 use super::{
     Accumulator,
     count::Count,
+    counted::{self, Restored},
     sum::{Addend, Sum},
 };
 use crate::operator::keys::Groups;
@@ -65,6 +66,23 @@ impl<N: Addend + Debug> Accumulator for RetractableSum<N> {
         self.count.retract(groups, column)
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        let mut types = self.sum.state_types();
+        types.extend(self.count.state_types());
+        types
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = self.sum.state_of(groups)?;
+        columns.extend(self.count.state_of(groups)?);
+        Ok(columns)
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        self.sum.restore(groups, &state[..1])?;
+        self.count.restore(groups, &state[1..])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.sum.keep(groups)?;
         self.count.keep(groups)
@@ -79,6 +97,7 @@ impl<N: Addend + Debug> Accumulator for RetractableSum<N> {
 /// All values of each group, in order, with how often each is there: the next best takes the place of one that is taken back.
 #[derive(Debug)]
 pub(super) struct RetractableExtreme<const GREATEST: bool> {
+    data_type: DataType,
     converter: RowConverter,
     /// Values as `arrow-row` bytes, which sort as they do.
     groups: Vec<BTreeMap<Box<[u8]>, i64>>,
@@ -92,12 +111,18 @@ impl<const GREATEST: bool> RetractableExtreme<GREATEST> {
             ))
         })?;
         Ok(Self {
+            data_type: data_type.clone(),
             converter,
             groups: Vec::new(),
         })
     }
 
-    fn change(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>, by: i64) -> Result<(), Failure> {
+    fn change(
+        &mut self,
+        groups: Groups<'_>,
+        column: Option<&ArrayRef>,
+        by: impl Fn(usize) -> i64,
+    ) -> Result<(), Failure> {
         let column = column.ok_or_else(|| Failure::internal("a MIN or MAX without an argument"))?;
         self.groups.resize_with(groups.total, BTreeMap::new);
         let rows = self
@@ -107,7 +132,7 @@ impl<const GREATEST: bool> RetractableExtreme<GREATEST> {
         let nulls = column.logical_nulls();
         for row in (0..column.len()).filter(|row| nulls.as_ref().is_none_or(|n| n.is_valid(*row))) {
             let values = &mut self.groups[groups.ids.map_or(0, |ids| ids[row] as usize)];
-            let key = rows.row(row);
+            let (key, by) = (rows.row(row), by(row));
             match values.get_mut(key.data()) {
                 Some(count) if *count + by == 0 => drop(values.remove(key.data())),
                 Some(count) => *count += by,
@@ -129,11 +154,21 @@ impl<const GREATEST: bool> RetractableExtreme<GREATEST> {
         };
         best.map(|(value, _)| value.as_ref())
     }
+
+    /// Values out of their bytes.
+    fn values_of<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> Result<ArrayRef, Failure> {
+        let parser = self.converter.parser();
+        let columns = self
+            .converter
+            .convert_rows(values.map(|bytes| parser.parse(bytes)));
+        let column = columns.map_err(|e| not_values(&e))?.pop();
+        column.ok_or_else(|| Failure::internal("a MIN or MAX without values"))
+    }
 }
 
 impl<const GREATEST: bool> Accumulator for RetractableExtreme<GREATEST> {
     fn update(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
-        self.change(groups, column, 1)
+        self.change(groups, column, |_| 1)
     }
 
     fn merge(&mut self, _groups: Groups<'_>, _partial: &[ArrayRef]) -> Result<(), Failure> {
@@ -149,16 +184,9 @@ impl<const GREATEST: bool> Accumulator for RetractableExtreme<GREATEST> {
     }
 
     fn finish_of(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
-        let parser = self.converter.parser();
         let nulls: Vec<bool> = groups.iter().map(|&group| self.best(group).is_some()).collect();
         let found = groups.iter().filter_map(|&group| self.best(group));
-        let mut columns = self
-            .converter
-            .convert_rows(found.map(|bytes| parser.parse(bytes)))
-            .map_err(|e| not_values(&e))?;
-        let found = columns
-            .pop()
-            .ok_or_else(|| Failure::internal("a MIN or MAX without values"))?;
+        let found = self.values_of(found)?;
         // The values in their places, nulls between them.
         let mut next = 0_u32;
         let places: arrow_array::UInt32Array = nulls
@@ -172,7 +200,29 @@ impl<const GREATEST: bool> Accumulator for RetractableExtreme<GREATEST> {
     }
 
     fn retract(&mut self, groups: Groups<'_>, column: Option<&ArrayRef>) -> Result<(), Failure> {
-        self.change(groups, column, -1)
+        self.change(groups, column, |_| -1)
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        counted::state_types(&self.data_type)
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let values = groups.iter().map(|&group| &self.groups[group as usize]);
+        let sizes = values.clone().map(BTreeMap::len).collect();
+        let counts = values.clone().flat_map(BTreeMap::values).copied().collect();
+        let values = self.values_of(values.flat_map(BTreeMap::keys).map(AsRef::as_ref))?;
+        counted::state(values, counts, sizes)
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        let Restored { ids, values, counts } = Restored::new(groups, state);
+        let groups = Groups {
+            ids: Some(&ids),
+            rows: ids.len(),
+            total: groups.total,
+        };
+        self.change(groups, Some(&values), |row| counts[row])
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {

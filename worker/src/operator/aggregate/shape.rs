@@ -14,6 +14,7 @@ use weir_proto::{
 
 use super::{
     Accumulator,
+    counted::list_type,
     distinct::{self, Distinct, Sees},
     make,
 };
@@ -144,14 +145,14 @@ impl Shape {
     /// The types of its partial columns.
     pub(crate) fn partial_types(&self) -> Vec<DataType> {
         match self.function {
-            _ if self.distinct => vec![distinct::partial_type(&self.argument)],
+            _ if self.distinct => vec![list_type(&self.argument)],
             AggregateFunction::Avg => vec![self.state.clone(), DataType::Int64],
             AggregateFunction::Collect => vec![self.result.clone()],
             AggregateFunction::User => {
                 let bytes = self.user.as_ref().map_or(0, |user| user.signature().state_bytes);
                 vec![DataType::FixedSizeBinary(bytes as i32), DataType::Int64]
             }
-            function if keeps_lists(function) => vec![distinct::partial_type(&self.state)],
+            function if keeps_lists(function) => vec![list_type(&self.state)],
             function if is_spread(function) => vec![DataType::Int64, DataType::Float64, DataType::Float64],
             _ => vec![self.state.clone()],
         }

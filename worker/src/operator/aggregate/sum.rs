@@ -144,6 +144,14 @@ impl<N: Addend + std::fmt::Debug> Accumulator for Sum<N> {
         Ok(self.result(self.sums.column_of(&self.data_type, groups)))
     }
 
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.data_type.clone()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![self.sums.column_of(&self.data_type, groups)])
+    }
+
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         self.sums.keep(groups);
         Ok(())

@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Int64Array, cast::AsArray, types::Int64Type};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow_schema::DataType;
 use weir_functions::wasm::WasmAggregate;
 use weir_model::Failure;
 
@@ -57,6 +58,22 @@ impl User {
         &self.states[start..start + self.width]
     }
 
+    /// The states of groups, one behind the other.
+    fn states_of(&self, groups: &[u32]) -> Vec<u8> {
+        let mut states = Vec::with_capacity(groups.len() * self.width);
+        for &group in groups {
+            states.extend_from_slice(self.state(group));
+        }
+        states
+    }
+
+    /// States as a column.
+    fn bytes(&self, states: Vec<u8>) -> Result<ArrayRef, Failure> {
+        let states = FixedSizeBinaryArray::try_new(self.width as i32, Buffer::from_vec(states), None)
+            .map_err(|e| Failure::internal(format!("cannot give on the states of an aggregate: {e}")))?;
+        Ok(Arc::new(states))
+    }
+
     /// Lends the states of these groups to the module, each once, and takes them back.
     fn change(&mut self, ids: &[u32], change: Change<'_>) -> Result<(), Failure> {
         if ids.is_empty() {
@@ -100,10 +117,7 @@ impl User {
     }
 
     fn result(&self, groups: &[u32]) -> Result<ArrayRef, Failure> {
-        let mut states = Vec::with_capacity(groups.len() * self.width);
-        for &group in groups {
-            states.extend_from_slice(self.state(group));
-        }
+        let states = self.states_of(groups);
         let results = self.function.finish(&states).map_err(Failure::user)?;
         let set = BooleanBuffer::collect_bool(groups.len(), |i| self.counts[groups[i] as usize] > 0);
         let set = Some(NullBuffer::new(set)).filter(|set| set.null_count() > 0);
@@ -111,6 +125,13 @@ impl User {
         data.map(arrow_array::make_array)
             .map_err(|e| Failure::internal(format!("cannot null the result of an aggregate: {e}")))
     }
+}
+
+/// States out of a column.
+fn states(column: &ArrayRef) -> Result<&FixedSizeBinaryArray, Failure> {
+    column
+        .as_fixed_size_binary_opt()
+        .ok_or_else(|| Failure::internal("the states of a user's aggregate are no bytes"))
 }
 
 fn without_nulls(column: &ArrayRef) -> Result<ArrayRef, Failure> {
@@ -141,9 +162,7 @@ impl Accumulator for User {
     fn merge(&mut self, groups: Groups<'_>, partial: &[ArrayRef]) -> Result<(), Failure> {
         self.resize(groups.total);
         let counts = partial[1].as_primitive::<Int64Type>();
-        let states = partial[0]
-            .as_fixed_size_binary_opt()
-            .ok_or_else(|| Failure::internal("the states of a user's aggregate are no bytes"))?;
+        let states = states(&partial[0])?;
         let (mut ids, mut others) = (Vec::new(), Vec::new());
         for row in 0..counts.len() {
             if counts.is_valid(row) && counts.value(row) > 0 {
@@ -157,11 +176,9 @@ impl Accumulator for User {
     }
 
     fn partial(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        let bytes = &self.states[groups.start * self.width..groups.end * self.width];
-        let states = FixedSizeBinaryArray::try_new(self.width as i32, Buffer::from(bytes), None)
-            .map_err(|e| Failure::internal(format!("cannot give on the states of an aggregate: {e}")))?;
+        let states = self.states[groups.start * self.width..groups.end * self.width].to_vec();
         let counts = Int64Array::from(self.counts[groups].to_vec());
-        Ok(vec![Arc::new(states), Arc::new(counts)])
+        Ok(vec![self.bytes(states)?, Arc::new(counts)])
     }
 
     fn finish(&self, groups: Range<usize>) -> Result<ArrayRef, Failure> {
@@ -173,12 +190,31 @@ impl Accumulator for User {
         self.result(groups)
     }
 
-    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        let mut states = Vec::with_capacity(groups.len() * self.width);
-        for &group in groups {
-            states.extend_from_slice(self.state(group));
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::FixedSizeBinary(self.width as i32), DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let counts = groups.iter().map(|&group| self.counts[group as usize]);
+        let counts = Arc::new(counts.collect::<Int64Array>());
+        Ok(vec![self.bytes(self.states_of(groups))?, counts])
+    }
+
+    fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<(), Failure> {
+        // Not merged: what the module makes of two states need not be one of them.
+        self.resize(groups.total);
+        let (states, counts) = (states(&state[0])?, state[1].as_primitive::<Int64Type>());
+        for row in 0..groups.rows {
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            self.counts[group] = counts.value(row);
+            let start = group * self.width;
+            self.states[start..start + self.width].copy_from_slice(states.value(row));
         }
-        self.states = states;
+        Ok(())
+    }
+
+    fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        self.states = self.states_of(groups);
         self.counts = groups.iter().map(|&group| self.counts[group as usize]).collect();
         self.places = vec![NONE; groups.len()];
         Ok(())
