@@ -27,6 +27,15 @@ impl Dirty {
         }
     }
 
+    /// The groups of rows are written; without ids, all rows are of group 0.
+    #[inline]
+    pub fn mark_rows(&mut self, ids: Option<&[u32]>, rows: usize) {
+        match ids {
+            Some(ids) => self.mark(ids.iter().copied()),
+            None => self.mark((rows > 0).then_some(0)),
+        }
+    }
+
     fn note(&mut self, group: u32) {
         let (word, bit) = (group as usize / 64, 1 << (group % 64));
         if word >= self.marks.len() {
@@ -40,7 +49,16 @@ impl Dirty {
 
     /// Whether no group is noted.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        !self.groups.iter().any(|group| self.contains(*group))
+    }
+
+    /// These groups are not written after all.
+    pub fn unmark(&mut self, groups: &[u32]) {
+        for &group in groups {
+            if let Some(marks) = self.marks.get_mut(group as usize / 64) {
+                *marks &= !(1 << (group % 64));
+            }
+        }
     }
 
     /// Whether a group is noted.
@@ -52,10 +70,13 @@ impl Dirty {
     /// The groups noted, in ascending order; forgets them.
     pub fn take(&mut self) -> Vec<u32> {
         let mut groups = std::mem::take(&mut self.groups);
+        groups.retain(|group| self.contains(*group));
         for group in &groups {
             self.marks[*group as usize / 64] = 0;
         }
         groups.sort_unstable();
+        // One that was marked anew is there twice.
+        groups.dedup();
         groups
     }
 
@@ -89,7 +110,12 @@ mod tests {
         dirty.keep(&[64, 65, 700]);
         assert_eq!(dirty.take(), [0, 2]);
         assert!(dirty.take().is_empty());
-        dirty.mark([0]);
-        assert_eq!(dirty.take(), [0]);
+        dirty.mark([0, 7, 9]);
+        dirty.unmark(&[7, 9, 1_000]);
+        dirty.mark([9, 9]);
+        assert_eq!(dirty.take(), [0, 9]);
+        dirty.mark([7]);
+        dirty.unmark(&[7]);
+        assert!(dirty.is_empty() && dirty.take().is_empty());
     }
 }

@@ -7,6 +7,9 @@ use weir_model::Failure;
 
 use super::Table;
 
+/// Rows that an operator writes at once at most, so that no column of theirs grows too long.
+pub const ROWS: usize = 1 << 16;
+
 /// What a snapshot takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

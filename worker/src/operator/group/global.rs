@@ -14,11 +14,14 @@ use super::{
     state::{State, Touched},
     voided::{Voided, voided},
 };
-use crate::operator::{
-    Context, Operator,
-    aggregate::{Shape, Shapes, partial_columns},
-    keys::Groups,
-    window::partial::{self, Layout},
+use crate::{
+    operator::{
+        Context, Operator,
+        aggregate::{Shape, Shapes, partial_columns},
+        keys::Groups,
+        window::partial::{self, Layout},
+    },
+    state::{Scope, Snapshot, Table},
 };
 
 /// Aggregates rows into results that change.
@@ -179,6 +182,23 @@ impl Operator for GroupAggregate {
         let died = changes.rows_after.iter().filter(|rows| **rows == 0).count();
         let revived = changes.rows_before.iter().filter(|rows| **rows == 0).count();
         self.state.bury(died, revived)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![self.state.table()]
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let (keys, state) = rows.columns().split_at(self.keys.len());
+        self.state.restore(keys, state)
     }
 
     fn is_timed(&self) -> bool {

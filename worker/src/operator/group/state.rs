@@ -1,13 +1,18 @@
 //! The state of an aggregation without windows. Nothing outside this file holds any, so that snapshots have one place to look.
 
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int64Array, cast::AsArray, types::Int64Type};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
-use crate::operator::{
-    aggregate::{Accumulator, Count, Shapes},
-    keys::{GroupTable, Groups},
-    ttl::Ttl,
+use crate::{
+    operator::{
+        aggregate::{Accumulators, Shapes},
+        keys::{GroupTable, Groups},
+        ttl::Ttl,
+    },
+    state::{Dirty, Scope, Snapshot, Table, snapshot},
 };
 
 /// Groups that have lost all their rows before their memory is given back, unless none has any.
@@ -18,13 +23,13 @@ const DEAD_GROUPS: usize = 4096;
 pub(in crate::operator) struct State {
     key_types: Vec<DataType>,
     keys: GroupTable,
-    /// Rows per group; COUNT(*) is this.
-    rows: Count,
-    /// None: COUNT(*).
-    aggregates: Vec<Option<Box<dyn Accumulator>>>,
+    aggregates: Accumulators,
     dead: usize,
     /// When groups go that nothing writes; none: never.
     ttl: Option<Ttl>,
+    dirty: Dirty,
+    /// Keys of groups that have been forgotten since the last snapshot, and may have been in an earlier one.
+    deleted: Vec<Vec<ArrayRef>>,
 }
 
 /// The groups that the rows of a batch belong to.
@@ -47,16 +52,14 @@ impl State {
         aggregates: &Shapes,
         ttl_ms: u64,
     ) -> Result<Self, Failure> {
-        let accumulators = aggregates
-            .iter()
-            .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
         Ok(Self {
             keys: GroupTable::new(&key_types)?,
             key_types,
-            rows: Count::default(),
-            aggregates: accumulators.collect::<Result<_, _>>()?,
+            aggregates: Accumulators::new(aggregates)?,
             dead: 0,
             ttl: Ttl::new(ttl_ms),
+            dirty: Dirty::default(),
+            deleted: Vec::new(),
         })
     }
 
@@ -95,12 +98,13 @@ impl State {
         touched.groups.extend(before as u32..total as u32);
         if let Some(ttl) = &self.ttl {
             let known = touched.groups[..touched.known].iter().copied();
-            let is_empty = |group: usize| self.rows.get(group..group + 1) == [0];
+            let rows = self.aggregates.rows();
+            let is_empty = |group: usize| rows.get(group..group + 1) == [0];
             let gone = |group: &u32| ttl.is_over(*group, now_ms) || is_empty(*group as usize);
             let gone: Vec<u32> = known.filter(gone).collect();
             self.renew(&gone, &mut touched, now_ms)?;
         }
-        self.write(touched.groups.iter().copied(), now_ms);
+        self.write(&touched.groups, now_ms);
         Ok(touched)
     }
 
@@ -109,12 +113,14 @@ impl State {
         if gone.is_empty() {
             return Ok(());
         }
-        self.dead += self.rows.gather(gone).iter().filter(|rows| **rows != 0).count();
+        self.dead += self.with_rows(gone);
         self.keys.renew(gone);
+        // Their keys are those of the new groups now, which are written.
+        self.dirty.unmark(gone);
         let Some(ids) = &mut touched.ids else {
             return self.begin_anew(touched, now_ms);
         };
-        self.rows.forget(gone);
+        self.aggregates.forget_rows(gone);
         let first = touched.total as u32;
         for id in ids.iter_mut() {
             if let Ok(at) = gone.binary_search(id) {
@@ -128,8 +134,9 @@ impl State {
             .count();
         touched.groups.retain(|group| !is_gone(group));
         touched.total += gone.len();
-        touched.groups.extend(first..touched.total as u32);
-        self.write(first..touched.total as u32, now_ms);
+        let renewed: Vec<u32> = (first..touched.total as u32).collect();
+        self.write(&renewed, now_ms);
+        touched.groups.extend(renewed);
         Ok(())
     }
 
@@ -137,15 +144,21 @@ impl State {
     fn begin_anew(&mut self, touched: &mut Touched, now_ms: i64) -> Result<(), Failure> {
         self.keep(&[])?;
         self.keys.intern(&[], 1)?;
-        self.write([0], now_ms);
+        self.write(&[0], now_ms);
         touched.known = 0;
         Ok(())
     }
 
-    fn write(&mut self, groups: impl IntoIterator<Item = u32>, now_ms: i64) {
+    fn write(&mut self, groups: &[u32], now_ms: i64) {
+        self.mark(groups);
         if let Some(ttl) = &mut self.ttl {
-            ttl.write(groups, now_ms);
+            ttl.write(groups.iter().copied(), now_ms);
         }
+    }
+
+    /// How many of these groups have rows.
+    fn with_rows(&self, groups: &[u32]) -> usize {
+        self.rows(groups).iter().filter(|rows| **rows != 0).count()
     }
 
     /// Takes raw rows of these groups: per aggregate its argument.
@@ -154,13 +167,7 @@ impl State {
         groups: Groups<'_>,
         arguments: &[Option<ArrayRef>],
     ) -> Result<(), Failure> {
-        self.rows.rows(groups);
-        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
-            if let Some(accumulator) = accumulator {
-                accumulator.update(groups, argument.as_ref())?;
-            }
-        }
-        Ok(())
+        self.aggregates.update(groups, arguments)
     }
 
     /// Takes raw rows back.
@@ -169,13 +176,7 @@ impl State {
         groups: Groups<'_>,
         arguments: &[Option<ArrayRef>],
     ) -> Result<(), Failure> {
-        self.rows.take_back(groups);
-        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
-            if let Some(accumulator) = accumulator {
-                accumulator.retract(groups, argument.as_ref())?;
-            }
-        }
-        Ok(())
+        self.aggregates.retract(groups, arguments)
     }
 
     /// Takes partial rows: per aggregate its partial columns, and how many raw rows each is.
@@ -185,18 +186,12 @@ impl State {
         partials: &[Vec<ArrayRef>],
         rows: &ArrayRef,
     ) -> Result<(), Failure> {
-        self.rows.add(groups, rows);
-        for (accumulator, partial) in self.aggregates.iter_mut().zip(partials) {
-            if let Some(accumulator) = accumulator {
-                accumulator.merge(groups, partial)?;
-            }
-        }
-        Ok(())
+        self.aggregates.merge(groups, partials, rows)
     }
 
     /// How many rows each of these groups has.
     pub(in crate::operator) fn rows(&self, groups: &[u32]) -> Vec<i64> {
-        self.rows.gather(groups)
+        self.aggregates.rows().gather(groups)
     }
 
     /// The key columns of these groups.
@@ -206,18 +201,15 @@ impl State {
 
     /// The result columns of these groups.
     pub(in crate::operator) fn results(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
-        let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
-            Some(accumulator) => accumulator.finish_of(groups),
-            None => Accumulator::finish_of(&self.rows, groups),
-        };
-        self.aggregates.iter().map(result).collect()
+        self.aggregates.results_of(groups)
     }
 
     /// Lets groups go whose time is over.
     pub(super) fn sweep(&mut self, now_ms: i64) -> Result<(), Failure> {
         let due = self.ttl.as_mut().map(|ttl| ttl.due(now_ms)).unwrap_or_default();
-        let died = self.rows.gather(&due).iter().filter(|rows| **rows != 0).count();
-        self.rows.forget(&due);
+        let died = self.with_rows(&due);
+        self.aggregates.forget_rows(&due);
+        self.mark(&due);
         self.bury(died, 0)
     }
 
@@ -228,28 +220,124 @@ impl State {
         if self.dead == 0 || self.dead < DEAD_GROUPS.min(groups) || self.dead * 2 < groups {
             return Ok(());
         }
-        let counts = self.rows.get(0..groups);
-        let live: Vec<u32> = (0_u32..)
-            .zip(counts)
-            .filter(|(_, rows)| **rows != 0)
-            .map(|(group, _)| group)
-            .collect();
+        let live = self.live();
         self.keep(&live)
     }
 
     /// Keeps only these groups, which are numbered in this order from now on.
     fn keep(&mut self, live: &[u32]) -> Result<(), Failure> {
+        self.note_deleted(live)?;
         let keys = self.keys.keys_of(live)?;
         self.keys = GroupTable::new(&self.key_types)?;
         self.keys.intern(&keys, live.len())?;
-        self.rows.keep_only(live);
-        for accumulator in self.aggregates.iter_mut().flatten() {
-            accumulator.keep(live)?;
-        }
+        self.aggregates.keep(live)?;
         if let Some(ttl) = &mut self.ttl {
             ttl.keep(live);
         }
         self.dead = 0;
+        Ok(())
+    }
+
+    /// Notes the keys of written groups that are about to be forgotten, and the new numbers of the others.
+    fn note_deleted(&mut self, live: &[u32]) -> Result<(), Failure> {
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for group in self.dirty.take() {
+            match live.binary_search(&group) {
+                Ok(new) => kept.push(new as u32),
+                Err(_) => gone.push(group),
+            }
+        }
+        self.dirty.mark(kept);
+        if !gone.is_empty() {
+            self.deleted.push(self.keys.keys_of(&gone)?);
+        }
+        Ok(())
+    }
+
+    /// The groups that have rows.
+    fn live(&self) -> Vec<u32> {
+        let counts = self.aggregates.rows().get(0..self.keys.len());
+        let live = (0_u32..).zip(counts).filter(|(_, rows)| **rows != 0);
+        live.map(|(group, _)| group).collect()
+    }
+
+    /// Notes what is written from now on.
+    pub(in crate::operator) fn track_changes(&mut self) {
+        self.dirty.track();
+    }
+
+    /// These groups are written.
+    pub(in crate::operator) fn mark(&mut self, groups: &[u32]) {
+        self.dirty.mark(groups.iter().copied());
+    }
+
+    /// The groups that were written since the last call.
+    pub(in crate::operator) fn take_dirty(&mut self) -> Vec<u32> {
+        self.dirty.take()
+    }
+
+    /// The types of the columns that it is kept in besides the keys: what the accumulators say, and when a group was last written if
+    /// groups go with time.
+    pub(in crate::operator) fn state_types(&self) -> Vec<DataType> {
+        let mut types = self.aggregates.state_types();
+        types.extend(self.ttl.as_ref().map(|_| DataType::Int64));
+        types
+    }
+
+    /// Those columns of any groups.
+    pub(in crate::operator) fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = self.aggregates.state_of(groups)?;
+        if let Some(ttl) = &self.ttl {
+            columns.push(Arc::new(Int64Array::from(ttl.written_ms(groups))));
+        }
+        Ok(columns)
+    }
+
+    /// Takes groups: their keys, which are new, and those columns.
+    pub(in crate::operator) fn restore(
+        &mut self,
+        keys: &[ArrayRef],
+        state: &[ArrayRef],
+    ) -> Result<(), Failure> {
+        let first = self.keys.len() as u32;
+        let groups = self.keys.intern(keys, state[0].len())?;
+        self.aggregates.restore(groups, state)?;
+        if let (Some(ttl), Some(written)) = (&mut self.ttl, state.last()) {
+            let written = written.as_primitive::<Int64Type>().values();
+            for (group, written) in (first..).zip(written) {
+                ttl.write([group], *written);
+            }
+        }
+        Ok(())
+    }
+
+    /// The table of its groups.
+    pub(super) fn table(&self) -> Table {
+        Table::new("groups", &self.key_types, &[], &self.state_types())
+    }
+
+    /// Says the groups that have rows, and deletes those that have none any more.
+    pub(super) fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let written = match scope {
+            Scope::All => self.live(),
+            Scope::Changes => {
+                for keys in std::mem::take(&mut self.deleted) {
+                    into.delete(0, keys)?;
+                }
+                let rows = self.aggregates.rows();
+                let has_rows = |group: &u32| rows.get(*group as usize..*group as usize + 1) != [0];
+                let (live, dead): (Vec<_>, Vec<_>) = self.dirty.take().into_iter().partition(has_rows);
+                if !dead.is_empty() {
+                    into.delete(0, self.keys.keys_of(&dead)?)?;
+                }
+                live
+            }
+        };
+        for groups in written.chunks(snapshot::ROWS) {
+            let mut columns = self.keys.keys_of(groups)?;
+            columns.extend(self.state_of(groups)?);
+            into.write(0, columns)?;
+        }
         Ok(())
     }
 
