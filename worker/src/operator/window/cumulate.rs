@@ -60,9 +60,10 @@ impl Cumulating {
         let last = start.saturating_add(self.steps.max_size_ms);
         let mut end = self.steps.first_end(start, fired);
         while end <= last && EventTime(end.saturating_sub(1)) <= watermark {
-            if let Some(pane) = panes.remove(end - self.steps.step_ms) {
+            let added = end - self.steps.step_ms;
+            if let Some(pane) = panes.remove(added) {
                 self.growing.pane(start)?.absorb(&pane)?;
-                panes.recycle(pane);
+                panes.recycle(added, pane)?;
             }
             if let Some(window) = self.growing.get(start) {
                 emit.groups(start, end, window)?;
@@ -75,7 +76,7 @@ impl Cumulating {
         if EventTime(last.saturating_sub(1)) <= watermark
             && let Some(window) = self.growing.remove(start)
         {
-            self.growing.recycle(window);
+            self.growing.recycle(start, window)?;
         }
         Ok(())
     }

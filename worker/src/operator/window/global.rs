@@ -17,7 +17,14 @@ use super::{
     partial,
     windows::{Attached, Kind, Windows},
 };
-use crate::operator::{Context, Operator};
+use crate::{
+    operator::{Context, Operator},
+    state::{Scope, Snapshot, Table},
+};
+
+/// Its tables: the panes whose rows are in no other state, and the windows that cumulate.
+const PANES: usize = 0;
+const GROWING: usize = 1;
 
 /// Aggregates rows into the results of windows.
 #[derive(Debug)]
@@ -117,9 +124,9 @@ impl WindowAggregate {
     fn fire_panes(&mut self) -> Result<(), Failure> {
         let (windows, watermark) = (self.windows, self.watermark);
         while let Some((start, pane)) = self.panes.pop(|pane| windows.last(pane) <= watermark) {
-            let (start, end) = windows.of_pane(start);
-            self.emit.groups(start, end, &pane)?;
-            self.panes.recycle(pane);
+            let (first, end) = windows.of_pane(start);
+            self.emit.groups(first, end, &pane)?;
+            self.panes.recycle(start, pane)?;
         }
         Ok(())
     }
@@ -150,5 +157,41 @@ impl Operator for WindowAggregate {
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.fire(EventTime::MAX, context)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut tables = vec![self.panes.table("panes")];
+        if let Firing::Cumulate(cumulating) = &self.firing {
+            tables.push(cumulating.growing.table("growing"));
+        }
+        tables
+    }
+
+    fn track_changes(&mut self) {
+        self.panes.track_changes();
+        if let Firing::Cumulate(cumulating) = &mut self.firing {
+            cumulating.growing.track_changes();
+        }
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.panes.snapshot(PANES, scope, into)?;
+        match &mut self.firing {
+            Firing::Cumulate(cumulating) => cumulating.growing.snapshot(GROWING, scope, into),
+            // What hopping windows merge follows from the panes.
+            Firing::Panes | Firing::Hop(_) => Ok(()),
+        }
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        match &mut self.firing {
+            Firing::Cumulate(cumulating) if table == GROWING => cumulating.growing.restore(rows),
+            _ => self.panes.restore(rows),
+        }
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        Ok(())
     }
 }

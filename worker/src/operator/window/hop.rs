@@ -61,7 +61,7 @@ impl HopMerge {
             }
             while let Some((pane, emptied)) = panes.pop(|pane| self.hops.last_end(pane) <= end) {
                 self.numbers.remove(&pane);
-                panes.recycle(emptied);
+                panes.recycle(pane, emptied)?;
             }
             fired = EventTime(end.saturating_sub(1));
         }

@@ -131,7 +131,7 @@ impl LocalWindowAggregate {
         while let Some((start, pane)) = self.panes.pop(|start| windows.last(start) <= until) {
             self.held_groups -= pane.len();
             self.emit(start, &pane, &mut pieces)?;
-            self.panes.recycle(pane);
+            self.panes.recycle(start, pane)?;
         }
         if !pieces.is_empty() {
             self.reduction.look();
@@ -201,6 +201,10 @@ impl Operator for LocalWindowAggregate {
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
+        self.flush(EventTime::MAX, context)
+    }
+
+    fn on_barrier(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.flush(EventTime::MAX, context)
     }
 }

@@ -3,6 +3,7 @@
 //! - `grid`: rows to panes. Leans on nothing.
 //! - `windows`: which windows a pane belongs to. Leans on `grid`.
 //! - `pane`: the state: panes of groups. Leans on `keys` and `aggregate`.
+//! - `snapshot`: panes as rows of a table. Leans on `pane`.
 //! - `partial`: what travels between the phases: the columns of partial rows. Leans on nothing.
 //! - `input`: partial or raw rows into panes. Leans on `pane` and `partial`.
 //! - `emit`: groups of windows as rows. Leans on `pane` and `partial`.
@@ -29,6 +30,7 @@ mod session;
 mod session_table;
 mod sessions;
 mod slots;
+mod snapshot;
 mod table;
 mod updating;
 mod windows;

@@ -1,36 +1,37 @@
-//! The state of a window aggregate: panes of groups. Nothing outside this file holds any, so that snapshots have one place to look.
+//! The state of a window aggregate: panes of groups. Nothing outside this file holds any; `snapshot` says it as rows.
 
 use std::{collections::BTreeMap, ops::Range};
 
-use arrow_array::{Array as _, ArrayRef, new_null_array};
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use weir_model::Failure;
 
-use crate::operator::{
-    aggregate::{Accumulator, Count, Shapes},
-    keys::{GroupTable, Groups},
+use crate::{
+    operator::{
+        aggregate::{Accumulators, Shapes},
+        keys::{GroupTable, Groups},
+    },
+    state::Dirty,
 };
 
 /// The groups of one pane and their accumulators.
 #[derive(Debug)]
 pub(in crate::operator) struct Pane {
     groups: GroupTable,
-    /// Raw rows per group; COUNT(*) is this.
-    rows: Count,
-    /// None: COUNT(*).
-    aggregates: Vec<Option<Box<dyn Accumulator>>>,
+    aggregates: Accumulators,
+    dirty: Dirty,
+    /// How many groups, from the first on, have been in a snapshot.
+    told: usize,
 }
 
 impl Pane {
     /// No groups yet.
     pub(in crate::operator) fn new(keys: &[DataType], aggregates: &Shapes) -> Result<Self, Failure> {
-        let accumulators = aggregates
-            .iter()
-            .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
         Ok(Self {
             groups: GroupTable::new(keys)?,
-            rows: Count::default(),
-            aggregates: accumulators.collect::<Result<_, _>>()?,
+            aggregates: Accumulators::new(aggregates)?,
+            dirty: Dirty::default(),
+            told: 0,
         })
     }
 
@@ -42,13 +43,8 @@ impl Pane {
         rows: usize,
     ) -> Result<(), Failure> {
         let groups = self.groups.intern(keys, rows)?;
-        self.rows.rows(groups);
-        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
-            if let Some(accumulator) = accumulator {
-                accumulator.update(groups, argument.as_ref())?;
-            }
-        }
-        Ok(())
+        self.dirty.mark_rows(groups.ids, rows);
+        self.aggregates.update(groups, arguments)
     }
 
     /// Takes partial rows: their keys, per aggregate its partial columns, and how many raw rows each is.
@@ -59,13 +55,8 @@ impl Pane {
         rows: &ArrayRef,
     ) -> Result<(), Failure> {
         let groups = self.groups.intern(keys, rows.len())?;
-        self.rows.add(groups, rows);
-        for (accumulator, partial) in self.aggregates.iter_mut().zip(partials) {
-            if let Some(accumulator) = accumulator {
-                accumulator.merge(groups, partial)?;
-            }
-        }
-        Ok(())
+        self.dirty.mark_rows(groups.ids, rows.len());
+        self.aggregates.merge(groups, partials, rows)
     }
 
     /// Takes all rows of another pane.
@@ -73,12 +64,8 @@ impl Pane {
         for groups in super::partial::chunks(other.len()) {
             let keys = other.keys(groups.clone())?;
             let numbered = self.groups.intern(&keys, groups.len())?;
-            self.rows.add(numbered, &other.rows.column(groups.clone()));
-            for (into, from) in self.aggregates.iter_mut().zip(&other.aggregates) {
-                if let (Some(into), Some(from)) = (into, from) {
-                    into.merge(numbered, &from.partial(groups.clone())?)?;
-                }
-            }
+            self.dirty.mark_rows(numbered.ids, groups.len());
+            self.aggregates.absorb(numbered, &other.aggregates, groups)?;
         }
         Ok(())
     }
@@ -109,16 +96,7 @@ impl Pane {
             rows: ids.len(),
             total: self.groups.len(),
         };
-        self.rows.add(groups, &other.rows.column(0..ids.len()));
-        let mut nulls = false;
-        for (into, from) in self.aggregates.iter_mut().zip(&other.aggregates) {
-            if let (Some(into), Some(from)) = (into, from) {
-                let partial = from.partial(0..ids.len())?;
-                nulls |= partial.iter().any(|column| column.null_count() > 0);
-                into.merge(groups, &partial)?;
-            }
-        }
-        Ok(nulls)
+        self.aggregates.absorb(groups, &other.aggregates, 0..ids.len())
     }
 
     /// Takes a row of no values for every group: where there are groups without rows, accumulators must know that.
@@ -129,28 +107,17 @@ impl Pane {
             rows: all.len(),
             total: all.len(),
         };
-        for (accumulator, shape) in self.aggregates.iter_mut().zip(aggregates) {
-            if let Some(accumulator) = accumulator {
-                let nulls: Vec<ArrayRef> = shape
-                    .partial_types()
-                    .iter()
-                    .map(|t| new_null_array(t, all.len()))
-                    .collect();
-                accumulator.merge(groups, &nulls)?;
-            }
-        }
-        Ok(())
+        self.aggregates.seed(groups, aggregates)
     }
 
     /// How many raw rows each of some groups has, as numbers.
     pub(in crate::operator) fn counts(&self, groups: Range<usize>) -> &[i64] {
-        self.rows.get(groups)
+        self.aggregates.rows().get(groups)
     }
 
     /// Forgets all rows; groups keep their numbers.
     pub(in crate::operator) fn clear_rows(&mut self) {
-        self.rows.clear();
-        self.aggregates.iter_mut().flatten().for_each(|a| a.clear());
+        self.aggregates.clear();
     }
 
     /// How many groups there are.
@@ -165,34 +132,55 @@ impl Pane {
 
     /// The partial columns of some groups, aggregate by aggregate.
     pub(in crate::operator) fn partials(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        let mut columns = Vec::with_capacity(self.aggregates.len());
-        for accumulator in &self.aggregates {
-            match accumulator {
-                Some(accumulator) => columns.extend(accumulator.partial(groups.clone())?),
-                None => columns.push(self.rows.column(groups.clone())),
-            }
-        }
-        Ok(columns)
+        self.aggregates.partials(groups)
     }
 
     /// How many raw rows each of some groups has.
     pub(in crate::operator) fn rows(&self, groups: Range<usize>) -> ArrayRef {
-        self.rows.column(groups)
+        self.aggregates.rows().column(groups)
     }
 
     /// The result columns of some groups.
     pub(in crate::operator) fn results(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>, Failure> {
-        let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
-            Some(accumulator) => accumulator.finish(groups.clone()),
-            None => Ok(self.rows.column(groups.clone())),
-        };
-        self.aggregates.iter().map(result).collect()
+        self.aggregates.results(groups)
+    }
+
+    /// Notes from now on which groups are written. Those that there are have been in a snapshot.
+    pub(super) fn track_changes(&mut self) {
+        self.dirty.track();
+        self.told = self.len();
+    }
+
+    /// The groups that were written since the last call. All have been in a snapshot then.
+    pub(super) fn take_dirty(&mut self) -> Vec<u32> {
+        self.told = self.len();
+        self.dirty.take()
+    }
+
+    /// The key columns of any groups.
+    pub(super) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        self.groups.keys_of(groups)
+    }
+
+    /// The state of any groups, a row each, without their keys.
+    pub(super) fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        self.aggregates.state_of(groups)
+    }
+
+    /// Takes groups: their keys, which are new, and their state.
+    pub(super) fn restore(&mut self, keys: &[ArrayRef], state: &[ArrayRef]) -> Result<(), Failure> {
+        let groups = self.groups.intern(keys, state[0].len())?;
+        self.aggregates.restore(groups, state)?;
+        self.told = self.len();
+        Ok(())
     }
 
     /// Forgets all groups and keeps the memory.
     pub(in crate::operator) fn clear(&mut self) {
         self.groups.clear();
         self.clear_rows();
+        self.dirty.take();
+        self.told = 0;
     }
 }
 
@@ -201,21 +189,34 @@ impl Pane {
 pub(in crate::operator) struct Panes {
     keys: Vec<DataType>,
     aggregates: Shapes,
+    /// The types of the columns that the state of a group is kept in.
+    state_types: Vec<DataType>,
     live: BTreeMap<i64, Pane>,
     /// An emptied pane, whose memory the next one takes over.
     spare: Option<Pane>,
+    pub(super) tracking: Tracking,
+}
+
+/// What has become of panes that were in a snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Tracking {
+    pub(super) is_on: bool,
+    /// Keys of groups of panes that have gone since the last snapshot, with the pane's start.
+    pub(super) deleted: Vec<(i64, Vec<ArrayRef>, usize)>,
 }
 
 impl Panes {
     /// No panes yet, of groups by keys of these types.
     pub(in crate::operator) fn new(keys: Vec<DataType>, aggregates: Shapes) -> Result<Self, Failure> {
         // Finds at once what cannot be aggregated.
-        let spare = Some(Pane::new(&keys, &aggregates)?);
+        let spare = Pane::new(&keys, &aggregates)?;
         Ok(Self {
+            state_types: spare.aggregates.state_types(),
             keys,
             aggregates,
             live: BTreeMap::new(),
-            spare,
+            spare: Some(spare),
+            tracking: Tracking::default(),
         })
     }
 
@@ -228,10 +229,16 @@ impl Panes {
     pub(in crate::operator) fn pane(&mut self, start: i64) -> Result<&mut Pane, Failure> {
         match self.live.entry(start) {
             std::collections::btree_map::Entry::Occupied(pane) => Ok(pane.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => Ok(place.insert(match self.spare.take() {
-                Some(pane) => pane,
-                None => Pane::new(&self.keys, &self.aggregates)?,
-            })),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let mut pane = match self.spare.take() {
+                    Some(pane) => pane,
+                    None => Pane::new(&self.keys, &self.aggregates)?,
+                };
+                if self.tracking.is_on {
+                    pane.track_changes();
+                }
+                Ok(place.insert(pane))
+            }
         }
     }
 
@@ -271,11 +278,32 @@ impl Panes {
         due(*first.key()).then(|| first.remove_entry())
     }
 
-    /// Takes back a pane that is no longer needed.
-    pub(in crate::operator) fn recycle(&mut self, mut pane: Pane) {
+    /// Takes back the pane that started here, which is no longer needed.
+    pub(in crate::operator) fn recycle(&mut self, start: i64, mut pane: Pane) -> Result<(), Failure> {
+        let told = if self.tracking.is_on { pane.told } else { 0 };
+        for groups in super::partial::chunks(told) {
+            let rows = groups.len();
+            self.tracking.deleted.push((start, pane.keys(groups)?, rows));
+        }
         if self.spare.is_none() {
             pane.clear();
             self.spare = Some(pane);
         }
+        Ok(())
+    }
+
+    /// All panes, by start.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = (i64, &mut Pane)> {
+        self.live.iter_mut().map(|(start, pane)| (*start, pane))
+    }
+
+    /// The types of the keys.
+    pub(super) fn key_types(&self) -> &[DataType] {
+        &self.keys
+    }
+
+    /// The types of the columns that the state of a group is kept in.
+    pub(super) fn state_types(&self) -> &[DataType] {
+        &self.state_types
     }
 }

@@ -5,11 +5,12 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_schema::DataType;
 use arrow_select::{concat::concat, take::take};
 use weir_model::Failure;
 
 use crate::operator::{
-    aggregate::{Accumulator, Count, Shapes},
+    aggregate::{Accumulators, Shapes},
     keys::{GroupTable, Groups},
 };
 
@@ -19,20 +20,14 @@ const READ_ALONG: u32 = 64;
 /// Raw rows and aggregates per slot.
 #[derive(Debug)]
 pub(super) struct Slots {
-    rows: Count,
-    /// None: COUNT(*).
-    aggregates: Vec<Option<Box<dyn Accumulator>>>,
+    aggregates: Accumulators,
 }
 
 impl Slots {
     /// No slots yet.
     pub(super) fn new(shapes: &Shapes) -> Result<Self, Failure> {
-        let accumulators = shapes
-            .iter()
-            .map(|shape| (!shape.is_count_star()).then(|| shape.accumulator()).transpose());
         Ok(Self {
-            rows: Count::default(),
-            aggregates: accumulators.collect::<Result<_, _>>()?,
+            aggregates: Accumulators::new(shapes)?,
         })
     }
 
@@ -48,13 +43,7 @@ impl Slots {
             rows: slots.len(),
             total,
         };
-        self.rows.rows(groups);
-        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
-            if let Some(accumulator) = accumulator {
-                accumulator.update(groups, argument.as_ref())?;
-            }
-        }
-        Ok(())
+        self.aggregates.update(groups, arguments)
     }
 
     /// Gives a slot's rows to another.
@@ -64,30 +53,37 @@ impl Slots {
             rows: 1,
             total,
         };
-        let one = from as usize..from as usize + 1;
-        let count = self.rows.column(one.clone());
-        self.rows.add(groups, &count);
-        for accumulator in self.aggregates.iter_mut().flatten() {
-            let partial = accumulator.partial(one.clone())?;
-            accumulator.merge(groups, &partial)?;
-        }
-        Ok(())
+        self.aggregates.move_rows(from, groups)
     }
 
     /// The result columns of some slots.
     pub(super) fn results(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
-        let result = |accumulator: &Option<Box<dyn Accumulator>>| match accumulator {
-            Some(accumulator) => accumulator.finish_of(slots),
-            None => self.rows.finish_of(slots),
+        self.aggregates.results_of(slots)
+    }
+
+    /// The types of the columns that the state of a slot is kept in.
+    pub(super) fn state_types(&self) -> Vec<DataType> {
+        self.aggregates.state_types()
+    }
+
+    /// The state of any slots, a row each. Leaves it as it is.
+    pub(super) fn state_of(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        self.aggregates.state_of(slots)
+    }
+
+    /// Takes the state of new slots, of which there are so many then, as `state_of` gave it.
+    pub(super) fn restore(&mut self, slots: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let groups = Groups {
+            ids: Some(slots),
+            rows: slots.len(),
+            total,
         };
-        self.aggregates.iter().map(result).collect()
+        self.aggregates.restore(groups, state)
     }
 
     /// Drops all slots but these, which get the numbers from 0 on.
     pub(super) fn keep(&mut self, live: &[u32]) -> Result<(), Failure> {
-        self.rows.keep(live)?;
-        let mut accumulators = self.aggregates.iter_mut().flatten();
-        accumulators.try_for_each(|accumulator| accumulator.keep(live))
+        self.aggregates.keep(live)
     }
 }
 
