@@ -7,10 +7,12 @@ use weir_model::EventTime;
 use super::{Context, Operator};
 use crate::state::rehearse::Rehearsed;
 
-/// A call of an operator with one input.
+/// A call of an operator.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
     Rows(RecordBatch),
+    /// Of an operator with several inputs, at this port.
+    RowsOf(usize, RecordBatch),
     Watermark(i64),
     /// The time goes on to this, ms since 1970; what waits for it is called.
     Time(i64),
@@ -20,22 +22,23 @@ pub(super) enum Call {
 type Emitted = (Vec<String>, u64);
 
 /// Checks that a restored operator emits the same rows in the same order.
-pub(super) fn check(make: impl Fn() -> Box<dyn Operator> + Copy + Send + 'static, calls: &[Call]) {
+pub(super) fn check(make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static, calls: &[Call]) {
     check_after(make, calls, |_| {});
 }
 
 /// Checks that a restored operator emits the same rows at each call; in which order is not said of keys.
-pub(super) fn check_sorted(make: impl Fn() -> Box<dyn Operator> + Copy + Send + 'static, calls: &[Call]) {
+pub(super) fn check_sorted(make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static, calls: &[Call]) {
     check_after(make, calls, |rows| rows.sort_unstable());
 }
 
 fn check_after(
-    make: impl Fn() -> Box<dyn Operator> + Copy + Send + 'static,
+    make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static,
     calls: &[Call],
     finish: fn(&mut Vec<String>),
 ) {
     let expected = run(make().as_mut(), calls, finish);
     for every in 1..=3 {
+        let make = make.clone();
         let mut rehearsed = Rehearsed::new(Box::new(move || Ok(make())), every).expect("has tables");
         let emitted = run(&mut rehearsed, calls, finish);
         assert_eq!(emitted, expected, "restored after every {every} calls");
@@ -54,6 +57,7 @@ fn run(operator: &mut dyn Operator, calls: &[Call], finish: fn(&mut Vec<String>)
         };
         let done = match call {
             Some(Call::Rows(rows)) => operator.on_batch(0, rows.clone(), &mut context),
+            Some(Call::RowsOf(port, rows)) => operator.on_batch(*port, rows.clone(), &mut context),
             Some(Call::Watermark(at)) => operator.on_watermark(EventTime(*at), &mut context),
             Some(Call::Time(_)) => match operator.timer_ms().filter(|at| *at <= now_ms) {
                 Some(_) => operator.on_processing_time(&mut context),

@@ -42,6 +42,11 @@ impl NumberedRows {
         }
     }
 
+    /// The columns of the input that are the key.
+    pub fn keys(&self) -> &[usize] {
+        &self.keys
+    }
+
     /// The columns of the input that are kept as values.
     pub fn values(&self) -> &[usize] {
         &self.values
@@ -49,15 +54,33 @@ impl NumberedRows {
 
     /// Their table.
     pub fn table(&self, name: &'static str) -> Table {
+        self.table_with(name, &[])
+    }
+
+    /// Their table, where values of these types are kept behind their own.
+    pub fn table_with(&self, name: &'static str, further: &[DataType]) -> Table {
         let of = |column: &usize| self.schema.field(*column).data_type().clone();
         let types = |columns: &[usize]| columns.iter().map(of).collect::<Vec<_>>();
-        Table::new(name, &types(&self.keys), &[DataType::Int64], &types(&self.values))
+        let values = [&types(&self.values), further].concat();
+        Table::new(name, &types(&self.keys), &[DataType::Int64], &values)
     }
 
     /// The columns by which rows of the table are found.
     pub fn key(mut keys: Vec<ArrayRef>, numbers: Vec<i64>) -> Vec<ArrayRef> {
         keys.push(Arc::new(Int64Array::from(numbers)));
         keys
+    }
+
+    /// Rows of the input as rows of the table, which are found by this key.
+    pub fn kept(&self, mut key: Vec<ArrayRef>, input: &[ArrayRef]) -> Vec<ArrayRef> {
+        let value = |column: &usize| ArrayRef::clone(&input[*column]);
+        key.extend(self.values.iter().map(value));
+        key
+    }
+
+    /// What is kept with rows of the table behind their own values.
+    pub fn further<'a>(&self, rows: &'a RecordBatch) -> &'a [ArrayRef] {
+        &rows.columns()[self.keys.len() + 1 + self.values.len()..]
     }
 
     /// The rows of the input that rows of the table are.
@@ -104,10 +127,10 @@ mod tests {
         ]);
         let rows = NumberedRows::new(&schema, 3, &[1, 0]);
         assert_eq!(rows.values(), [1, 2]);
-        let table = rows.table("rows");
+        let table = rows.table_with("rows", &[DataType::Utf8]);
         assert_eq!(
             (table.partition, table.key, table.schema.fields().len()),
-            (2, 3, 5)
+            (2, 3, 6)
         );
         let a: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
         let (b, key): (ArrayRef, ArrayRef) = (
@@ -115,11 +138,14 @@ mod tests {
             Arc::new(Float64Array::from(vec![0.0])),
         );
         let c: ArrayRef = Arc::new(Int64Array::from(vec![7]));
-        let mut columns = NumberedRows::key(vec![key, Arc::clone(&a)], vec![3]);
-        columns.extend([Arc::clone(&b), Arc::clone(&c)]);
+        let input = [a, b, c];
+        let key = NumberedRows::key(vec![key, Arc::clone(&input[0])], vec![3]);
+        let mut columns = rows.kept(key, &input);
+        columns.push(Arc::clone(&input[0]));
         let kept = RecordBatch::try_new(table.schema, columns).expect("fits");
         let restored = rows.restored(&kept).expect("fits");
         assert_eq!(restored.numbers.as_ref(), [3]);
-        assert_eq!(restored.rows.columns(), [a, b, c]);
+        assert_eq!(restored.rows.columns(), input);
+        assert_eq!(rows.further(&kept), [Arc::clone(&input[0])]);
     }
 }

@@ -149,7 +149,7 @@ impl GroupTable {
 }
 
 /// Floats with one bit pattern per value, as the exchange hashes them: -0.0 is 0.0, and there is one NaN. Other columns as they are.
-fn normal(column: &ArrayRef) -> ArrayRef {
+pub(super) fn normal(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Float32 => {
             let one = |v: f32| if v.is_nan() { f32::NAN } else { v + 0.0 };
