@@ -1,21 +1,22 @@
 //! A join of two inputs that may grow and change for ever: each row meets the rows that the other side holds, and is kept for those to come.
 
-use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Schema, SchemaRef};
-use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use arrow_select::filter::filter_record_batch;
 use weir_connector::{RowKind, changelog};
-use weir_model::Failure;
+use weir_model::{EventTime, Failure};
 use weir_proto::graph::{self, join::Type};
 
 use super::{
     output::{Pairs, Rows},
-    side::{NONE, Side},
+    side::Side,
     state::State,
 };
 use crate::{
     expression::Filter,
     operator::{Context, Operator},
+    state::{Scope, Snapshot, Table},
 };
 
 /// Rows of an emitted batch, about; and pairs that are looked at at once.
@@ -28,7 +29,7 @@ pub(in crate::operator) struct Join {
     /// By port.
     pub(super) keys: [Vec<usize>; 2],
     /// Columns of the left side.
-    left: usize,
+    pub(super) left: usize,
     /// Over all columns of left, then right.
     pub(super) condition: Option<(Filter, SchemaRef)>,
     /// Columns of the result among those of left, then right.
@@ -50,7 +51,7 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    fn op(&self, row: u32) -> i8 {
+    pub(super) fn op(&self, row: u32) -> i8 {
         self.ops
             .as_ref()
             .map_or(RowKind::Insert.byte(), |ops| ops[row as usize])
@@ -69,25 +70,11 @@ impl Join {
         let schemas = [rows_of(left), rows_of(right)];
         let columns = |keys: &[u32]| keys.iter().map(|&k| k as usize).collect::<Vec<_>>();
         let keys = [columns(&spec.left_keys), columns(&spec.right_keys)];
-        let types = |port: usize| -> Option<Vec<DataType>> {
-            let field = |&k: &usize| schemas[port].fields().get(k).map(|f| f.data_type().clone());
-            keys[port].iter().map(field).collect()
-        };
-        let key_types = types(0).filter(|left| types(1).as_ref() == Some(left));
-        let key_types =
-            key_types.ok_or_else(|| Failure::internal("the keys of a join do not fit together"))?;
-        let kind = spec.r#type();
-        let side = |port: usize| {
-            let counts = kind == Type::Full
-                || port == 0 && matches!(kind, Type::Left | Type::Semi | Type::Anti | Type::Mark)
-                || port == 1 && kind == Type::Right;
-            Side::new(
-                schemas[port].clone(),
-                counts,
-                changelog::is_changelog(&inputs[port]),
-                [spec.left_ttl_ms, spec.right_ttl_ms][port],
-            )
-        };
+        let key_types = types_of(&schemas[0], &keys[0]);
+        if key_types.is_none() || key_types != types_of(&schemas[1], &keys[1]) {
+            return Err(Failure::internal("the keys of a join do not fit together"));
+        }
+        let sides = [side(spec, 0, left, &keys[0])?, side(spec, 1, right, &keys[1])?];
         let fields = schemas.iter().flat_map(|s| s.fields().iter().cloned());
         let both = std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let condition = spec
@@ -96,9 +83,9 @@ impl Join {
             .map(|bytes| Filter::decode(bytes, &both))
             .transpose()?;
         Ok(Self {
-            kind,
+            kind: spec.r#type(),
             left: schemas[0].fields().len(),
-            state: State::new(&key_types, [side(0)?, side(1)?])?,
+            state: State::new(&key_types.unwrap_or_default(), sides)?,
             keys,
             condition: condition.map(|filter| (filter, both)),
             columns: columns(&spec.output),
@@ -106,16 +93,6 @@ impl Join {
             seed: None,
             output,
         })
-    }
-
-    /// Whether rows of a port without a match are in the result by themselves.
-    pub(super) fn keeps_unmatched(&self, port: usize) -> bool {
-        match self.kind {
-            Type::Full => true,
-            Type::Left | Type::Anti | Type::Mark => port == 0,
-            Type::Right => port == 1,
-            Type::Inner | Type::Semi => false,
-        }
     }
 
     /// Emits rows that match nothing, because a key of theirs is null; returns the others.
@@ -143,9 +120,7 @@ impl Join {
                 ops,
             };
             let mut pairs = Pairs::default();
-            for row in 0..rows.batch.num_rows() as u32 {
-                self.push_unmatched(&mut pairs, row, rows.op(row));
-            }
+            self.push_unmatched(&rows, &vec![0; rows.batch.num_rows()], &mut pairs);
             self.emit(&rows, &mut pairs, context)?;
         }
         filter_record_batch(&arrived, &valid).map_err(|e| broken(&e))
@@ -188,25 +163,9 @@ impl Join {
             }
         }
         self.look(arrived, &mut come, &mut kept, &mut matches, &mut pairs)?;
-        self.unmatched(arrived, &matches, &mut pairs);
+        self.push_unmatched(arrived, &matches, &mut pairs);
         self.emit(arrived, &mut pairs, context)?;
         Ok(matches)
-    }
-
-    /// Drops the candidates that do not pass the condition.
-    pub(super) fn keep_passing(
-        &mut self,
-        arrived: &Arrived,
-        come: &mut Vec<u32>,
-        kept: &mut Vec<u32>,
-    ) -> Result<(), Failure> {
-        if let Some(passes) = self.passes(arrived, come, kept)? {
-            let mut keep = passes.values().iter();
-            come.retain(|_| keep.next().unwrap_or(false));
-            let mut keep = passes.values().iter();
-            kept.retain(|_| keep.next().unwrap_or(false));
-        }
-        Ok(())
     }
 
     /// Looks at candidates: those that pass the condition become pairs.
@@ -225,104 +184,10 @@ impl Join {
         for &row in come.iter() {
             matches[row as usize] += 1;
         }
-        let kind = self.kind;
-        let keeps_unmatched = self.keeps_unmatched(1 - arrived.port);
-        let (_, other) = self.state.sides(arrived.port);
-        let counts = other.matches_mut();
-        match (kind, counts) {
-            (Type::Semi | Type::Anti | Type::Mark, None) => {}
-            (Type::Mark, Some(counts)) => {
-                for (&row, &of) in come.iter().zip(kept.iter()) {
-                    mark(&mut counts[of as usize], of, arrived.op(row), pairs);
-                }
-            }
-            (Type::Semi | Type::Anti, Some(counts)) => {
-                for (&row, &of) in come.iter().zip(kept.iter()) {
-                    turn(
-                        kind == Type::Semi,
-                        &mut counts[of as usize],
-                        of,
-                        arrived.op(row),
-                        pairs,
-                    );
-                }
-            }
-            (_, Some(counts)) if keeps_unmatched => {
-                for (&row, &of) in come.iter().zip(kept.iter()) {
-                    outer(row, of, &mut counts[of as usize], arrived.op(row), pairs);
-                }
-            }
-            _ => {
-                for (&row, &of) in come.iter().zip(kept.iter()) {
-                    pairs.push(row, of, arrived.op(row));
-                }
-            }
-        }
-        if other.matches_mut().is_some() {
-            // Their counts were written.
-            other.write(kept);
-        }
+        self.push_matched(arrived, come, kept, pairs);
         come.clear();
         kept.clear();
         Ok(())
-    }
-
-    fn passes(
-        &mut self,
-        arrived: &Arrived,
-        come: &[u32],
-        kept: &[u32],
-    ) -> Result<Option<BooleanArray>, Failure> {
-        let Some((filter, schema)) = &self.condition else {
-            return Ok(None);
-        };
-        let (_, other) = self.state.sides(arrived.port);
-        let rows = Rows {
-            port: arrived.port,
-            left: self.left,
-            batch: &arrived.batch,
-            other,
-        };
-        let all: Vec<usize> = (0..schema.fields().len()).collect();
-        let columns = rows.columns(&all, come, kept)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(come.len()));
-        let candidates =
-            RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|e| broken(&e))?;
-        let passes = filter.passes(&candidates)?;
-        Ok(Some(if passes.null_count() > 0 {
-            prep_null_mask_filter(&passes)
-        } else {
-            passes
-        }))
-    }
-
-    /// The rows whose number of matches decides by itself.
-    fn unmatched(&self, arrived: &Arrived, matches: &[u32], pairs: &mut Pairs) {
-        let is_left = arrived.port == 0;
-        if self.kind == Type::Mark {
-            let rows = (0_u32..).zip(matches).filter(|_| is_left);
-            return rows.for_each(|(row, matches)| {
-                pairs.push_marked(row, NONE, arrived.op(row), *matches > 0);
-            });
-        }
-        let wanted = |matches: u32| match self.kind {
-            Type::Semi => is_left && matches > 0,
-            _ => self.keeps_unmatched(arrived.port) && matches == 0,
-        };
-        for (row, &matches) in (0_u32..).zip(matches) {
-            if wanted(matches) {
-                pairs.push(row, NONE, arrived.op(row));
-            }
-        }
-    }
-
-    /// A row without a match that is in the result by itself.
-    fn push_unmatched(&self, pairs: &mut Pairs, row: u32, op: i8) {
-        if self.kind == Type::Mark {
-            pairs.push_marked(row, NONE, op, false);
-        } else {
-            pairs.push(row, NONE, op);
-        }
     }
 
     /// Keeps the rows that are added, and forgets those that are taken back.
@@ -350,46 +215,6 @@ impl Join {
             return Ok(());
         }
         side.remove(&batch, &groups)
-    }
-}
-
-/// A kept row gains or loses a match, which may bring it into the result of a semi or anti join, or out of it.
-fn turn(is_semi: bool, count: &mut u32, kept: u32, op: i8, pairs: &mut Pairs) {
-    let adds = changelog::adds(op);
-    let turns = if adds { *count == 0 } else { *count == 1 };
-    *count = if adds { *count + 1 } else { count.saturating_sub(1) };
-    if turns {
-        let enters = adds == is_semi;
-        let op = if enters { RowKind::Insert } else { RowKind::Delete };
-        pairs.push(NONE, kept, op.byte());
-    }
-}
-
-/// A kept row gains or loses a match: the first and the last one change its mark.
-fn mark(count: &mut u32, kept: u32, op: i8, pairs: &mut Pairs) {
-    let adds = changelog::adds(op);
-    let turns = if adds { *count == 0 } else { *count == 1 };
-    *count = if adds { *count + 1 } else { count.saturating_sub(1) };
-    if turns {
-        pairs.push_marked(NONE, kept, RowKind::UpdateBefore.byte(), !adds);
-        pairs.push_marked(NONE, kept, RowKind::UpdateAfter.byte(), adds);
-    }
-}
-
-/// A pair of an outer join: the kept row leaves the result by itself with its first match, and comes back with its last.
-fn outer(row: u32, kept: u32, count: &mut u32, op: i8, pairs: &mut Pairs) {
-    if changelog::adds(op) {
-        if *count == 0 {
-            pairs.push(NONE, kept, RowKind::Delete.byte());
-        }
-        *count += 1;
-        pairs.push(row, kept, op);
-    } else {
-        pairs.push(row, kept, op);
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            pairs.push(NONE, kept, RowKind::Insert.byte());
-        }
     }
 }
 
@@ -426,6 +251,53 @@ impl Operator for Join {
         let matches = self.pair(&arrived, context)?;
         self.keep(&arrived, &matches)?;
         self.state.compact().map(drop)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.state.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.state.restore(table, rows).map(drop)
+    }
+
+    fn restored(&mut self, _: EventTime) -> Result<(), Failure> {
+        self.state.restored();
+        Ok(())
+    }
+}
+
+/// The types of key columns; none if one is not there.
+fn types_of(schema: &SchemaRef, keys: &[usize]) -> Option<Vec<DataType>> {
+    let field = |key: &usize| schema.fields().get(*key).map(|f| f.data_type().clone());
+    keys.iter().map(field).collect()
+}
+
+fn side(spec: &graph::Join, port: usize, input: &SchemaRef, keys: &[usize]) -> Result<Side, Failure> {
+    Side::new(
+        rows_of(input),
+        keys,
+        counts_matches(spec.r#type(), port),
+        changelog::is_changelog(input),
+        [spec.left_ttl_ms, spec.right_ttl_ms][port],
+    )
+}
+
+/// Whether it matters how many rows of the other side a row of this port matches.
+fn counts_matches(kind: Type, port: usize) -> bool {
+    match kind {
+        Type::Full => true,
+        Type::Left | Type::Semi | Type::Anti | Type::Mark => port == 0,
+        Type::Right => port == 1,
+        Type::Inner => false,
     }
 }
 

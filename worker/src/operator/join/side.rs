@@ -1,15 +1,14 @@
 //! The rows of one input, found by the group of their key.
 
-use std::hash::BuildHasher;
+mod snapshot;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_row::{RowConverter, SortField};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::{concat::concat_batches, interleave::interleave};
-use foldhash::fast::FixedState;
 use weir_model::Failure;
 
-use crate::operator::ttl::Ttl;
+use super::{rows_back::RowsBack, told::Told};
+use crate::{operator::ttl::Ttl, state::numbered::NumberedRows};
 
 /// No row, or no group.
 pub(super) const NONE: u32 = u32::MAX;
@@ -22,6 +21,7 @@ const DEAD_ROWS: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Side {
     schema: SchemaRef,
+    layout: NumberedRows,
     segments: Vec<RecordBatch>,
     /// The number of the first row of each segment.
     starts: Vec<u32>,
@@ -35,55 +35,27 @@ pub(super) struct Side {
     matches: Option<Vec<u32>>,
     rows_back: Option<RowsBack>,
     dead: usize,
+    /// What the last snapshot knows of the rows, if any was taken.
+    told: Option<Told>,
     /// When rows go that nothing writes; none: never.
     ttl: Option<Ttl>,
     /// The time of the call at hand, ms since 1970, if rows go.
     now_ms: i64,
 }
 
-/// Finds rows that are taken back, by a hash of all of their columns.
-#[derive(Debug)]
-struct RowsBack {
-    converter: RowConverter,
-    hashes: Vec<u64>,
-}
-
-impl RowsBack {
-    fn hashes_of(&self, batch: &RecordBatch) -> Result<Vec<u64>, Failure> {
-        if batch.num_columns() == 0 {
-            return Ok(vec![0; batch.num_rows()]);
-        }
-        let rows = self
-            .converter
-            .convert_columns(batch.columns())
-            .map_err(|e| broken(&e))?;
-        let hasher = FixedState::with_seed(0);
-        Ok(rows.iter().map(|row| hasher.hash_one(row.data())).collect())
-    }
-}
-
 impl Side {
-    /// No rows of these columns. Matches are counted if a row without any matters; rows can be taken back if the input changes.
+    /// No rows of these columns, with the key's among them. Matches are counted if a row without any matters; rows can be taken back if the input changes.
     /// Rows go so long after they were last written, ms; 0: never.
     pub(super) fn new(
         schema: SchemaRef,
+        keys: &[usize],
         counts_matches: bool,
         takes_back: bool,
         ttl_ms: u64,
     ) -> Result<Self, Failure> {
-        let fields = schema
-            .fields()
-            .iter()
-            .map(|f| SortField::new(f.data_type().clone()));
-        let converter = takes_back
-            .then(|| RowConverter::new(fields.collect()))
-            .transpose();
-        let converter = converter.map_err(|e| {
-            Failure::user(format!(
-                "cannot join a result that changes and has such columns: {e}"
-            ))
-        })?;
+        let rows_back = takes_back.then(|| RowsBack::new(&schema)).transpose()?;
         Ok(Self {
+            layout: NumberedRows::new(&schema, schema.fields().len(), keys),
             schema,
             segments: Vec::new(),
             starts: Vec::new(),
@@ -91,11 +63,9 @@ impl Side {
             next: Vec::new(),
             groups: Vec::new(),
             matches: counts_matches.then(Vec::new),
-            rows_back: converter.map(|converter| RowsBack {
-                converter,
-                hashes: Vec::new(),
-            }),
+            rows_back,
             dead: 0,
+            told: None,
             ttl: Ttl::new(ttl_ms),
             now_ms: 0,
         })
@@ -116,8 +86,11 @@ impl Side {
         self.now_ms = now_ms;
     }
 
-    /// Begins the time of rows anew.
+    /// What is kept with rows is written, which begins their time anew.
     pub(super) fn write(&mut self, rows: &[u32]) {
+        if let Some(told) = &mut self.told {
+            told.wrote(rows);
+        }
         if let Some(ttl) = &mut self.ttl {
             ttl.write(rows.iter().copied(), self.now_ms);
         }
@@ -173,6 +146,19 @@ impl Side {
             return Ok(());
         }
         let first = self.groups.len() as u32;
+        self.append(batch, groups, matches)?;
+        if let Some(told) = &mut self.told {
+            told.added(groups.len());
+        }
+        if let Some(ttl) = &mut self.ttl {
+            ttl.write(first..self.groups.len() as u32, self.now_ms);
+        }
+        Ok(())
+    }
+
+    /// Hangs rows behind all others.
+    fn append(&mut self, batch: RecordBatch, groups: &[u32], matches: &[u32]) -> Result<(), Failure> {
+        let first = self.groups.len() as u32;
         assert!(
             self.groups.len() + groups.len() < NONE as usize,
             "a side of a join holds fewer than 2^32 - 1 rows"
@@ -182,15 +168,11 @@ impl Side {
             self.heads[group as usize] = row;
         }
         self.groups.extend_from_slice(groups);
-        if let Some(ttl) = &mut self.ttl {
-            ttl.write(first..self.groups.len() as u32, self.now_ms);
-        }
         if let Some(counts) = &mut self.matches {
             counts.extend_from_slice(matches);
         }
         if let Some(back) = &mut self.rows_back {
-            let hashes = back.hashes_of(&batch)?;
-            back.hashes.extend(hashes);
+            back.add(&batch)?;
         }
         self.starts.push(first);
         self.segments.push(batch);
@@ -231,14 +213,13 @@ impl Side {
         let mut at = self.heads[group as usize];
         while at != NONE {
             let next = self.next[at as usize];
-            if back.hashes[at as usize] == hash && self.groups[at as usize] != NONE {
+            if back.hash(at) == hash && self.groups[at as usize] != NONE {
                 if before == NONE {
                     self.heads[group as usize] = next;
                 } else {
                     self.next[before as usize] = next;
                 }
-                self.groups[at as usize] = NONE;
-                self.dead += 1;
+                self.forget(at);
                 return;
             }
             before = at;
@@ -255,7 +236,13 @@ impl Side {
     /// Lets a row go, which hangs with those of its key until the side is compacted.
     pub(super) fn forget(&mut self, row: u32) {
         let group = std::mem::replace(&mut self.groups[row as usize], NONE);
-        self.dead += usize::from(group != NONE);
+        if group == NONE {
+            return;
+        }
+        self.dead += 1;
+        if let Some(told) = &mut self.told {
+            told.lost(row);
+        }
     }
 
     /// Whether so many rows are gone that their memory is worth having back.
@@ -299,18 +286,35 @@ impl Side {
             .filter(|(_, group)| **group != NONE)
             .map(|(row, _)| row)
             .collect();
-        let columns = (0..self.schema.fields().len())
-            .map(|column| self.column(column, &live))
-            .collect::<Result<Vec<_>, _>>()?;
-        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(live.len()));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
-            .map_err(|e| broken(&e))?;
-        let groups: Vec<u32> = live.iter().map(|&row| self.groups[row as usize]).collect();
+        self.keep(&live)?;
+        Ok(live)
+    }
+
+    /// Keeps some rows alone, in this order.
+    fn keep(&mut self, rows: &[u32]) -> Result<(), Failure> {
+        let forgotten = self.gone()?;
+        let parts = rows.chunks(SEGMENT_ROWS).map(|rows| self.batch(rows));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let groups: Vec<u32> = rows.iter().map(|&row| self.groups[row as usize]).collect();
         let counts = self.matches.as_ref();
-        let matches: Vec<u32> = live
-            .iter()
-            .map(|&row| counts.map_or(0, |c| c[row as usize]))
-            .collect();
+        let count = |&row: &u32| counts.map_or(0, |counts| counts[row as usize]);
+        let matches: Vec<u32> = rows.iter().map(count).collect();
+        self.clear();
+        let (groups, matches) = (groups.chunks(SEGMENT_ROWS), matches.chunks(SEGMENT_ROWS));
+        for ((batch, groups), matches) in parts.into_iter().zip(groups).zip(matches) {
+            self.append(batch, groups, matches)?;
+        }
+        if let Some(told) = &mut self.told {
+            told.keep(rows, forgotten);
+        }
+        if let Some(ttl) = &mut self.ttl {
+            ttl.keep(rows);
+        }
+        Ok(())
+    }
+
+    /// Drops the rows, and nothing of when they were written and told of.
+    fn clear(&mut self) {
         self.heads.fill(NONE);
         self.segments.clear();
         self.starts.clear();
@@ -320,16 +324,18 @@ impl Side {
             counts.clear();
         }
         if let Some(back) = &mut self.rows_back {
-            back.hashes.clear();
+            back.clear();
         }
         self.dead = 0;
-        let ttl = self.ttl.take();
-        self.insert(batch, &groups, &matches)?;
-        self.ttl = ttl;
-        if let Some(ttl) = &mut self.ttl {
-            ttl.keep(&live);
-        }
-        Ok(live)
+    }
+
+    /// Some rows.
+    fn batch(&self, rows: &[u32]) -> Result<RecordBatch, Failure> {
+        let columns = (0..self.schema.fields().len()).map(|column| self.column(column, rows));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), columns, &options)
+            .map_err(|e| broken(&e))
     }
 
     /// A column of some rows; null for [`NONE`].

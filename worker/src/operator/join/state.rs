@@ -1,12 +1,15 @@
 //! The state of a join: both sides over one table of keys. Nothing outside this file and `side` holds any.
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::filter::filter;
 use weir_model::Failure;
 
 use super::side::Side;
-use crate::operator::{keys::GroupTable, ttl::sooner};
+use crate::{
+    operator::{keys::GroupTable, ttl::sooner},
+    state::{Scope, Snapshot, Table},
+};
 
 /// The rows of both inputs by key.
 #[derive(Debug)]
@@ -85,6 +88,36 @@ impl State {
             (self.freed, self.known_keys) = (0, self.keys.len());
         }
         Ok(kept)
+    }
+
+    /// A table of rows per side.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        vec![self.sides[0].table("left"), self.sides[1].table("right")]
+    }
+
+    /// Notes what changes from now on.
+    pub(super) fn track_changes(&mut self) {
+        self.sides.iter_mut().for_each(Side::track_changes);
+    }
+
+    /// Says the rows of both sides, or what has changed of them.
+    pub(super) fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let sides = self.sides.iter_mut().enumerate();
+        sides
+            .map(|(table, side)| side.snapshot(scope, table, into))
+            .collect()
+    }
+
+    /// Takes rows of a side's table behind those that are there; returns them with the columns of the input.
+    pub(super) fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<RecordBatch, Failure> {
+        let keys = &rows.columns()[..self.key_types.len()];
+        let groups = self.groups(keys, rows.num_rows())?;
+        self.sides[table].restore(rows, &groups)
+    }
+
+    /// All rows are there.
+    pub(super) fn restored(&mut self) {
+        self.known_keys = self.keys.len();
     }
 
     /// How many rows each side and how many keys there is memory for.

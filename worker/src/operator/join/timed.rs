@@ -12,7 +12,10 @@ use super::{
     regular::{Arrived, EMIT_ROWS, Join, broken},
     side::NONE,
 };
-use crate::operator::{Context, Operator, columns};
+use crate::{
+    operator::{Context, Operator, columns},
+    state::{Scope, Snapshot, Table},
+};
 
 /// Rows go in this many steps of the longest wait.
 const STEPS: i64 = 32;
@@ -148,11 +151,15 @@ impl TimedJoin {
         let existence = self.is_existence();
         let (_, other) = self.join.state.sides(arrived.port);
         let mut pairs = Pairs::default();
+        let mut first_matched = Vec::new();
         for (&row, &partner) in come.iter().zip(kept.iter()) {
             matched[row as usize] = true;
             let first = other
                 .matches_mut()
                 .is_some_and(|counts| std::mem::replace(&mut counts[partner as usize], 1) == 0);
+            if first {
+                first_matched.push(partner);
+            }
             if !existence {
                 pairs.push(row, partner, ADDED);
             } else if first && arrived.port == 1 {
@@ -161,6 +168,7 @@ impl TimedJoin {
                 other.forget(partner);
             }
         }
+        other.write(&first_matched);
         come.clear();
         kept.clear();
         if self.join.kind == Type::Anti {
@@ -298,6 +306,31 @@ impl Operator for TimedJoin {
         } else {
             EventTime(watermark.0.saturating_sub(self.delay_ms))
         }
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.join.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.join.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.join.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let rows = self.join.state.restore(table, rows)?;
+        // When rows go is in their times.
+        let deadlines = self.deadlines(table, &rows);
+        self.expiry[table].extend(deadlines.into_iter());
+        Ok(())
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        self.join.restored(watermark)
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
