@@ -9,10 +9,15 @@ use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph::{self, join::Type};
 
-use super::state::{Due, NONE, State, Versions, Waiting};
+use super::{
+    state::State,
+    versions::{NONE, Versions},
+    waiting::{Due, Waiting},
+};
 use crate::{
     expression::{Filter, describe_row},
     operator::{Context, Operator, columns},
+    state::{Scope, Snapshot, Table},
 };
 
 /// Joins rows with the versions that are valid at their times.
@@ -54,10 +59,16 @@ impl TemporalJoin {
                 return Err(Failure::internal("a temporal join needs times in ms"));
             }
         }
-        let key_types: Vec<DataType> = keys[1]
-            .iter()
-            .map(|key| right.field(*key).data_type().clone())
-            .collect();
+        let types = |input: &SchemaRef, keys: &[usize]| -> Option<Vec<DataType>> {
+            let field = |key: &usize| input.fields().get(*key).map(|f| f.data_type().clone());
+            keys.iter().map(field).collect()
+        };
+        let left_types = types(left, &keys[0]);
+        if left_types.is_none() || left_types != types(right, &keys[1]) {
+            return Err(Failure::internal(
+                "the keys of a temporal join do not fit together",
+            ));
+        }
         let fields = left.fields().iter().chain(right.fields()).cloned();
         let both: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let condition = spec
@@ -67,15 +78,15 @@ impl TemporalJoin {
             .transpose()?;
         Ok(Self {
             is_outer: spec.r#type() == Type::Left,
-            keys,
-            times,
             left: left.fields().len(),
             condition: condition.map(|filter| (filter, both)),
             columns: numbers(&spec.output),
             state: State {
-                waiting: Waiting::default(),
-                versions: Versions::new(SchemaRef::clone(right), key_types, spec.state_ttl_ms)?,
+                versions: Versions::new(SchemaRef::clone(right), &keys[1], spec.state_ttl_ms)?,
+                waiting: Waiting::new(left, &keys[0], times[0]),
             },
+            keys,
+            times,
             watermark: EventTime::MIN,
             output,
         })
@@ -255,6 +266,27 @@ impl Operator for TemporalJoin {
 
     fn on_processing_time(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.state.versions.drop_untouched(context.now_ms)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.state.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.state.restore(table, rows)
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        self.state.restored()
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {

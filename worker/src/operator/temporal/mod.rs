@@ -1,10 +1,14 @@
 //! Joins with the version of a key that is valid at a row's time.
 //!
-//! - `state`: rows that wait for their time, and versions by key. Leans on `keys` and `rank`.
+//! - `waiting`: rows that wait for their time. Leans on nothing.
+//! - `versions`: versions by key and time. Leans on `keys` and `rank`.
+//! - `state`: both as rows of tables. Leans on both.
 //! - `join`: the operator. Leans on `state`.
 
 mod join;
 mod state;
+mod versions;
+mod waiting;
 
 pub(super) use join::TemporalJoin;
 

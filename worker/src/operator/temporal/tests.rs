@@ -11,7 +11,13 @@ use weir_model::EventTime;
 use weir_proto::graph::{self, join::Type};
 
 use super::TemporalJoin;
-use crate::operator::{Context, Operator};
+use crate::{
+    operator::{
+        Context, Operator,
+        rehearsal::{self, Call},
+    },
+    state::{Change, Scope, Snapshot},
+};
 
 /// Key, time and a value that names the row.
 type Row = (Option<i64>, i64, i64);
@@ -182,7 +188,63 @@ fn versions_go_when_nothing_comes_for_their_key() {
     assert_eq!((join.sizes().1, join.timer_ms()), (0, None));
 }
 
+#[test]
+fn keys_that_were_forgotten_since_the_last_snapshot_are_told_of() {
+    const KEYS: i64 = 70_000;
+    let mut join = join_with_ttl(Type::Left, 1000);
+    join.track_changes();
+    let context = &mut Context::default();
+    let rows: Vec<Row> = (0..KEYS).map(|key| (Some(key), 10, key)).collect();
+    feed(&mut join, 1, &rows, context);
+    // Rows written and deleted, by table.
+    let changes = |join: &mut TemporalJoin| {
+        let mut snapshot = Snapshot::new(join.tables());
+        join.snapshot(Scope::Changes, &mut snapshot).expect("works");
+        let mut counts = [(0, 0); 3];
+        for change in snapshot.into_changes() {
+            match change {
+                Change::Write { table, rows } => counts[table].0 += rows.num_rows(),
+                Change::Delete { table, keys } => counts[table].1 += keys.num_rows(),
+            }
+        }
+        counts
+    };
+    let all = KEYS as usize;
+    assert_eq!(changes(&mut join), [(all, 0), (0, 0), (all, 0)]);
+    context.now_ms = 10_000;
+    join.on_processing_time(context).expect("works");
+    assert_eq!(join.sizes(), (0, 0, 0));
+    assert_eq!(changes(&mut join), [(0, all), (0, 0), (0, all)]);
+}
+
 proptest! {
+    #[test]
+    fn a_restored_join_emits_the_same(
+        kind in prop::sample::select(vec![Type::Inner, Type::Left]),
+        ttl_ms in prop::sample::select(vec![0_u64, 12]),
+        steps in prop::collection::vec(
+            (0..3_usize, 0..9_i64, prop::collection::vec((prop::option::weighted(0.9, 0..4_i64), -20..60_i64), 1..12)),
+            1..25,
+        )
+    ) {
+        let (mut calls, mut watermark, mut now_ms, mut next) = (Vec::new(), 0, 0, 0);
+        for (what, passes_ms, rows) in steps {
+            now_ms += passes_ms;
+            calls.push(Call::Time(now_ms));
+            if what < 2 {
+                let row = |(key, time): (Option<i64>, i64)| {
+                    next += 1;
+                    (key, watermark + time, next)
+                };
+                calls.push(Call::RowsOf(what, batch(&rows.into_iter().map(row).collect::<Vec<Row>>())));
+            } else {
+                watermark += 4 * passes_ms;
+                calls.push(Call::Watermark(watermark));
+            }
+        }
+        rehearsal::check_sorted(move || Box::new(join_with_ttl(kind, ttl_ms)), &calls);
+    }
+
     #[test]
     fn each_row_meets_the_version_that_a_look_at_all_of_them_finds(
         steps in prop::collection::vec(
