@@ -205,6 +205,21 @@ pub fn kill_hard(pid: i32) -> Result<()> {
     kill(Pid::from_raw(pid), Signal::SIGKILL).with_context(|| format!("killing process {pid}"))
 }
 
+/// Makes a process stand still.
+pub fn signal_stop(pid: i32) -> Result<()> {
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).with_context(|| format!("freezing process {pid}"))
+}
+
+/// Lets a process that stands still go on.
+pub fn signal_continue(pid: i32) -> Result<()> {
+    kill(Pid::from_raw(pid), Signal::SIGCONT).with_context(|| format!("waking process {pid}"))
+}
+
+/// Whether a process stands still.
+pub fn is_stopped(pid: i32) -> bool {
+    stat_fields(pid).is_some_and(|fields| fields.first().is_some_and(|state| state == "T"))
+}
+
 /// Whether a process still runs; one that has ended and was not waited for does not.
 pub fn is_running(pid: i32) -> bool {
     stat_fields(pid).is_some_and(|fields| fields.first().is_some_and(|state| state != "Z"))

@@ -5,14 +5,14 @@
 //! - [`error`]: what connectors report, classified. Leans on nothing.
 //! - [`options`]: declared options of connectors and formats; parsing and validation with suggestions. Leans on `error`.
 //! - [`changelog`]: rows that add and rows that take back. Leans on nothing.
-//! - [`origin`]: columns that are not in the rows: metadata and partitions. Leans on nothing.
+//! - [`origin`]: what a connector must know of columns: metadata, partitions, keys. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
 //! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
 //! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
-//! - [`filesystem`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - [`filesystem`], [`jdbc`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod error;
@@ -28,6 +28,7 @@ pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
 pub mod format;
+pub mod jdbc;
 pub mod nexmark;
 pub mod print;
 pub mod values;

@@ -1,5 +1,6 @@
-//! Where a table's column comes from, if not from what is in the rows: marks on the fields of its schema.
+//! What a connector must know of a table's column beside its type: marks on the fields of its schema.
 //!
+//! Of a sink that finds rows by their key, the columns of the key are marked. Other marks say that a column is not in the rows.
 //! A metadata column is what the connector says of each row beside what is in it. A partition column is what the place
 //! of a row says: the name of its folder.
 
@@ -10,6 +11,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 const METADATA: &str = "weir.metadata";
 const READ_ONLY: &str = "weir.read-only";
 const PARTITION: &str = "weir.partition";
+const KEY: &str = "weir.key";
 
 /// Something that a connector says of its rows.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,16 @@ pub fn metadata(field: Field, key: &str, read_only: bool) -> Field {
 /// The field as a partition column.
 pub fn partition(field: Field) -> Field {
     mark(field, PARTITION, "true")
+}
+
+/// The field as a column of the primary key.
+pub fn key(field: Field) -> Field {
+    mark(field, KEY, "true")
+}
+
+/// Whether it is a column of the primary key.
+pub fn is_key(field: &Field) -> bool {
+    field.metadata().contains_key(KEY)
 }
 
 /// What a metadata column says; none of another column.

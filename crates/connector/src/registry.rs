@@ -5,7 +5,8 @@ use std::fmt;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, nexmark,
+    LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, jdbc,
+    nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
     print, values,
@@ -50,6 +51,12 @@ pub trait Connector: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it finds rows by their `PRIMARY KEY`: the columns of the key are then marked as such, and all changes of a key go to one
+    /// writer.
+    fn has_keys(&self) -> bool {
+        false
+    }
+
     /// The columns of a table whose DDL names none, if the connector has fixed ones.
     fn default_schema(&self) -> Option<SchemaRef> {
         None
@@ -62,6 +69,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &blackhole::Blackhole,
         &datagen::Datagen,
         &filesystem::Filesystem,
+        &jdbc::Jdbc,
         &nexmark::Nexmark,
         &print::Print,
     ]

@@ -241,7 +241,7 @@ impl TableDef {
             })?
         } else {
             origins::check(&ddl, found)?;
-            physical_schema(&ddl)
+            physical_schema(&ddl, found.has_keys())
         };
         if origin::in_rows(&physical).fields().is_empty() {
             return Err(error::invalid(
@@ -360,18 +360,19 @@ fn late_sink(ddl: &CreateTable, watermark: Option<&WatermarkDef>) -> Result<Opti
     }
 }
 
-fn physical_schema(ddl: &CreateTable) -> SchemaRef {
+fn physical_schema(ddl: &CreateTable, marks_keys: bool) -> SchemaRef {
     let fields: Vec<Field> = ddl
         .columns
         .iter()
         .filter_map(|column| match &column.kind {
             ColumnKind::Physical(t) => {
                 let keyed = ddl.primary_key.iter().any(|key| key.value == column.name.value);
-                Some(Field::new(
-                    &column.name.value,
-                    t.data_type.clone(),
-                    t.nullable && !keyed,
-                ))
+                let field = Field::new(&column.name.value, t.data_type.clone(), t.nullable && !keyed);
+                Some(if keyed && marks_keys {
+                    origin::key(field)
+                } else {
+                    field
+                })
             }
             ColumnKind::Metadata {
                 sql_type: taken,

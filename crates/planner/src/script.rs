@@ -12,7 +12,7 @@ use crate::{
     error::{self, Result},
     explain, graph,
     parse::{self, Statement, tokens::Name},
-    physical::{Kind, Operators, Sink, identity, late, narrow, source},
+    physical::{Kind, Operators, Sink, identity, late, narrow, source, spread},
     settings::{MAX_PARALLELISM, Settings},
     statements::Statements,
 };
@@ -91,6 +91,12 @@ async fn on_deep_stack(sql: String, options: PlanOptions) -> Result<Draft> {
     })
 }
 
+/// The plan of a script whose connectors are not asked.
+#[cfg(test)]
+pub(crate) async fn unchecked(sql: &str, options: PlanOptions) -> Result<Planned> {
+    Ok(on_deep_stack(sql.to_owned(), options).await?.planned)
+}
+
 /// A plan whose connectors have yet to be asked.
 struct Draft {
     planned: Planned,
@@ -120,6 +126,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     narrow::narrow(&mut operators)?;
     let notes = late::route(&mut operators, &catalog)?;
     source::prune(&mut operators)?;
+    spread::spread_sinks(&mut operators);
     identity::identify(&mut operators);
     let connectors = connectors(&operators)?;
     let parallelism = options.parallelism.or(settings.parallelism).unwrap_or(1);

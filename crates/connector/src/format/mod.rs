@@ -15,7 +15,7 @@ use crate::{
     options::{Checked, OptionDef, OptionKind, Options},
 };
 
-mod cells;
+pub(crate) mod cells;
 mod column;
 pub mod csv;
 pub mod json;

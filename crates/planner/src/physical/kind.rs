@@ -164,6 +164,7 @@ impl Kind {
             Self::Sort(_) => Partitioning::Hash(Vec::new()),
             Self::MatchRecognize(pattern) => Partitioning::Hash(pattern.keys.clone()),
             Self::Over(over) => Partitioning::Hash(over.keys.clone()),
+            Self::Sink(sink) if !sink.spread_by.is_empty() => Partitioning::Hash(sink.spread_by.clone()),
             _ => Partitioning::Forward,
         }
     }

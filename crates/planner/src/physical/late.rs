@@ -390,6 +390,7 @@ impl Router<'_> {
                 input,
                 table: sink,
                 updates: None,
+                spread_by: Vec::new(),
             };
             self.operators.push(uid, Kind::Sink(sink), schema);
         }

@@ -32,6 +32,7 @@
 //! - [`passing`]: the time at which rows pass, and functions that the runtime answers. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`enforce`]: values that a sink's columns cannot hold. Leans on `lower`.
+//! - [`spread`]: changes of a key to one writer of a sink. Leans on nothing.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 //! - [`identity`]: the uids of operators. Leans on `format`.
 
@@ -60,6 +61,7 @@ pub(crate) mod rank;
 pub(crate) mod sink;
 pub(crate) mod sort;
 pub(crate) mod source;
+pub(crate) mod spread;
 pub(crate) mod temporal;
 mod union;
 pub(crate) mod unnest;
@@ -96,6 +98,8 @@ pub(crate) struct Sink {
     pub table: Arc<TableDef>,
     /// What makes the rows changes; none when they are only appended.
     pub updates: Option<Updates>,
+    /// The columns by which rows go to its writers, before [`spread::spread_sinks`] none; none: they stay where they are.
+    pub spread_by: Vec<usize>,
 }
 
 /// What makes rows changes of a result: they have the column [`OP_COLUMN`](weir_connector::changelog::OP_COLUMN) last.

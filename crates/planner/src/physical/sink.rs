@@ -72,6 +72,7 @@ impl Lower<'_> {
             input,
             table: Arc::clone(table),
             updates,
+            spread_by: Vec::new(),
         };
         let uid = self.scope.clone();
         Ok(self.operators.push(uid, Kind::Sink(sink), schema))
