@@ -89,3 +89,16 @@ fn limit_threads() {
         Err(error) => tracing::warn!(%error, "the threads of databases of state keep their priority"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_get_an_eighth_and_what_they_cannot_do_without() {
+        let budget = MemoryBudget::new(1 << 30);
+        assert_eq!(budget.operator_bytes(), (1 << 30) / 8 * 7);
+        let small = MemoryBudget::new(8 << 20);
+        assert_eq!((small.bytes(), small.operator_bytes()), (8 << 20, 0));
+    }
+}

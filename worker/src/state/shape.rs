@@ -89,3 +89,62 @@ fn listed(types: &[String]) -> String {
     }
     format!("({})", types.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: DataType = DataType::Int64;
+    const TEXT: DataType = DataType::Utf8;
+
+    #[track_caller]
+    fn refused(old: &Table, new: &Table, expected: &str) {
+        let shape = of(old).expect("a shape");
+        let failure = check(&shape, new, "the join").expect_err("other columns");
+        assert_eq!(failure, Failure::user(expected));
+    }
+
+    #[test]
+    fn a_table_is_known_again_and_another_one_is_refused_with_a_sentence() {
+        let table = Table::new("rows", &[LONG], &[TEXT], &[LONG, TEXT]);
+        let shape = of(&table).expect("a shape");
+        assert_eq!((shape.partition, shape.key), (1, 2));
+        assert_eq!(shape.types, ["Int64", "Utf8", "Int64", "Utf8"]);
+        assert_eq!(check(&shape, &table, "the join"), Ok(()));
+        refused(
+            &table,
+            &Table::new("rows", &[TEXT], &[TEXT], &[LONG, TEXT]),
+            "the state of the join cannot be used: the columns of the key of its table 'rows' were (Int64, Utf8) and are \
+             (Utf8, Utf8) now",
+        );
+        refused(
+            &table,
+            &Table::new("rows", &[LONG, TEXT], &[], &[LONG, TEXT]),
+            "the state of the join cannot be used: the columns that spread rows over subtasks of its table 'rows' were \
+             (Int64) and are (Int64, Utf8) now",
+        );
+        refused(
+            &table,
+            &Table::new("rows", &[LONG], &[TEXT], &[]),
+            "the state of the join cannot be used: the values of its table 'rows' were (Int64, Utf8) and are none now",
+        );
+        refused(
+            &Table::new("rows", &[], &[], &[LONG]),
+            &Table::new("rows", &[], &[LONG], &[]),
+            "the state of the join cannot be used: the columns of the key of its table 'rows' were none and are (Int64) now",
+        );
+    }
+
+    #[test]
+    fn a_shape_that_cannot_be_read_says_so() {
+        let mut shape = of(&Table::new("rows", &[LONG], &[], &[])).expect("a shape");
+        shape.schema = "?".to_owned();
+        let failure = columns(&shape).expect_err("no base64");
+        assert!(
+            failure
+                .message
+                .starts_with("the columns of the table 'rows' of state cannot be read: "),
+            "{failure}"
+        );
+    }
+}

@@ -18,6 +18,8 @@ mod encode;
 mod local;
 mod persist;
 mod restore;
+#[cfg(test)]
+mod tests;
 mod uploaded;
 
 use std::{collections::BTreeMap, fmt, fs, sync::Arc};

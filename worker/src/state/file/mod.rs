@@ -19,6 +19,8 @@
 
 pub mod index;
 pub mod reader;
+#[cfg(test)]
+mod tests;
 pub mod writer;
 
 pub use index::Index;

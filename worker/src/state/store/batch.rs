@@ -33,6 +33,8 @@ impl Batch {
     }
 
     fn push(&mut self, key: &[u8], value: u32) {
+        // A byte that is nobody's: of two entries the later one starts later, though nothing be in them.
+        self.bytes.push(0);
         let mut head = [0; 8];
         let known = key.len().min(head.len());
         head[..known].copy_from_slice(&key[..known]);
@@ -90,7 +92,7 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// How large keys and values are, in bytes.
+    /// How large it is, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -117,4 +119,34 @@ fn length(bytes: &[u8]) -> u32 {
     let length = u32::try_from(bytes.len()).ok();
     let length = length.filter(|length| *length != DELETED);
     length.expect("a row of state is smaller than 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_write_of_a_key_counts() {
+        let mut batch = Batch::default();
+        batch.put(b"b", b"1");
+        batch.put(b"a longer key", b"2");
+        batch.delete(b"b");
+        batch.put(b"a longer kez", b"");
+        let mut more = Batch::default();
+        more.put(b"b", b"3");
+        more.delete(b"a longer key");
+        more.delete(b"");
+        more.put(b"", b"");
+        batch.append(&more);
+        assert_eq!(batch.len(), 8);
+        batch.sort();
+        let entries: Vec<_> = batch.iter().collect();
+        let expected: [(&[u8], Option<&[u8]>); 4] = [
+            (b"", Some(b"")),
+            (b"a longer key", None),
+            (b"a longer kez", Some(b"")),
+            (b"b", Some(b"3")),
+        ];
+        assert_eq!(entries, expected);
+    }
 }

@@ -7,6 +7,8 @@
 pub mod batch;
 pub mod memory;
 pub mod rocks;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, path::Path};
 
