@@ -8,7 +8,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use weir_checkpoint::manifest::{FilesFormat, StateFile, SubtaskState};
 use weir_model::Failure;
@@ -156,8 +156,9 @@ async fn fetch(
         FilesFormat::Sorted => {
             let parts = (0..).zip(&files.files).map(|(part, file)| {
                 let to = shared.config.folder.join(format!("restored-{number}-{part}"));
-                sorted_part(shared, from, file, key_groups, Scratch::new(to))
+                sorted_part(shared, from, file, key_groups, Scratch::new(to)).boxed()
             });
+            let parts: Vec<_> = parts.collect();
             let parts = futures::stream::iter(parts).buffered(DOWNLOADS);
             parts.try_collect().await.map(Rows::Files)
         }
@@ -192,9 +193,12 @@ async fn database(shared: &Shared, from: &Restored, folder: &Path) -> Result<(),
     fs::create_dir_all(folder).map_err(failed)?;
     let (store, clock) = (&from.folder, &*shared.config.clock);
     let files = &from.state.files.files;
-    let downloads = files
-        .iter()
-        .map(|file| async move { transfer::download(store, file, &folder.join(&file.name), clock).await });
+    let download = |file: &'_ StateFile| {
+        let to = folder.join(&file.name);
+        let file = file.clone();
+        async move { transfer::download(store, &file, &to, clock).await }.boxed()
+    };
+    let downloads: Vec<_> = files.iter().map(download).collect();
     let downloads = futures::stream::iter(downloads).buffer_unordered(DOWNLOADS);
     downloads.try_collect::<()>().await?;
     let list = files.iter().find(|file| file.name.starts_with("MANIFEST-"));
