@@ -5,11 +5,8 @@ use weir_model::Failure;
 use super::{Shape, rows::RowStore};
 use crate::{
     operator::keys::GroupTable,
-    state::{NumberedRows, Snapshot},
+    state::{NumberedRows, Snapshot, snapshot::ROWS},
 };
-
-/// Rows that are written at once at most.
-const WRITTEN_ROWS: usize = 65_536;
 
 /// What a snapshot says of rows.
 #[derive(Debug, Default)]
@@ -52,7 +49,7 @@ impl Said {
         for (of, numbers) in self.gone.chunks() {
             into.delete(0, NumberedRows::key(groups.keys_of(of)?, numbers.to_vec()))?;
         }
-        for ((of, numbers), slots) in self.written.chunks().zip(self.slots.chunks(WRITTEN_ROWS)) {
+        for ((of, numbers), slots) in self.written.chunks().zip(self.slots.chunks(ROWS)) {
             let mut columns = NumberedRows::key(groups.keys_of(of)?, numbers.to_vec());
             columns.extend(rows.gather_columns(slots, &[], shape.kept.values().iter().copied())?);
             into.write(0, columns)?;
@@ -63,7 +60,7 @@ impl Said {
 
 impl Places {
     fn chunks(&self) -> impl Iterator<Item = (&[u32], &[i64])> {
-        let numbers = self.numbers.chunks(WRITTEN_ROWS);
-        self.groups.chunks(WRITTEN_ROWS).zip(numbers)
+        let numbers = self.numbers.chunks(ROWS);
+        self.groups.chunks(ROWS).zip(numbers)
     }
 }

@@ -1,6 +1,8 @@
 //! Session windows: rows of a key that follow each other within a gap, aggregated in one phase behind the shuffle.
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use arrow_select::take::take;
 use weir_model::{EventTime, Failure};
@@ -13,9 +15,12 @@ use super::{
     sessions::{NONE, Sessions},
     slots::Slots,
 };
-use crate::operator::{
-    Context, Operator,
-    aggregate::{Shape, Shapes},
+use crate::{
+    operator::{
+        Context, Operator,
+        aggregate::{Shape, Shapes},
+    },
+    state::{NumberedRows, Scope, Snapshot, Table, snapshot::ROWS},
 };
 
 /// Aggregates raw rows into the results of sessions.
@@ -116,6 +121,19 @@ impl SessionAggregate {
         }
         Ok(())
     }
+
+    /// Says these sessions: key, start, then end and what has been made of their rows.
+    fn say(&self, sessions: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
+        for sessions in sessions.chunks(ROWS) {
+            let bounds = sessions.iter().map(|&session| self.sessions.get(session));
+            let (starts, ends): (Vec<i64>, Vec<i64>) = bounds.map(|s| (s.start, s.end)).unzip();
+            let mut columns = NumberedRows::key(self.sessions.keys(sessions)?, starts);
+            columns.push(Arc::new(Int64Array::from(ends)));
+            columns.extend(self.slots.state_of(sessions)?);
+            into.write(0, columns)?;
+        }
+        Ok(())
+    }
 }
 
 impl Operator for SessionAggregate {
@@ -153,5 +171,139 @@ impl Operator for SessionAggregate {
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.watermark = EventTime::MAX;
         self.fire(context)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut values = vec![DataType::Int64];
+        values.extend(self.slots.state_types());
+        vec![Table::new(
+            "sessions",
+            self.sessions.types(),
+            &[DataType::Int64],
+            &values,
+        )]
+    }
+
+    fn track_changes(&mut self) {
+        self.sessions.track();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        if scope == Scope::All {
+            return self.say(&self.sessions.open(), into);
+        }
+        let news = self.sessions.news()?;
+        news.gone.into_iter().try_for_each(|gone| into.delete(0, gone))?;
+        self.say(&news.open, into)
+    }
+
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let (keys, rest) = rows.columns().split_at(self.keys.len());
+        let [starts, ends, state @ ..] = rest else {
+            return Err(Failure::internal(
+                "sessions of an operator's state have no bounds",
+            ));
+        };
+        let [starts, ends] = [starts, ends].map(|column| column.as_primitive::<Int64Type>().values());
+        let first = self.sessions.len() as u32;
+        self.sessions.restore(keys, starts, ends)?;
+        let slots: Vec<u32> = (first..self.sessions.len() as u32).collect();
+        self.slots.restore(&slots, self.sessions.len(), state)
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
+    use arrow_schema::{Field, Schema};
+    use proptest::prelude::*;
+    use weir_proto::{graph::AggregateFunction as F, schema};
+
+    use super::*;
+    use crate::operator::rehearsal::{self, Call};
+
+    /// Keys that are equal and differ in their bits are among them.
+    const KEYS: [Option<f64>; 4] = [None, Some(0.0), Some(-0.0), Some(1.5)];
+    const MOMENT: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+    fn input() -> SchemaRef {
+        Arc::new(Schema::new(vec![
+            Field::new("name", DataType::Utf8, true),
+            Field::new("t", MOMENT, false),
+            Field::new("k", DataType::Float64, true),
+            Field::new("n", DataType::Int64, false),
+        ]))
+    }
+
+    fn rows(rows: &[(usize, i64)], next: &mut i64) -> RecordBatch {
+        let numbers = *next..*next + rows.len() as i64;
+        *next = numbers.end;
+        let names = numbers
+            .clone()
+            .map(|n| (n % 4 != 3).then(|| format!("row {}", n % 9)));
+        let times = rows.iter().map(|row| Some(row.1));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(names.collect::<StringArray>()),
+            Arc::new(times.collect::<TimestampMillisecondArray>()),
+            Arc::new(rows.iter().map(|row| KEYS[row.0]).collect::<Float64Array>()),
+            Arc::new(Int64Array::from_iter_values(numbers)),
+        ];
+        RecordBatch::try_new(input(), columns).expect("fits")
+    }
+
+    fn sessions(keys: &'static [u32]) -> Box<dyn Operator> {
+        let calls = [
+            (F::CountStar, None, DataType::Int64, false),
+            (F::Count, Some(0), DataType::Int64, true),
+            (F::Sum, Some(3), DataType::Int64, false),
+            (F::Max, Some(0), DataType::Utf8, false),
+            (F::LastValue, Some(0), DataType::Utf8, false),
+            (F::Listagg, Some(0), DataType::Utf8, false),
+        ];
+        let field = |result: &DataType| Field::new("r", result.clone(), true);
+        let aggregate =
+            |(function, column, result, distinct): &(F, Option<u32>, DataType, bool)| graph::Aggregate {
+                function: (*function).into(),
+                column: *column,
+                result: schema::encode(&Schema::new(vec![field(result)])).expect("encodes"),
+                distinct: *distinct,
+                separator: ",".to_owned(),
+                ..Default::default()
+            };
+        let spec = graph::SessionAggregate {
+            time_column: 1,
+            gap_ms: 5,
+            keys: keys.to_vec(),
+            aggregates: calls.iter().map(aggregate).collect(),
+        };
+        let keys = keys.iter().map(|key| input().field(*key as usize).clone());
+        let mut fields: Vec<Field> = keys.chain(calls.iter().map(|call| field(&call.2))).collect();
+        fields.extend(["start", "end", "time"].map(|name| Field::new(name, MOMENT, false)));
+        let output = Arc::new(Schema::new(fields));
+        Box::new(SessionAggregate::new(&spec, &input(), output).expect("fits"))
+    }
+
+    proptest! {
+        /// Sessions that grow at both ends and become one, and late rows.
+        #[test]
+        fn restored_sessions_go_on_as_if_nothing_had_been(
+            keys in prop::sample::select(vec![&[2_u32] as &[u32], &[], &[2, 0]]),
+            batches in prop::collection::vec(
+                (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
+        ) {
+            let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
+            for (batch, by) in batches {
+                let batch: Vec<(usize, i64)> = batch.iter().map(|(key, time)| (*key, watermark - 10 + time)).collect();
+                calls.push(Call::Rows(rows(&batch, &mut next)));
+                watermark += by;
+                calls.push(Call::Watermark(watermark));
+            }
+            rehearsal::check_sorted(move || sessions(keys), &calls);
+        }
     }
 }

@@ -16,11 +16,9 @@ use super::{
 };
 use crate::{
     operator::{Context, Operator},
-    state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored},
+    state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored, snapshot::ROWS},
 };
 
-/// Rows that a snapshot writes at once at most.
-const WRITTEN_ROWS: usize = 65_536;
 /// Batches that may have nothing left to wait for before the others are numbered anew.
 const SLACK_BATCHES: usize = 64;
 
@@ -231,7 +229,7 @@ impl SessionTable {
             rows.extend(of_session.filter(|(batch, _)| *batch >= since));
             of.resize(rows.len(), session);
         }
-        for (rows, of) in rows.chunks(WRITTEN_ROWS).zip(of.chunks(WRITTEN_ROWS)) {
+        for (rows, of) in rows.chunks(ROWS).zip(of.chunks(ROWS)) {
             let mut columns = self.sessions.keys(of)?;
             let values = self.kept.values().iter().copied();
             columns.extend(

@@ -7,7 +7,10 @@ use arrow_schema::DataType;
 use weir_model::{EventTime, Failure};
 
 use super::slots::key_columns;
-use crate::{operator::keys::GroupTable, state::Dirty};
+use crate::{
+    operator::keys::GroupTable,
+    state::{Dirty, NumberedRows},
+};
 
 /// No session.
 pub(super) const NONE: u32 = u32::MAX;
@@ -32,8 +35,8 @@ pub(super) struct Sessions {
     dirty: Dirty,
     /// Where snapshots say that sessions start, while changes are tracked; else, or behind the last of these: [`UNTOLD`].
     told: Vec<i64>,
-    /// Key columns and starts of sessions that snapshots know and whose numbers are others' by now.
-    gone: Vec<(Vec<ArrayRef>, Vec<i64>)>,
+    /// Keys and starts of sessions that snapshots know and whose numbers are others' by now.
+    gone: Vec<Vec<ArrayRef>>,
 }
 
 /// A session: `[start, end)`, its end a gap after its last row.
@@ -57,8 +60,8 @@ impl Session {
 /// What has changed in sessions since the last snapshot.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Key columns and starts of sessions that have gone, or start elsewhere now.
-    pub(super) gone: Vec<(Vec<ArrayRef>, Vec<i64>)>,
+    /// Keys and starts of sessions that have gone, or start elsewhere now.
+    pub(super) gone: Vec<Vec<ArrayRef>>,
     /// Those that are new, or others than they were.
     pub(super) open: Vec<u32>,
 }
@@ -97,6 +100,11 @@ impl Sessions {
             told: Vec::new(),
             gone: Vec::new(),
         })
+    }
+
+    /// The types of the keys.
+    pub(super) fn types(&self) -> &[DataType] {
+        &self.types
     }
 
     /// How many numbers are in use.
@@ -321,7 +329,7 @@ impl Sessions {
     }
 
     /// The starts that snapshots say of these sessions and that are theirs no longer.
-    fn outdated(&self, changed: &[u32]) -> Result<Option<(Vec<ArrayRef>, Vec<i64>)>, Failure> {
+    fn outdated(&self, changed: &[u32]) -> Result<Option<Vec<ArrayRef>>, Failure> {
         let is_outdated = |at: &&u32| {
             let (session, told) = (self.get(**at), self.told_of(**at));
             told != UNTOLD && told != session.told()
@@ -331,7 +339,7 @@ impl Sessions {
             return Ok(None);
         }
         let starts = outdated.iter().map(|&at| self.told_of(at)).collect();
-        Ok(Some((self.keys(&outdated)?, starts)))
+        Ok(Some(NumberedRows::key(self.keys(&outdated)?, starts)))
     }
 
     /// Takes leave of closed sessions that snapshots know, before their numbers become others'.
@@ -345,6 +353,26 @@ impl Sessions {
 
     fn told_of(&self, session: u32) -> i64 {
         self.told.get(session as usize).copied().unwrap_or(UNTOLD)
+    }
+
+    /// Takes sessions that a snapshot said, those of a key by their starts; they get the next numbers.
+    pub(super) fn restore(&mut self, keys: &[ArrayRef], starts: &[i64], ends: &[i64]) -> Result<(), Failure> {
+        let groups = self.keys.intern(keys, starts.len())?;
+        self.latest.resize(groups.total, NONE);
+        for (row, (&start, &end)) in starts.iter().zip(ends).enumerate() {
+            let key = groups.ids.map_or(0, |ids| ids[row]);
+            let number = self.sessions.len() as u32;
+            let earlier = std::mem::replace(&mut self.latest[key as usize], number);
+            self.due.push(Reverse((end, number)));
+            self.sessions.push(Session {
+                key,
+                start,
+                end,
+                earlier,
+                is_open: true,
+            });
+        }
+        Ok(())
     }
 }
 
