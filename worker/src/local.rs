@@ -16,8 +16,9 @@ use weir_proto::{
 use crate::runtime::{
     compute::Compute,
     deployment::{Deployment, Location, Order},
+    news::{Happened, Stage, SubtaskEvent},
     plan,
-    subtask::{Job, Stage, SubtaskEvent, table},
+    subtask::{Job, table},
 };
 
 /// What a local run takes from its surroundings.
@@ -87,6 +88,9 @@ pub async fn run_local(
         seed: options.seed,
         alignment: Arc::default(),
         rehearsal: options.rehearsal,
+        checkpoints: None,
+        restored: None,
+        commits: Arc::default(),
     };
     let compute = Compute::new(options.threads)
         .map_err(|e| Failure::internal(format!("cannot start threads for tasks: {e}")))?;
@@ -96,6 +100,7 @@ pub async fn run_local(
             job,
             placement,
             splits,
+            restore: HashMap::new(),
         },
         None,
         &compute.handle(),
@@ -107,7 +112,7 @@ pub async fn run_local(
 }
 
 /// What the sources have to read, by operator and subtask: split i goes to subtask i mod parallelism.
-async fn splits(graph: &JobGraph) -> Result<HashMap<(u32, u32), Vec<Split>>, Failure> {
+pub async fn splits(graph: &JobGraph) -> Result<HashMap<(u32, u32), Vec<Split>>, Failure> {
     let mut all: HashMap<(u32, u32), Vec<Split>> = HashMap::new();
     for operator in &graph.operators {
         let Some(Spec::Source(source)) = &operator.spec else {
@@ -147,8 +152,11 @@ async fn wait_for_end(
             }
         };
         let Some(event) = event else { break };
-        running -= usize::from(event.stage.is_final());
-        if let Stage::Failed(failure) = event.stage {
+        let Happened::Stage { stage, .. } = event.happened else {
+            continue;
+        };
+        running -= usize::from(stage.is_final());
+        if let Stage::Failed(failure) = stage {
             deployment.cancel();
             root_cause.get_or_insert(failure);
         }
@@ -156,7 +164,8 @@ async fn wait_for_end(
     root_cause.map_or(Ok(()), Err)
 }
 
-fn stats(graph: &JobGraph, deployment: &Deployment) -> LocalStats {
+/// What the subtasks of a deployment have counted.
+pub fn stats(graph: &JobGraph, deployment: &Deployment) -> LocalStats {
     let mut stats = LocalStats::default();
     let all: Vec<OperatorMetrics> = deployment
         .counters

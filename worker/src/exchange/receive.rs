@@ -13,12 +13,14 @@ use tonic::{Request, Response, Status, Streaming};
 use weir_checkpoint::fence::{Verdict, judge};
 use weir_env::Clock;
 use weir_model::{EventTime, Failure, Generation};
-use weir_proto::exchange::{Batch, ChannelId, Credit, Frame, exchange_server::Exchange, frame::Element};
+use weir_proto::exchange::{
+    self, Batch, ChannelId, Credit, Frame, exchange_server::Exchange, frame::Element,
+};
 
 use super::{FROM_HEADER, ipc::Encoded};
 use crate::runtime::{
     inbox::{InboxSender, Item},
-    message::{MESSAGE_BYTES, Message},
+    message::{Barrier, MESSAGE_BYTES, Message},
 };
 
 /// How long a channel that is opened waits for its deployment to arrive here: `Deploy` messages reach workers at
@@ -286,7 +288,14 @@ fn item(element: Element) -> Option<(Item, usize)> {
         Element::WatermarkMs(at) => Message::Watermark(EventTime(at)),
         Element::Idle(_) => Message::Idle,
         Element::End(_) => Message::End,
-        Element::Open(_) | Element::Barrier(_) => return None,
+        Element::Barrier(exchange::Barrier {
+            checkpoint,
+            savepoint_url,
+        }) => Message::Barrier(Arc::new(Barrier {
+            checkpoint,
+            savepoint_url,
+        })),
+        Element::Open(_) => return None,
     };
     Some((Item::Message(message), MESSAGE_BYTES))
 }

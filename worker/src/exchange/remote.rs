@@ -21,7 +21,7 @@ use tonic::{Request, Streaming, metadata::MetadataValue, transport::Endpoint};
 use weir_env::Clock;
 use weir_model::Failure;
 use weir_proto::exchange::{
-    Batch, ChannelId, Credit, End, Frame, Idle, Open, exchange_client::ExchangeClient, frame::Element,
+    self, Batch, ChannelId, Credit, End, Frame, Idle, Open, exchange_client::ExchangeClient, frame::Element,
 };
 
 use super::{
@@ -302,6 +302,13 @@ impl RemoteSender {
             Message::Watermark(at) => (Element::WatermarkMs(at.0), MESSAGE_BYTES),
             Message::Idle => (Element::Idle(Idle {}), MESSAGE_BYTES),
             Message::End => (Element::End(End {}), MESSAGE_BYTES),
+            Message::Barrier(barrier) => {
+                let barrier = exchange::Barrier {
+                    checkpoint: barrier.checkpoint,
+                    savepoint_url: barrier.savepoint_url.clone(),
+                };
+                (Element::Barrier(barrier), MESSAGE_BYTES)
+            }
         };
         self.granted.lock().credit -= bytes as i64;
         let frame = Frame {

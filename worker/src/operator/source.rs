@@ -193,6 +193,21 @@ impl SourceStage {
         self.time.as_ref()?.idle_timeout
     }
 
+    /// Splits begin where their event time had come to in an earlier deployment.
+    pub fn restore(&mut self, watermarks: impl Iterator<Item = Option<EventTime>>) {
+        if let Some(time) = &mut self.time {
+            for (split, watermark) in time.splits.iter_mut().zip(watermarks) {
+                split.watermark = watermark;
+            }
+            time.advance();
+        }
+    }
+
+    /// How far the event time of a split has come.
+    pub fn split_watermark(&self, split: usize) -> Option<EventTime> {
+        self.time.as_ref()?.splits.get(split)?.watermark
+    }
+
     /// What the splits together say about time now.
     pub fn watermark(&self) -> SplitsWatermark {
         self.time

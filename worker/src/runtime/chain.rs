@@ -17,7 +17,10 @@ use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
 
 use super::{late::LateRows, message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
-use crate::operator::{Context, Operator};
+use crate::{
+    operator::{Context, Operator},
+    state::{Change, Scope, Snapshot, Table},
+};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,13 +228,83 @@ impl Chain {
             match message {
                 Message::Batch(batch) => self.nodes[index].counters.add_out(batch.num_rows()),
                 Message::End => self.running -= 1,
-                Message::Watermark(_) | Message::Idle => {}
+                Message::Watermark(_) | Message::Idle | Message::Barrier(_) => {}
             }
         }
         self.said
             .extend(messages.into_iter().map(|message| (ROWS, message)));
         self.hand_on(index);
         self.run()
+    }
+
+    /// Lets operators hand on what they hold and do not keep as state: a checkpoint is about to be taken.
+    pub fn prepare(&mut self) -> Result<(), Failure> {
+        for index in 0..self.nodes.len() {
+            let node = &mut self.nodes[index];
+            let Some(operator) = &mut node.operator else {
+                continue;
+            };
+            self.place.enter(index);
+            operator.on_barrier(&mut self.context)?;
+            take_emitted(node, &mut self.context, &mut self.said);
+            self.hand_on(index);
+            self.run()?;
+        }
+        Ok(())
+    }
+
+    /// The tables of each operator's state.
+    pub fn tables(&self) -> Vec<Vec<Table>> {
+        let tables = |node: &Node| node.operator.as_ref().map(|operator| operator.tables());
+        self.nodes
+            .iter()
+            .map(|node| tables(node).unwrap_or_default())
+            .collect()
+    }
+
+    /// Lets operators note what changes in their state from now on.
+    pub fn track_changes(&mut self) {
+        let operators = self.nodes.iter_mut().filter_map(|node| node.operator.as_mut());
+        operators.for_each(|operator| operator.track_changes());
+    }
+
+    /// What is in each operator's state, or has changed there.
+    pub fn snapshot(&mut self, scope: Scope) -> Result<Vec<Vec<Change>>, Failure> {
+        let mut changes = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let tables = node.operator.as_ref().map(|operator| operator.tables());
+            let mut snapshot = Snapshot::new(tables.unwrap_or_default());
+            if let Some(operator) = node.operator.as_mut().filter(|_| !snapshot.tables().is_empty()) {
+                self.place.enter(index);
+                operator.snapshot(scope, &mut snapshot)?;
+            }
+            changes.push(snapshot.into_changes());
+        }
+        self.place.leave();
+        Ok(changes)
+    }
+
+    /// Gives an operator rows of a table of the state that it begins with.
+    pub fn restore(&mut self, index: usize, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.place.enter(index);
+        match self.nodes.get_mut(index).and_then(|node| node.operator.as_mut()) {
+            Some(operator) => operator.restore(table, rows),
+            None => Err(Failure::internal("rows of state for an operator that has none")),
+        }
+    }
+
+    /// All rows were given; event time had come here at each operator, where it had come anywhere.
+    pub fn restored(&mut self, watermarks: &[Option<EventTime>]) -> Result<(), Failure> {
+        for (index, (node, watermark)) in self.nodes.iter_mut().zip(watermarks).enumerate() {
+            let watermark = watermark.unwrap_or(EventTime::MIN);
+            node.merger.restore(watermark);
+            self.place.enter(index);
+            if let Some(operator) = &mut node.operator {
+                operator.restored(watermark)?;
+            }
+        }
+        self.place.leave();
+        Ok(())
     }
 
     /// Whether every operator has ended.
@@ -328,7 +401,8 @@ fn on_control(
         Message::Watermark(watermark) => node.merger.advance(input, *watermark),
         Message::Idle => node.merger.idle(input),
         Message::End => node.merger.end(input),
-        Message::Batch(_) => return Ok(false),
+        // Barriers are for the task as a whole.
+        Message::Batch(_) | Message::Barrier(_) => return Ok(false),
     };
     if let Some(watermark) = merged.watermark {
         node.counters.set_watermark(watermark);
@@ -439,6 +513,7 @@ mod tests {
                 match message {
                     Message::Batch(batch) => format!("{way}:{}", batch.num_rows()),
                     Message::Watermark(at) => format!("{way}@{at}"),
+                    Message::Barrier(barrier) => format!("{way}|{}", barrier.checkpoint),
                     Message::Idle => format!("{way} idle"),
                     Message::End => format!("{way} end"),
                 }

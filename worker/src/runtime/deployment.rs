@@ -13,13 +13,17 @@ use weir_proto::{
 };
 
 use super::{
+    checkpoint::Beginning,
+    commits::Commits,
     inbox::{Inbox, InboxSender, inbox},
     metrics::SubtaskCounters,
+    news::SubtaskEvent,
     output::{EdgeWriter, Sender, Spread},
     plan::{self, TaskPlan},
-    subtask::{InputChannel, Job, Subtask, SubtaskEvent, linger, settings},
+    subtask::{InputChannel, Job, Subtask, linger, settings},
 };
 use crate::exchange::{coalesce::Coalescer, partition::Partitioner, receive::Inbound, remote::Peers};
+use crate::state::backend::Restored;
 
 /// Where a subtask runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Order {
     pub placement: HashMap<(u32, u32), Location>,
     /// What the source subtasks here read, by operator and subtask.
     pub splits: HashMap<(u32, u32), Vec<Split>>,
+    /// What subtasks here begin with, by task and subtask.
+    pub restore: HashMap<(u32, u32), Vec<Restored>>,
 }
 
 /// The way to other workers.
@@ -57,6 +63,7 @@ pub struct Deployment {
     pub counters: Vec<Arc<SubtaskCounters>>,
     start: CancellationToken,
     cancel: CancellationToken,
+    commits: Arc<Commits>,
     /// Kept loaded, so that subtasks find the functions that expressions name.
     _modules: Vec<Arc<Module>>,
 }
@@ -72,11 +79,13 @@ impl Deployment {
     ) -> Result<Self, Failure> {
         let tasks = plan::tasks(&order.job.graph)?;
         let modules = modules(&order.job.graph)?;
+        let commits = Arc::clone(&order.job.commits);
         let subtasks = Wiring::new(order, tasks)?.connect(network, events)?;
         let deployment = Self {
             counters: subtasks.iter().map(|s| Arc::clone(&s.counters)).collect(),
             start: CancellationToken::new(),
             cancel: CancellationToken::new(),
+            commits,
             _modules: modules,
         };
         for subtask in subtasks {
@@ -88,6 +97,11 @@ impl Deployment {
     /// Lets the subtasks run once they are ready.
     pub fn start(&self) {
         self.start.cancel();
+    }
+
+    /// What its sinks here have prepared.
+    pub fn commits(&self) -> &Arc<Commits> {
+        &self.commits
     }
 
     /// Stops the subtasks that still run.
@@ -160,6 +174,8 @@ impl Wiring {
                 .splits
                 .remove(&(plan.operators[0], index))
                 .unwrap_or_default();
+            let place = (plan.task, index);
+            let beginning = Beginning::new(self.order.restore.remove(&place).unwrap_or_default());
             let clock = Arc::clone(&self.order.job.clock);
             let counters = SubtaskCounters::new(plan.task, index, plan.operators.iter().copied(), clock);
             subtasks.push(Subtask {
@@ -170,6 +186,7 @@ impl Wiring {
                 channels,
                 writers,
                 splits,
+                beginning,
                 counters: Arc::new(counters),
                 events: events.clone(),
             });

@@ -36,6 +36,8 @@ struct Channel {
     used: usize,
     sender: Option<Waker>,
     credit: Option<RemoteCredit>,
+    /// It is not read for now.
+    is_blocked: bool,
 }
 
 /// Where taken bytes are told to the remote sender, gathered so that few messages say it.
@@ -114,6 +116,24 @@ impl Inbox {
             }
             // A failure comes after what was received before it.
             None => state.failure.clone().map_or(Ok(None), Err),
+        }
+    }
+
+    /// Does not read a channel until all are [released](Self::release). What it holds stays there, and its sender fills it up and waits.
+    pub fn block(&mut self, channel: usize) {
+        let mut state = self.shared.state.lock();
+        state.channels[channel].is_blocked = true;
+        state.ready.retain(|ready| *ready != channel);
+    }
+
+    /// Reads all channels again.
+    pub fn release(&mut self) {
+        let mut state = self.shared.state.lock();
+        let State { channels, ready, .. } = &mut *state;
+        for (index, channel) in channels.iter_mut().enumerate() {
+            if std::mem::take(&mut channel.is_blocked) && !channel.queue.is_empty() {
+                ready.push_back(index);
+            }
         }
     }
 
@@ -244,7 +264,7 @@ impl InboxSender {
         let channel = &mut state.channels[index];
         channel.used += bytes;
         channel.queue.push_back((item, bytes));
-        if channel.queue.len() == 1 {
+        if channel.queue.len() == 1 && !channel.is_blocked {
             state.ready.push_back(index);
         }
         let receiver = state.receiver.take();
@@ -292,6 +312,22 @@ mod tests {
         assert_eq!(receive(&mut inbox), Some((1, at(4))), "channels take turns");
         assert_eq!(receive(&mut inbox), Some((0, at(2))));
         assert_eq!(receive(&mut inbox), Some((0, at(3))));
+        assert_eq!(receive(&mut inbox), None);
+    }
+
+    #[test]
+    fn a_blocked_channel_is_not_read_and_keeps_what_comes() {
+        let (mut inbox, mut senders) = inbox(2, 1000);
+        assert_eq!(senders[0].try_send(at(1)), Ok(()));
+        assert_eq!(senders[0].try_send(at(2)), Ok(()));
+        assert_eq!(receive(&mut inbox), Some((0, at(1))));
+        inbox.block(0);
+        inbox.block(1);
+        assert_eq!(senders[1].try_send(at(3)), Ok(()));
+        assert_eq!(receive(&mut inbox), None);
+        inbox.release();
+        assert_eq!(receive(&mut inbox), Some((0, at(2))));
+        assert_eq!(receive(&mut inbox), Some((1, at(3))));
         assert_eq!(receive(&mut inbox), None);
     }
 

@@ -6,10 +6,13 @@ use weir_model::Failure;
 
 use super::{
     Steps, YIELD_EVERY,
+    align::{Aligner, Verdict},
     chain::Target,
+    checkpoint::said,
     inbox::{Inbox, Item},
     message::Message,
     metrics::Activity,
+    news::Last,
     subtask::InputChannel,
 };
 use crate::exchange::ipc;
@@ -22,16 +25,19 @@ pub struct InputTask {
     pub channels: Vec<InputChannel>,
     /// Where the messages of each channel enter the chain.
     pub entries: Vec<Target>,
+    /// How their barriers wait for each other.
+    pub aligner: Aligner,
     /// What is done with them.
     pub steps: Steps,
 }
 
 impl InputTask {
-    /// Runs until every channel has ended.
-    pub async fn run(mut self) -> Result<(), Failure> {
+    /// Runs until every channel has ended. Returns what is left of it, if checkpoints are taken.
+    pub async fn run(mut self) -> Result<Option<Last>, Failure> {
         self.steps.counters.activities.enter(Activity::Busy);
         let mut since_yield = 0;
         while !self.steps.chain.has_ended() {
+            self.hear().await?;
             let Some((channel, item)) = self.inbox.try_receive()? else {
                 self.pause().await?;
                 continue;
@@ -42,9 +48,9 @@ impl InputTask {
                     Message::Batch(ipc::decode(encoded, &self.channels[channel].schema)?)
                 }
             };
-            let says_time = !matches!(message, Message::Batch(_));
-            self.steps.feed(self.entries[channel], message).await?;
-            if says_time {
+            let is_batch = matches!(message, Message::Batch(_));
+            self.take_in(channel, message).await?;
+            if !is_batch {
                 self.report_watermark();
             }
             since_yield += 1;
@@ -53,7 +59,44 @@ impl InputTask {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(())
+        Ok(self.steps.last(Vec::new()).await)
+    }
+
+    async fn take_in(&mut self, channel: usize, message: Message) -> Result<(), Failure> {
+        let now = self.steps.clock.elapsed();
+        let verdict = match message {
+            Message::Barrier(barrier) => self.aligner.on_barrier(channel, barrier, now),
+            Message::End => {
+                self.steps.feed(self.entries[channel], Message::End).await?;
+                self.aligner.on_end(channel, now)
+            }
+            message => return self.steps.feed_at(self.entries[channel], message, now).await,
+        };
+        if verdict.block {
+            self.inbox.block(channel);
+        }
+        self.follow(verdict).await
+    }
+
+    async fn follow(&mut self, verdict: Verdict) -> Result<(), Failure> {
+        if verdict.release {
+            self.inbox.release();
+        }
+        match verdict.complete {
+            // What has ended says all with its end.
+            Some(_) if self.steps.chain.has_ended() => Ok(()),
+            Some((barrier, alignment)) => self.steps.pass(&barrier, Vec::new(), alignment).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Does as the coordinator says.
+    async fn hear(&mut self) -> Result<(), Failure> {
+        let Some(commands) = self.steps.hear() else {
+            return Ok(());
+        };
+        let verdict = self.aligner.abort(commands.aborted);
+        self.follow(verdict).await
     }
 
     /// No message waits: does what is due, then waits for a message or for the next thing that is due.
@@ -70,9 +113,11 @@ impl InputTask {
                 None => pending().await,
             }
         };
+        let Steps { lookups, taker, .. } = &mut self.steps;
         let answer = tokio::select! {
             () = self.inbox.wait() => None,
-            answer = self.steps.lookups.next() => Some(answer?),
+            answer = lookups.next() => Some(answer?),
+            () = said(taker) => None,
             () = sleep => None,
         };
         self.steps.counters.activities.enter(Activity::Busy);

@@ -329,6 +329,7 @@ mod tests {
                     .join(" ")
             }
             Message::Watermark(at) => at.to_string(),
+            Message::Barrier(barrier) => format!("|{}", barrier.checkpoint),
             Message::Idle => "idle".to_owned(),
             Message::End => "end".to_owned(),
         });

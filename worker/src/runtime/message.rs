@@ -1,5 +1,7 @@
 //! What travels on a channel, and how many bytes it is counted as.
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use arrow_data::ArrayData;
 use arrow_schema::DataType;
@@ -14,8 +16,19 @@ pub enum Message {
     Watermark(EventTime),
     /// The stream no longer holds time back until its next batch or watermark.
     Idle,
+    /// What came before belongs to a checkpoint, what follows does not.
+    Barrier(Arc<Barrier>),
     /// Nothing follows.
     End,
+}
+
+/// Where a checkpoint cuts a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barrier {
+    /// The checkpoint, from 1.
+    pub checkpoint: u64,
+    /// Of a savepoint: the URL of its folder.
+    pub savepoint_url: Option<String>,
 }
 
 /// Bytes that a message without rows is counted as, and that each batch is counted as beside its values.
@@ -26,7 +39,7 @@ impl Message {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => MESSAGE_BYTES + batch_bytes(batch),
-            Self::Watermark(_) | Self::Idle | Self::End => MESSAGE_BYTES,
+            Self::Watermark(_) | Self::Idle | Self::Barrier(_) | Self::End => MESSAGE_BYTES,
         }
     }
 }
@@ -102,8 +115,6 @@ fn slice_bytes(data: &ArrayData) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{Int64Array, StringArray, StringViewArray, StructArray};
     use arrow_schema::{Field, Fields};
 

@@ -9,14 +9,22 @@
 //! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
 //! - [`late`]: the late rows of operators. Leans on nothing.
 //! - [`output`]: what leaves a subtask. Leans on `inbox` and the exchange.
+//! - [`commits`]: what sinks have prepared. Leans on nothing.
+//! - [`news`]: what a subtask tells of itself. Leans on nothing.
+//! - [`align`]: barriers that wait for each other. Leans on `message`.
+//! - [`splits`]: the splits of a source as checkpoints keep them. Leans on nothing.
+//! - [`checkpoint`]: one subtask's part in checkpoints. Leans on `chain`, `news` and the state backend.
 //! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
 //! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
 //! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
 //! - [`compute`]: the threads that tasks run on. Leans on nothing.
 
+pub mod align;
 pub mod alignment;
 pub mod chain;
+pub mod checkpoint;
+pub mod commits;
 pub mod compute;
 pub mod deployment;
 pub mod inbox;
@@ -25,21 +33,26 @@ pub mod late;
 pub mod lookup;
 pub mod message;
 pub mod metrics;
+pub mod news;
 pub mod output;
 pub mod plan;
 pub mod source;
+pub mod splits;
 pub mod subtask;
 pub mod watermark;
 
 use std::{sync::Arc, time::Duration};
 
+use weir_checkpoint::manifest::SplitState;
 use weir_env::Clock;
 use weir_model::Failure;
 
 use chain::{Chain, Target};
+use checkpoint::{Commands, Position, Taker};
 use lookup::Lookups;
-use message::Message;
+use message::{Barrier, Message};
 use metrics::{Activity, SubtaskCounters};
+use news::Last;
 use output::{Outputs, wait};
 
 /// Messages after which a task lets others run: a few milliseconds of work.
@@ -53,6 +66,8 @@ pub struct Steps {
     pub outputs: Outputs,
     /// The ways to tables outside and back.
     pub lookups: Lookups,
+    /// What takes checkpoints, if any are taken.
+    pub taker: Option<Taker>,
     /// What is counted.
     pub counters: Arc<SubtaskCounters>,
     /// Time.
@@ -113,6 +128,42 @@ impl Steps {
             self.on_answer(node, messages, now).await?;
         }
         Ok(())
+    }
+
+    /// Passes a barrier: what came before it is on its way or in the state that is taken here.
+    pub async fn pass(
+        &mut self,
+        barrier: &Arc<Barrier>,
+        splits: Vec<SplitState>,
+        alignment: Duration,
+    ) -> Result<(), Failure> {
+        self.drain().await?;
+        self.chain.prepare()?;
+        let now = self.clock.elapsed();
+        self.write(now).await?;
+        self.drain().await?;
+        // Those that follow can align while this one takes its state.
+        self.outputs.pass(barrier, now).await?;
+        let since = self.clock.elapsed();
+        let commits = self.outputs.prepare(barrier.checkpoint).await?;
+        let Some(taker) = &mut self.taker else {
+            return Ok(());
+        };
+        let position = Position { splits, commits };
+        taker.take(&mut self.chain, barrier, position, alignment, since)
+    }
+
+    /// What the coordinator has said, if it has said anything since.
+    pub fn hear(&mut self) -> Option<Commands> {
+        self.taker.as_mut()?.hear()
+    }
+
+    /// What is left when everything has ended; `splits` are its source's.
+    pub async fn last(&mut self, splits: Vec<SplitState>) -> Option<Last> {
+        let taker = self.taker.as_mut()?;
+        taker.settle().await;
+        let commits = self.outputs.commits();
+        Some(taker.last(&self.chain, Position { splits, commits }))
     }
 
     async fn write(&mut self, now: Duration) -> Result<(), Failure> {

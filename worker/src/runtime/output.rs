@@ -4,13 +4,14 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
-use weir_connector::{Sink, SinkFactory};
+use weir_connector::Sink;
 use weir_model::Failure;
 
 use super::{
     chain::Place,
+    commits::SinkCommits,
     inbox::InboxSender,
-    message::Message,
+    message::{Barrier, Message},
     metrics::{Activities, Activity, SubtaskCounters},
 };
 use crate::exchange::{
@@ -220,18 +221,20 @@ impl EdgeWriter {
 /// One subtask's writer of a sink.
 pub struct SinkWriter {
     sink: Box<dyn Sink>,
-    factory: Box<dyn SinkFactory>,
+    commits: Arc<SinkCommits>,
+    takes_checkpoints: bool,
     node: usize,
     dirty: bool,
     flushed: Duration,
 }
 
 impl SinkWriter {
-    /// Writes what the operator at a position of the chain passes on, by a writer that the factory opened.
-    pub fn new(sink: Box<dyn Sink>, factory: Box<dyn SinkFactory>, node: usize) -> Self {
+    /// Writes what the operator at a position of the chain passes on. Without checkpoints, it commits by itself.
+    pub fn new(sink: Box<dyn Sink>, commits: Arc<SinkCommits>, takes_checkpoints: bool, node: usize) -> Self {
         Self {
             sink,
-            factory,
+            commits,
+            takes_checkpoints,
             node,
             dirty: false,
             flushed: Duration::ZERO,
@@ -245,14 +248,18 @@ impl SinkWriter {
                 wait(activities, Activity::Backpressured, self.sink.write(batch)).await?;
             }
             Message::End => wait(activities, Activity::Backpressured, self.finish()).await?,
-            Message::Watermark(_) | Message::Idle => {}
+            Message::Watermark(_) | Message::Idle | Message::Barrier(_) => {}
         }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {
         let commits = self.sink.finish().await?;
-        Ok(self.factory.commit(&commits).await?)
+        if !self.takes_checkpoints {
+            return self.commits.commit_now(&commits).await;
+        }
+        self.commits.finish(commits);
+        Ok(())
     }
 
     fn due(&self) -> Option<Duration> {
@@ -306,6 +313,42 @@ impl Outputs {
                 Ok(())
             }
         }
+    }
+
+    /// Sends a barrier to other tasks, behind all rows that were written.
+    pub async fn pass(&mut self, barrier: &Arc<Barrier>, now: Duration) -> Result<(), Failure> {
+        for leaf in &mut self.leaves {
+            if let Leaf::Edge(edge) = leaf {
+                let barrier = Message::Barrier(Arc::clone(barrier));
+                edge.write(barrier, now, &self.counters.activities).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has sinks make durable what was written to them. Returns what each has to commit with this checkpoint, by its position in the chain.
+    pub async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<(usize, Vec<String>)>, Failure> {
+        let mut commits = Vec::new();
+        for leaf in &mut self.leaves {
+            if let Leaf::Sink(writer) = leaf {
+                self.place.enter(writer.node);
+                let preparing = writer.sink.prepare(checkpoint);
+                let prepared = wait(&self.counters.activities, Activity::Backpressured, preparing).await?;
+                writer.dirty = false;
+                commits.push((writer.node, writer.commits.prepare(checkpoint, prepared)));
+                self.place.leave();
+            }
+        }
+        Ok(commits)
+    }
+
+    /// What each sink has yet to commit, by its position in the chain.
+    pub fn commits(&self) -> Vec<(usize, Vec<String>)> {
+        let sinks = self.leaves.iter().filter_map(|leaf| match leaf {
+            Leaf::Edge(_) => None,
+            Leaf::Sink(writer) => Some((writer.node, writer.commits.finish(Vec::new()))),
+        });
+        sinks.collect()
     }
 
     /// When something must be done although no message came: the linger of rows that wait, or a sink's flush.

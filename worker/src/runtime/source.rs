@@ -4,7 +4,7 @@ use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
-use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, Split, connector};
+use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, connector};
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph::operator::Spec, schema};
@@ -13,9 +13,12 @@ use super::{
     Steps, YIELD_EVERY,
     alignment::Member,
     chain::{Place, Target},
+    checkpoint::{After, Commands, Trigger, said},
     message::Message,
     metrics::Activity,
+    news::Last,
     plan::{self, TaskPlan},
+    splits::Splits,
     subtask::{Job, settings, table},
 };
 use crate::operator::{
@@ -34,10 +37,19 @@ const ENTRY: Target = Target::Node {
 pub struct SourceTask {
     source: Box<dyn Source>,
     reader: Reader,
+    /// Nothing is read any more: the job is about to be stopped.
+    is_suspended: bool,
+    /// How many events are read from one checkpoint to the next; none: any number.
+    pace: Option<u32>,
+    /// How many have been since the last one.
+    events: u32,
 }
 
 /// What is done with what a source yields.
 struct Reader {
+    splits: Splits,
+    /// The newest checkpoint that was begun.
+    begun: u64,
     stage: SourceStage,
     context: Context,
     time: TimeTeller,
@@ -54,7 +66,7 @@ pub async fn open(
     job: &Job,
     plan: &TaskPlan,
     subtask: u32,
-    splits: Vec<Split>,
+    splits: Splits,
     steps: Steps,
     place: Arc<Place>,
 ) -> Result<SourceTask, Failure> {
@@ -71,7 +83,9 @@ pub async fn open(
         .map_err(|e| Failure::user(e.to_string()))?;
     let scan_schema = schema::decode(&spec.scan_schema)
         .map_err(|e| Failure::internal(format!("the scan schema of '{}' cannot be read: {e}", table.name)))?;
-    let stage = SourceStage::new(spec, plan::output_schema(operator)?, splits.len())?;
+    let to_read = splits.to_read();
+    let mut stage = SourceStage::new(spec, plan::output_schema(operator)?, to_read.len())?;
+    splits.restore(&mut stage);
     let settings = settings(&job.graph);
     let context = SourceContext {
         schema: scan_schema,
@@ -81,7 +95,7 @@ pub async fn open(
         clock: Arc::clone(&job.clock),
         counters: Arc::clone(&steps.counters.operators[0].source),
     };
-    let source = factory.open(splits, context).await?;
+    let source = factory.open(to_read, context).await?;
     let watermark = spec.watermark.as_ref();
     let interval = match watermark.and_then(|watermark| watermark.every_rows) {
         Some(_) => Duration::ZERO,
@@ -97,7 +111,12 @@ pub async fn open(
     };
     Ok(SourceTask {
         source,
+        is_suspended: false,
+        pace: None,
+        events: 0,
         reader: Reader {
+            splits,
+            begun: 0,
             stage,
             context,
             time,
@@ -110,14 +129,28 @@ pub async fn open(
 }
 
 impl SourceTask {
-    /// Runs until all splits have ended.
-    pub async fn run(mut self) -> Result<(), Failure> {
+    /// Runs until all splits have ended. Returns what is left of it, if checkpoints are taken.
+    pub async fn run(mut self) -> Result<Option<Last>, Failure> {
         self.reader.steps.counters.activities.enter(Activity::Busy);
         let mut since_yield = 0;
         loop {
-            let event = self.reader.next(self.source.as_mut()).await?;
+            if let Some(commands) = self.reader.steps.hear() {
+                self.obey(commands).await?;
+            }
+            if self.is_suspended || self.pace.is_some_and(|pace| self.events >= pace) {
+                self.reader.rest().await?;
+                continue;
+            }
+            let Some(event) = self.reader.next(self.source.as_mut()).await? else {
+                continue;
+            };
+            self.events += 1;
             if self.reader.on_event(event).await? {
-                return Ok(());
+                let splits = self
+                    .reader
+                    .splits
+                    .state(self.source.as_ref(), &self.reader.stage)?;
+                return Ok(self.reader.steps.last(splits).await);
             }
             since_yield += 1;
             if since_yield == YIELD_EVERY {
@@ -128,14 +161,41 @@ impl SourceTask {
     }
 }
 
+impl SourceTask {
+    /// Does as the coordinator says: begins a checkpoint that is new.
+    async fn obey(&mut self, commands: Commands) -> Result<(), Failure> {
+        self.pace = commands.pace;
+        let Some(Trigger { barrier, after }) = commands.trigger else {
+            return Ok(());
+        };
+        if barrier.checkpoint <= self.reader.begun || barrier.checkpoint <= commands.aborted {
+            return Ok(());
+        }
+        self.reader.begun = barrier.checkpoint;
+        let now = self.reader.steps.clock.elapsed();
+        if after == After::Drain && self.reader.time.has_event_time {
+            self.reader.say(Message::Watermark(EventTime::MAX), now).await?;
+        }
+        self.is_suspended = after != After::GoOn;
+        self.events = 0;
+        let splits = self
+            .reader
+            .splits
+            .state(self.source.as_ref(), &self.reader.stage)?;
+        self.reader.steps.pass(&barrier, splits, Duration::ZERO).await
+    }
+}
+
 impl Reader {
-    /// The next event; while the source has none, does what is due.
-    async fn next(&mut self, source: &mut dyn Source) -> Result<SourceEvent, Failure> {
-        self.keep_together().await?;
+    /// The next event; while the source has none, does what is due. None: the coordinator has said something.
+    async fn next(&mut self, source: &mut dyn Source) -> Result<Option<SourceEvent>, Failure> {
+        if !self.keep_together().await? {
+            return Ok(None);
+        }
         self.place.enter(0);
         let mut next = pin!(source.next());
         if let Some(event) = poll_immediate(&mut next).await {
-            return located(event);
+            return located(event).map(Some);
         }
         loop {
             let now = self.steps.clock.elapsed();
@@ -150,14 +210,17 @@ impl Reader {
                 }
             };
             self.place.enter(0);
+            let Steps { lookups, taker, .. } = &mut self.steps;
             let came = tokio::select! {
                 event = &mut next => Some(Came::Event(event)),
-                answer = self.steps.lookups.next() => Some(Came::Answer(answer?)),
+                answer = lookups.next() => Some(Came::Answer(answer?)),
+                () = said(taker) => Some(Came::Word),
                 () = sleep => None,
             };
             self.steps.counters.activities.enter(Activity::Busy);
             match came {
-                Some(Came::Event(event)) => return located(event),
+                Some(Came::Event(event)) => return located(event).map(Some),
+                Some(Came::Word) => return Ok(None),
                 Some(Came::Answer((node, messages))) => {
                     let now = self.steps.clock.elapsed();
                     self.steps.on_answer(node, messages, now).await?;
@@ -165,6 +228,30 @@ impl Reader {
                 None => {}
             }
         }
+    }
+
+    /// Reads nothing until the coordinator says something; does what is due.
+    async fn rest(&mut self) -> Result<(), Failure> {
+        let now = self.steps.clock.elapsed();
+        self.on_pause(now).await?;
+        self.steps.counters.activities.enter(Activity::Idle);
+        let due = self.steps.due(now);
+        let clock = Arc::clone(&self.steps.clock);
+        let Steps { lookups, taker, .. } = &mut self.steps;
+        let answer = tokio::select! {
+            () = said(taker) => None,
+            answer = lookups.next() => Some(answer?),
+            () = async { match due {
+                Some(due) => clock.sleep(due.saturating_sub(now)).await,
+                None => pending().await,
+            } } => None,
+        };
+        self.steps.counters.activities.enter(Activity::Busy);
+        if let Some((node, messages)) = answer {
+            let now = self.steps.clock.elapsed();
+            self.steps.on_answer(node, messages, now).await?;
+        }
+        Ok(())
     }
 
     /// Handles an event; returns whether it was the end.
@@ -177,6 +264,7 @@ impl Reader {
             }
             SourceEvent::SplitEnd { split } => {
                 self.stage.on_split_end(split);
+                self.splits.on_end(split);
                 self.time.stirred = true;
             }
             SourceEvent::End => {
@@ -217,8 +305,9 @@ impl Reader {
         }
     }
 
-    /// Waits while it is too far ahead of the sources that it keeps together with.
-    async fn keep_together(&mut self) -> Result<(), Failure> {
+    /// Waits while it is too far ahead of the sources that it keeps together with. Returns whether it may read: else the coordinator
+    /// has said something.
+    async fn keep_together(&mut self) -> Result<bool, Failure> {
         while self.member.as_mut().is_some_and(|member| !member.may_read()) {
             self.is_held = true;
             let now = self.steps.clock.elapsed();
@@ -233,16 +322,20 @@ impl Reader {
                 }
             };
             self.steps.counters.activities.enter(Activity::Backpressured);
-            tokio::select! {
-                () = member.moved() => {}
-                () = sleep => {}
-            }
+            let has_word = tokio::select! {
+                () = member.moved() => false,
+                () = said(&mut self.steps.taker) => true,
+                () = sleep => false,
+            };
             self.steps.counters.activities.enter(Activity::Busy);
+            if has_word {
+                return Ok(false);
+            }
         }
         if std::mem::take(&mut self.is_held) {
             self.stage.restart_silence();
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn on_pause(&mut self, now: Duration) -> Result<(), Failure> {
@@ -281,6 +374,8 @@ impl Reader {
 enum Came {
     Event(Result<SourceEvent, ConnectorError>),
     Answer((usize, Vec<Message>)),
+    /// Of the coordinator.
+    Word,
 }
 
 fn located(event: Result<SourceEvent, ConnectorError>) -> Result<SourceEvent, Failure> {

@@ -6,27 +6,32 @@ use arrow_schema::SchemaRef;
 use futures::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
+use weir_checkpoint::key_group;
 use weir_connector::{RowOutput, SinkContext, Split, Table, connector};
 use weir_env::Clock;
 use weir_functions::chance::Bits;
 use weir_model::{Failure, Generation};
 use weir_proto::{
-    control,
     graph::{self, JobGraph, operator::Spec},
     schema,
 };
 
 use super::{
+    align::Aligner,
     alignment::Alignment,
     chain::{Chain, Node, Outlet, Place, ROWS, Target},
+    checkpoint::{Beginning, Checkpoints, Taker, Taking},
+    commits::{Commits, SinkCommits},
     inbox::Inbox,
     input,
     late::{LateRows, visible_schema},
     lookup::{self, Lookups},
     metrics::{Activity, SubtaskCounters},
+    news::{Last, News, Stage, SubtaskEvent},
     output::{EdgeWriter, Leaf, Outputs, SinkWriter},
     plan::{self, TaskPlan},
     source,
+    splits::Splits,
     watermark::WatermarkMerger,
 };
 use crate::{operator, state::rehearse::Rehearsed};
@@ -50,6 +55,12 @@ pub struct Job {
     pub alignment: Arc<Alignment>,
     /// Restores every operator from its own snapshot after so many calls; none: never.
     pub rehearsal: Option<u32>,
+    /// What subtasks take checkpoints with; none: no checkpoints are taken.
+    pub checkpoints: Option<Arc<Checkpoints>>,
+    /// The checkpoint that the deployment begins with.
+    pub restored: Option<u64>,
+    /// What its sinks here have prepared.
+    pub commits: Arc<Commits>,
 }
 
 impl Job {
@@ -58,45 +69,12 @@ impl Job {
         let place = u64::from(task) << 32 | u64::from(subtask);
         Bits(Bits(self.seed ^ Bits(place).next()).next())
     }
-}
 
-/// What a subtask has come to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stage {
-    /// Everything is open; it waits for the start.
-    Deployed,
-    /// It runs.
-    Running,
-    /// All input was read and all output written.
-    Finished,
-    /// It was cancelled.
-    Cancelled,
-    /// It failed.
-    Failed(Failure),
-}
-
-impl Stage {
-    /// Whether nothing follows.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::Finished | Self::Cancelled | Self::Failed(_))
+    fn is_at_least_once(&self) -> bool {
+        self.checkpoints
+            .as_ref()
+            .is_some_and(|checkpoints| checkpoints.at_least_once)
     }
-}
-
-/// News of a subtask.
-#[derive(Clone, Debug)]
-pub struct SubtaskEvent {
-    /// The job.
-    pub job: String,
-    /// Its deployment.
-    pub generation: Generation,
-    /// Which task.
-    pub task: u32,
-    /// Which of its subtasks.
-    pub subtask: u32,
-    /// What it has come to.
-    pub stage: Stage,
-    /// The last numbers, at the end.
-    pub metrics: Option<control::SubtaskMetrics>,
 }
 
 /// A channel of a subtask's inbox.
@@ -124,6 +102,8 @@ pub struct Subtask {
     pub writers: Vec<EdgeWriter>,
     /// Its source's splits.
     pub splits: Vec<Split>,
+    /// What is left of an earlier deployment.
+    pub beginning: Beginning,
     /// What it counts.
     pub counters: Arc<SubtaskCounters>,
     /// Where its news go.
@@ -135,26 +115,44 @@ impl Subtask {
     pub async fn run(self, start: CancellationToken, cancel: CancellationToken) {
         let place = Arc::new(Place::new(self.index, names(&self.job.graph, &self.plan)));
         let counters = Arc::clone(&self.counters);
-        let news = News::of(&self);
+        let news = self.news();
         let life = AssertUnwindSafe(self.live(start, &news, Arc::clone(&place))).catch_unwind();
-        let stage = tokio::select! {
+        let (stage, last) = tokio::select! {
             biased;
-            () = cancel.cancelled() => Stage::Cancelled,
+            () = cancel.cancelled() => (Stage::Cancelled, None),
             end = life => match end {
-                Ok(Ok(())) => Stage::Finished,
-                Ok(Err(failure)) => Stage::Failed(place.locate(failure)),
-                Err(panic) => Stage::Failed(place.locate(Failure::internal(panic_message(panic.as_ref())))),
+                Ok(Ok(last)) => (Stage::Finished, last),
+                Ok(Err(failure)) => (Stage::Failed(place.locate(failure)), None),
+                Err(panic) => {
+                    let failure = Failure::internal(panic_message(panic.as_ref()));
+                    (Stage::Failed(place.locate(failure)), None)
+                }
             },
         };
         counters.activities.enter(Activity::Idle);
-        news.tell(stage, Some(counters.read()));
+        news.tell_end(stage, counters.read(), last);
     }
 
-    async fn live(self, start: CancellationToken, news: &News, place: Arc<Place>) -> Result<(), Failure> {
+    fn news(&self) -> News {
+        News {
+            events: self.events.clone(),
+            job: self.job.job.clone(),
+            generation: self.job.generation,
+            task: self.plan.task,
+            subtask: self.index,
+        }
+    }
+
+    async fn live(
+        self,
+        start: CancellationToken,
+        news: &News,
+        place: Arc<Place>,
+    ) -> Result<Option<Last>, Failure> {
         let ready = self.open(place).await?;
-        news.tell(Stage::Deployed, None);
+        news.tell_stage(Stage::Deployed);
         start.cancelled().await;
-        news.tell(Stage::Running, None);
+        news.tell_stage(Stage::Running);
         match ready {
             Ready::Source(source) => source.run().await,
             Ready::Input(input) => input.run().await,
@@ -163,6 +161,7 @@ impl Subtask {
 
     async fn open(self, place: Arc<Place>) -> Result<Ready, Failure> {
         let nodes = self.nodes(&place)?;
+        let news = self.news();
         let Self {
             job,
             plan,
@@ -171,6 +170,7 @@ impl Subtask {
             channels,
             writers,
             splits,
+            beginning,
             counters,
             ..
         } = self;
@@ -180,7 +180,14 @@ impl Subtask {
             let operator = &job.graph.operators[id as usize];
             if let Some(Spec::Sink(sink)) = &operator.spec {
                 place.enter(node);
-                leaves.push(Leaf::Sink(open_sink(&job, operator, sink, index, node).await?));
+                let opening = OpeningSink {
+                    operator,
+                    sink,
+                    subtask: index,
+                    node,
+                    beginning: &beginning,
+                };
+                leaves.push(Leaf::Sink(open_sink(&job, opening).boxed().await?));
             }
             if let Some(Spec::LookupJoin(spec)) = &operator.spec {
                 place.enter(node);
@@ -198,24 +205,37 @@ impl Subtask {
         let entries = entries(&job.graph, &plan, &channels);
         let outputs = Outputs::new(leaves, Arc::clone(&counters), Arc::clone(&place));
         let chance = job.chance(plan.task, index);
-        let chain = Chain::new(nodes, Arc::clone(&place)).with_chance(chance);
+        let mut chain = Chain::new(nodes, Arc::clone(&place)).with_chance(chance);
+        let taker = match &job.checkpoints {
+            None => None,
+            Some(checkpoints) => {
+                let taking = taking(&job, &plan, index, checkpoints, news);
+                Some(Taker::open(taking, &mut chain, &beginning).boxed().await?)
+            }
+        };
         let steps = super::Steps {
             chain,
             outputs,
             lookups,
+            taker,
             counters,
             clock: Arc::clone(&job.clock),
         };
         let ready = match inbox {
             Some(inbox) => Ready::Input(Box::new(input::InputTask {
                 inbox,
+                aligner: Aligner::new(channels.len(), job.is_at_least_once()),
                 channels,
                 entries,
                 steps,
             })),
-            None => Ready::Source(Box::new(
-                source::open(&job, &plan, index, splits, steps, Arc::clone(&place)).await?,
-            )),
+            None => {
+                let uid = &job.graph.operators[plan.operators[0] as usize].uid;
+                let splits = Splits::new(splits, beginning.of(uid));
+                Ready::Source(Box::new(
+                    source::open(&job, &plan, index, splits, steps, Arc::clone(&place)).await?,
+                ))
+            }
         };
         place.leave();
         Ok(ready)
@@ -231,7 +251,8 @@ impl Subtask {
             let is_source = matches!(operator.spec, Some(Spec::Source(_)));
             let is_sink = matches!(operator.spec, Some(Spec::Sink(_)));
             let is_lookup = matches!(operator.spec, Some(Spec::LookupJoin(_)));
-            let step = if is_source || is_lookup || is_sink {
+            // What has finished passes on that there is nothing, and does nothing more.
+            let step = if is_source || is_lookup || is_sink || self.beginning.has_finished {
                 None
             } else {
                 Some(self.build(operator)?)
@@ -384,30 +405,63 @@ fn names(graph: &JobGraph, plan: &TaskPlan) -> Vec<(u32, String)> {
         .collect()
 }
 
-async fn open_sink(
-    job: &Job,
-    operator: &graph::Operator,
-    sink: &graph::Sink,
+/// What a subtask takes its checkpoints with.
+fn taking(job: &Job, plan: &TaskPlan, subtask: u32, checkpoints: &Arc<Checkpoints>, news: News) -> Taking {
+    let operators = plan.operators.iter().map(|&id| &job.graph.operators[id as usize]);
+    Taking {
+        checkpoints: Arc::clone(checkpoints),
+        job: job.job.clone(),
+        generation: job.generation,
+        place: (plan.task, subtask),
+        key_groups: key_group::range(subtask, plan.parallelism, job.graph.max_parallelism),
+        max_parallelism: job.graph.max_parallelism,
+        operators: operators.map(|o| (o.uid.clone(), o.name.clone())).collect(),
+        clock: Arc::clone(&job.clock),
+        news,
+    }
+}
+
+/// A sink to open, the operator at a position of the chain.
+struct OpeningSink<'a> {
+    operator: &'a graph::Operator,
+    sink: &'a graph::Sink,
     subtask: u32,
     node: usize,
-) -> Result<SinkWriter, Failure> {
+    beginning: &'a Beginning,
+}
+
+/// Opens a sink. What an earlier deployment had prepared for the checkpoint that this one begins with is committed first.
+async fn open_sink(job: &Job, opening: OpeningSink<'_>) -> Result<SinkWriter, Failure> {
+    let OpeningSink {
+        operator,
+        sink,
+        subtask,
+        node,
+        beginning,
+    } = opening;
     let table = table(sink.table.as_ref())?;
     let factory = connector(&table.connector)
         .and_then(|c| c.sink(&table))
         .map_err(|e| Failure::user(e.to_string()))?;
+    let before = beginning.of(&operator.uid);
+    let commits: Vec<String> = before.flat_map(|state| state.commits.clone()).collect();
+    factory.commit(&commits).await?;
+    let takes_checkpoints = job.checkpoints.is_some();
     let context = SinkContext {
         job: job.job.clone(),
         generation: job.generation.0,
-        restored: None,
-        takes_checkpoints: false,
+        restored: job.restored,
+        takes_checkpoints,
         operator: operator.id,
         subtask,
         parallelism: operator.parallelism,
         clock: Arc::clone(&job.clock),
         output: Arc::clone(&job.output),
     };
-    let sink = factory.open(context).await?;
-    Ok(SinkWriter::new(sink, factory, node))
+    let writer = factory.open(context).await?;
+    let commits = Arc::new(SinkCommits::new((operator.task, subtask), factory));
+    job.commits.add(Arc::clone(&commits));
+    Ok(SinkWriter::new(writer, commits, takes_checkpoints, node))
 }
 
 /// A table as connectors see it.
@@ -437,40 +491,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         "a defect of Weir stopped the task: {}; please report it",
         said.unwrap_or("it panicked")
     )
-}
-
-/// Tells what the subtask has come to.
-struct News {
-    events: UnboundedSender<SubtaskEvent>,
-    job: String,
-    generation: Generation,
-    task: u32,
-    subtask: u32,
-}
-
-impl News {
-    fn of(subtask: &Subtask) -> Self {
-        Self {
-            events: subtask.events.clone(),
-            job: subtask.job.job.clone(),
-            generation: subtask.job.generation,
-            task: subtask.plan.task,
-            subtask: subtask.index,
-        }
-    }
-
-    fn tell(&self, stage: Stage, metrics: Option<control::SubtaskMetrics>) {
-        let event = SubtaskEvent {
-            job: self.job.clone(),
-            generation: self.generation,
-            task: self.task,
-            subtask: self.subtask,
-            stage,
-            metrics,
-        };
-        // Nobody listens any more when the process ends.
-        let _ = self.events.send(event);
-    }
 }
 
 /// Runtime settings of a graph.

@@ -49,6 +49,11 @@ impl WatermarkMerger {
         }
     }
 
+    /// Begins where the merge of an earlier deployment had come to. Inputs say where they are themselves.
+    pub fn restore(&mut self, watermark: EventTime) {
+        self.watermark = watermark;
+    }
+
     /// The merged watermark; `EventTime::MIN` before the first.
     pub fn watermark(&self) -> EventTime {
         self.watermark

@@ -10,6 +10,7 @@
 //! - [`codec`]: rows as bytes that sort by key group and key, and back. Leans on `table`.
 //! - [`shape`]: tables as a manifest says them. Leans on `table`.
 //! - [`memory`]: what a worker's memory is for. Leans on nothing.
+//! - [`local`]: a worker's folder on its machine. Leans on nothing.
 //! - [`file`]: Weir's own files of sorted entries. Leans on nothing.
 //! - [`store`]: the byte store, in a RocksDB database or in memory. Leans on `memory` and `file`.
 //! - [`transfer`]: files between this machine and the object store. Leans on nothing.
@@ -20,6 +21,7 @@ pub mod backend;
 pub mod codec;
 pub mod dirty;
 pub mod file;
+pub mod local;
 pub mod memory;
 pub mod numbered;
 pub mod rehearse;

@@ -1,0 +1,403 @@
+//! One subtask's part in checkpoints: takes its state at a barrier, has it stored, and tells what came of it.
+
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
+use weir_checkpoint::{
+    manifest::{CheckpointId, Files, OperatorState, SplitState, SubtaskState},
+    storage::{Folder, Stores, layout},
+};
+use weir_env::Clock;
+use weir_model::{EventTime, Failure, Generation};
+
+use super::{
+    chain::Chain,
+    message::Barrier,
+    news::{Last, News, Taken},
+};
+use crate::state::{
+    Change, MemoryBudget, Scope, StateFolder,
+    backend::{Backend, BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored},
+    shape,
+};
+
+/// What all subtasks of a deployment share that takes checkpoints.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    /// Where their files go: the job's folder.
+    pub folder: StateFolder,
+    /// Opens the folders of savepoints.
+    pub stores: Stores,
+    /// A folder on this machine for their databases.
+    pub local: PathBuf,
+    /// How rows are kept.
+    pub backend: Kind,
+    /// The worker's memory.
+    pub memory: Arc<MemoryBudget>,
+    /// Channels do not wait for each other's barriers.
+    pub at_least_once: bool,
+    /// Threads that store.
+    pub storing: Handle,
+    /// What the coordinator says.
+    pub commands: watch::Receiver<Commands>,
+}
+
+impl Checkpoints {
+    /// The folder on this machine for the databases of a deployment.
+    pub fn local_folder(&self, job: &str, generation: Generation) -> PathBuf {
+        self.local.join(job).join(generation.to_string())
+    }
+}
+
+/// What the coordinator has said last.
+#[derive(Clone, Debug, Default)]
+pub struct Commands {
+    /// The newest checkpoint that sources are to begin.
+    pub trigger: Option<Trigger>,
+    /// Checkpoints up to this one were given up, unless they are complete.
+    pub aborted: u64,
+    /// The newest checkpoint that is complete.
+    pub completed: u64,
+    /// How many events a source reads from one checkpoint to the next, which it waits for; none: it never waits. For rehearsals.
+    pub pace: Option<u32>,
+}
+
+/// A checkpoint to begin.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// What is said to all that follow.
+    pub barrier: Arc<Barrier>,
+    /// What sources do behind it.
+    pub after: After,
+}
+
+/// What sources do behind a barrier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum After {
+    /// They read on.
+    #[default]
+    GoOn,
+    /// They read nothing more.
+    Suspend,
+    /// The same; event time ends before the barrier.
+    Drain,
+}
+
+/// What a subtask says of itself beside what its operators keep.
+#[derive(Debug, Default)]
+pub struct Position {
+    /// Its source's splits.
+    pub splits: Vec<SplitState>,
+    /// By position in the chain, what its sinks have to commit.
+    pub commits: Vec<(usize, Vec<String>)>,
+}
+
+/// What a subtask begins with.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// What was left of it and of others.
+    pub from: Vec<Restored>,
+    /// All that is left of it has ended.
+    pub has_finished: bool,
+}
+
+impl Beginning {
+    /// With these; none: with nothing.
+    pub fn new(from: Vec<Restored>) -> Self {
+        Self {
+            has_finished: !from.is_empty() && from.iter().all(|restored| restored.state.finished),
+            from,
+        }
+    }
+
+    /// What is left of an operator, by its uid.
+    pub fn of<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a OperatorState> + 'a {
+        let operators = self.from.iter().flat_map(|restored| &restored.state.operators);
+        operators.filter(move |operator| operator.uid == uid)
+    }
+
+    /// The time to which an operator had come in all that is left; none: not anywhere, or to the end.
+    fn watermark(&self, uid: &str) -> Option<EventTime> {
+        let times = self.of(uid).map(|operator| operator.watermark_ms.map(EventTime));
+        times.min().flatten().filter(|time| *time != EventTime::MAX)
+    }
+}
+
+/// What a [`Taker`] is made from.
+pub struct Taking {
+    /// What it shares with the others.
+    pub checkpoints: Arc<Checkpoints>,
+    /// The job's id.
+    pub job: String,
+    /// Its deployment.
+    pub generation: Generation,
+    /// Which task, which subtask of it.
+    pub place: (u32, u32),
+    /// The key groups that are its own.
+    pub key_groups: Range<u32>,
+    /// Those of the job.
+    pub max_parallelism: u32,
+    /// By position in the chain, uid and name.
+    pub operators: Vec<(String, String)>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where it says what it has.
+    pub news: News,
+}
+
+/// Takes the checkpoints of one subtask.
+pub struct Taker {
+    place: (u32, u32),
+    key_groups: Range<u32>,
+    operators: Vec<OperatorState>,
+    backend: Option<Backend>,
+    commands: watch::Receiver<Commands>,
+    stores: Stores,
+    storing: Handle,
+    clock: Arc<dyn Clock>,
+    news: News,
+    /// What is being stored.
+    storing_now: Vec<JoinHandle<()>>,
+    /// The last checkpoint whose barrier was passed; 0: none.
+    passed: u64,
+    /// The newest checkpoints that were heard to be complete, and to be given up.
+    heard: (u64, u64),
+}
+
+impl Taker {
+    /// Gives the operators of a chain the rows that they begin with, and gets ready for checkpoints.
+    pub async fn open(taking: Taking, chain: &mut Chain, beginning: &Beginning) -> Result<Self, Failure> {
+        let tables: Vec<OperatorTables> = taking
+            .operators
+            .iter()
+            .zip(chain.tables())
+            .map(|((uid, name), tables)| OperatorTables {
+                uid: uid.clone(),
+                name: name.clone(),
+                tables,
+            })
+            .collect();
+        let operators = tables.iter().map(operator_state).collect::<Result<_, _>>()?;
+        let mut backend = None;
+        if tables.iter().any(|operator| !operator.tables.is_empty()) {
+            let mut opened = open_backend(&taking, tables).await?;
+            let mut give = |operator, table, rows| chain.restore(operator, table, &rows);
+            opened.restore(&beginning.from, &mut give).await?;
+            if opened.scope() == Scope::Changes {
+                chain.track_changes();
+            }
+            backend = Some(opened);
+        }
+        let watermarks: Vec<Option<EventTime>> = taking
+            .operators
+            .iter()
+            .map(|(uid, _)| beginning.watermark(uid))
+            .collect();
+        chain.restored(&watermarks)?;
+        Ok(Self {
+            place: taking.place,
+            key_groups: taking.key_groups,
+            operators,
+            backend,
+            commands: taking.checkpoints.commands.clone(),
+            stores: taking.checkpoints.stores.clone(),
+            storing: taking.checkpoints.storing.clone(),
+            clock: taking.clock,
+            news: taking.news,
+            storing_now: Vec::new(),
+            passed: 0,
+            heard: (0, 0),
+        })
+    }
+
+    /// What the coordinator has said, if it has said anything since.
+    pub fn hear(&mut self) -> Option<Commands> {
+        // Without a coordinator nothing is said any more.
+        if !self.commands.has_changed().unwrap_or(false) {
+            return None;
+        }
+        let commands = self.commands.borrow_and_update().clone();
+        let (completed, aborted) = self.heard;
+        self.heard = (commands.completed, commands.aborted);
+        if let Some(backend) = &mut self.backend {
+            if commands.completed > completed {
+                backend.complete(CheckpointId(commands.completed));
+            }
+            if commands.aborted > aborted {
+                backend.abort(CheckpointId(commands.aborted));
+            }
+        }
+        Some(commands)
+    }
+
+    /// Waits until the coordinator says something. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.commands.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        // It is heard, not taken note of.
+        self.commands.mark_changed();
+    }
+
+    /// The last checkpoint whose barrier was passed; 0: none.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Takes the state of the operators at a barrier. It is stored, and told of, while rows go on.
+    pub fn take(
+        &mut self,
+        chain: &mut Chain,
+        barrier: &Barrier,
+        position: Position,
+        alignment: Duration,
+        since: Duration,
+    ) -> Result<(), Failure> {
+        let mut state = self.state(chain, position);
+        let (checkpoint, news, clock) = (barrier.checkpoint, self.news.clone(), Arc::clone(&self.clock));
+        self.passed = checkpoint;
+        let stored = match &mut self.backend {
+            None => None,
+            Some(backend) => Some(persist(backend, chain, barrier, &self.stores, self.place)?),
+        };
+        let taken_at = self.clock.elapsed();
+        self.storing_now.retain(|storing| !storing.is_finished());
+        let storing = self.storing.spawn(async move {
+            let persisted = match stored {
+                None => Ok(Persisted::default()),
+                Some(stored) => stored.await,
+            };
+            let taken = persisted.map(|persisted| {
+                state.files = persisted.files;
+                Taken {
+                    state,
+                    alignment,
+                    sync: taken_at.saturating_sub(since),
+                    asynchronous: clock.elapsed().saturating_sub(taken_at),
+                    bytes_new: persisted.bytes_new,
+                    bytes_full: persisted.bytes_full,
+                }
+            });
+            news.tell_snapshot(checkpoint, taken);
+        });
+        self.storing_now.push(storing);
+        Ok(())
+    }
+
+    /// Waits until everything that was taken is stored, or given up.
+    pub async fn settle(&mut self) {
+        while let Some(mut storing) = self.storing_now.pop() {
+            while !storing.is_finished() {
+                tokio::select! {
+                    // One that broke down has told nothing, and its checkpoint times out.
+                    _ = &mut storing => {}
+                    () = self.changed() => drop(self.hear()),
+                }
+            }
+        }
+    }
+
+    /// What is left of the subtask when everything has ended.
+    pub fn last(&self, chain: &Chain, position: Position) -> Last {
+        Last {
+            state: SubtaskState {
+                finished: true,
+                ..self.state(chain, position)
+            },
+            passed: (self.passed > 0).then_some(self.passed),
+        }
+    }
+
+    fn state(&self, chain: &Chain, mut position: Position) -> SubtaskState {
+        let mut operators = self.operators.clone();
+        for (at, operator) in operators.iter_mut().enumerate() {
+            let watermark = Some(chain.watermark(at)).filter(|time| *time != EventTime::MIN);
+            operator.watermark_ms = watermark.map(|time| time.0);
+        }
+        if let Some(source) = operators.first_mut() {
+            source.splits = position.splits;
+        }
+        for (at, commits) in position.commits.drain(..) {
+            operators[at].commits.extend(commits);
+        }
+        SubtaskState {
+            task: self.place.0,
+            subtask: self.place.1,
+            key_groups: self.key_groups.clone(),
+            finished: false,
+            operators,
+            files: Files::default(),
+        }
+    }
+}
+
+/// Waits until the coordinator says something; for ever where there is none. Cancel-safe.
+pub async fn said(taker: &mut Option<Taker>) {
+    match taker {
+        Some(taker) => taker.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+type Stored = futures::future::BoxFuture<'static, Result<Persisted, Failure>>;
+
+fn persist(
+    backend: &mut Backend,
+    chain: &mut Chain,
+    barrier: &Barrier,
+    stores: &Stores,
+    place: (u32, u32),
+) -> Result<Stored, Failure> {
+    let checkpoint = CheckpointId(barrier.checkpoint);
+    let (scope, to) = match &barrier.savepoint_url {
+        None => (backend.scope(), Persist::Checkpoint),
+        Some(url) => {
+            let (task, subtask) = place;
+            let folder = state_folder(stores.folder(url)?, layout::savepoint_data_of(task, subtask));
+            (Scope::All, Persist::Savepoint(folder))
+        }
+    };
+    let changes: Vec<Vec<Change>> = chain.snapshot(scope)?;
+    Ok(backend.persist(checkpoint, changes, to))
+}
+
+async fn open_backend(taking: &Taking, operators: Vec<OperatorTables>) -> Result<Backend, Failure> {
+    let checkpoints = &taking.checkpoints;
+    let (task, subtask) = taking.place;
+    let local = checkpoints.local_folder(&taking.job, taking.generation);
+    let config = BackendConfig {
+        kind: checkpoints.backend,
+        folder: local.join(format!("{task}-{subtask}")),
+        files: StateFolder {
+            prefix: layout::state_of(taking.generation.0, task, subtask),
+            ..checkpoints.folder.clone()
+        },
+        key_groups: taking.key_groups.clone(),
+        max_parallelism: taking.max_parallelism,
+        operators,
+        memory: Arc::clone(&checkpoints.memory),
+        clock: Arc::clone(&taking.clock),
+    };
+    // It works where it is opened: not on the threads of tasks.
+    let opened = checkpoints.storing.spawn(Backend::open(config)).await;
+    opened.unwrap_or_else(|e| Err(Failure::internal(format!("state could not be opened: {e}"))))
+}
+
+/// A folder, in which files are made under a prefix.
+pub fn state_folder(folder: Folder, prefix: String) -> StateFolder {
+    StateFolder {
+        store: folder.store,
+        root: folder.root,
+        url: folder.url,
+        prefix,
+    }
+}
+
+fn operator_state(operator: &OperatorTables) -> Result<OperatorState, Failure> {
+    Ok(OperatorState {
+        uid: operator.uid.clone(),
+        name: operator.name.clone(),
+        tables: operator.tables.iter().map(shape::of).collect::<Result<_, _>>()?,
+        ..OperatorState::default()
+    })
+}

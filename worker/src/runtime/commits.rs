@@ -1,0 +1,106 @@
+//! What the sinks of a deployment have prepared, until it is committed.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use weir_connector::SinkFactory;
+use weir_model::Failure;
+
+/// When something may be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// With this checkpoint, or a later one.
+    Checkpoint(u64),
+    /// With a checkpoint that has the final state of its subtask.
+    End,
+}
+
+/// What one sink writer has prepared. Shared by the writer and by who commits, so that it may outlive the writer.
+#[derive(Debug)]
+pub struct SinkCommits {
+    /// The task and the subtask of the writer.
+    pub subtask: (u32, u32),
+    factory: Box<dyn SinkFactory>,
+    prepared: Mutex<Vec<(Since, String)>>,
+    /// One commit at a time.
+    committing: tokio::sync::Mutex<()>,
+}
+
+impl SinkCommits {
+    /// Of a writer of this subtask, which the factory opened.
+    pub fn new(subtask: (u32, u32), factory: Box<dyn SinkFactory>) -> Self {
+        Self {
+            subtask,
+            factory,
+            prepared: Mutex::default(),
+            committing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Keeps what was prepared at the barrier of a checkpoint. Returns all that is to be committed with it: what was prepared for
+    /// earlier ones is not, if none of them was complete yet.
+    pub fn prepare(&self, checkpoint: u64, commits: Vec<String>) -> Vec<String> {
+        self.keep(Since::Checkpoint(checkpoint), commits)
+    }
+
+    /// Keeps what was prepared at the end.
+    pub fn finish(&self, commits: Vec<String>) -> Vec<String> {
+        self.keep(Since::End, commits)
+    }
+
+    fn keep(&self, since: Since, commits: Vec<String>) -> Vec<String> {
+        let mut prepared = self.prepared.lock();
+        prepared.extend(commits.into_iter().map(|commit| (since, commit)));
+        prepared.iter().map(|(_, commit)| commit.clone()).collect()
+    }
+
+    /// Commits what was prepared for this checkpoint and earlier ones; at the end too, if that `has_ended`.
+    pub async fn commit(&self, checkpoint: u64, has_ended: bool) -> Result<(), Failure> {
+        let _one = self.committing.lock().await;
+        let is_due = |since: Since| match since {
+            Since::Checkpoint(prepared) => prepared <= checkpoint,
+            Since::End => has_ended,
+        };
+        let due: Vec<String> = {
+            let prepared = self.prepared.lock();
+            let due = prepared.iter().filter(|(since, _)| is_due(*since));
+            due.map(|(_, commit)| commit.clone()).collect()
+        };
+        self.factory.commit(&due).await?;
+        self.prepared.lock().retain(|(since, _)| !is_due(*since));
+        Ok(())
+    }
+
+    /// Commits at once what a job without checkpoints has written.
+    pub async fn commit_now(&self, commits: &[String]) -> Result<(), Failure> {
+        Ok(self.factory.commit(commits).await?)
+    }
+}
+
+/// The sinks of all subtasks of a deployment that run here.
+#[derive(Debug, Default)]
+pub struct Commits {
+    sinks: Mutex<Vec<Arc<SinkCommits>>>,
+}
+
+impl Commits {
+    /// Adds a writer.
+    pub fn add(&self, sink: Arc<SinkCommits>) {
+        self.sinks.lock().push(sink);
+    }
+
+    /// The subtasks that have sinks, each once, with theirs.
+    pub fn by_subtask(&self) -> Vec<((u32, u32), Vec<Arc<SinkCommits>>)> {
+        let mut by_subtask: Vec<((u32, u32), Vec<Arc<SinkCommits>>)> = Vec::new();
+        for sink in self.sinks.lock().iter() {
+            match by_subtask
+                .iter_mut()
+                .find(|(subtask, _)| *subtask == sink.subtask)
+            {
+                Some((_, sinks)) => sinks.push(Arc::clone(sink)),
+                None => by_subtask.push((sink.subtask, vec![Arc::clone(sink)])),
+            }
+        }
+        by_subtask
+    }
+}
