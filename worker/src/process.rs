@@ -1,10 +1,11 @@
 //! The worker process: its session with the control plane, its exchange, its tasks.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, runtime::Handle as Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
+use weir_checkpoint::storage::Stores;
 use weir_env::{Clock, Ids};
 use weir_model::WorkerId;
 use weir_proto::{control::Hello, exchange::exchange_server::ExchangeServer};
@@ -16,7 +17,8 @@ use crate::{
         remote::Peers,
     },
     runtime::{compute::Compute, deployment::Network},
-    session::{Session, duty::Duty, endpoint},
+    session::{Session, checkpoints::Storage, duty::Duty, endpoint},
+    state::{MemoryBudget, local::LocalFolder},
 };
 
 /// How a worker is set up.
@@ -32,6 +34,10 @@ pub struct Config {
     pub slots: u32,
     /// Threads that run tasks, at least one. Other threads answer the network.
     pub threads: usize,
+    /// A folder for the databases of state. What is in it may be lost.
+    pub state_dir: PathBuf,
+    /// Bytes of memory to make do with.
+    pub memory_bytes: u64,
 }
 
 impl Default for Config {
@@ -42,6 +48,8 @@ impl Default for Config {
             advertise_host: "127.0.0.1".to_owned(),
             slots: 4,
             threads: std::thread::available_parallelism().map_or(1, Into::into),
+            state_dir: std::env::temp_dir().join("weir-state"),
+            memory_bytes: 2 << 30,
         }
     }
 }
@@ -66,6 +74,14 @@ pub enum StartError {
         uri: String,
         /// What is wrong with it.
         source: tonic::transport::Error,
+    },
+    /// The folder for state cannot be used.
+    #[error("cannot make a folder for state in {path}: {source}; choose another with --state-dir")]
+    StateDir {
+        /// The folder above it.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The threads for tasks cannot be started.
     #[error("cannot start {threads} threads for tasks: {source}")]
@@ -114,6 +130,8 @@ pub async fn start(
         advertise_host,
         slots,
         threads,
+        state_dir,
+        memory_bytes,
     } = config;
     let endpoint = endpoint(&control_plane).map_err(|source| StartError::ControlPlane {
         uri: control_plane.clone(),
@@ -137,7 +155,24 @@ pub async fn start(
     let exchange = tokio::spawn(serve(listener, Arc::clone(&inbound), shutdown.clone()));
     let id = ids.worker();
     let network = Network { inbound, peers };
-    let (duty, events) = Duty::new(id.to_string(), compute.handle(), network, Arc::clone(&clock), ids);
+    let local = LocalFolder::claim(&state_dir, &id.to_string()).map_err(|source| StartError::StateDir {
+        path: state_dir,
+        source,
+    })?;
+    let storage = Storage {
+        local: Arc::new(local),
+        memory: Arc::new(MemoryBudget::new(memory_bytes)),
+        stores: Stores::new(Arc::clone(&clock), Vec::new()),
+        runtime: Runtime::current(),
+    };
+    let (duty, events) = Duty::new(
+        id.to_string(),
+        compute.handle(),
+        network,
+        Arc::clone(&clock),
+        ids,
+        storage,
+    );
     let hello = Hello {
         worker_id: id.to_string(),
         exchange_address: exchange_address.clone(),

@@ -214,6 +214,7 @@ fn messages(
                 splits: Vec::new(),
                 restore: Vec::new(),
                 state_url: None,
+                restored_checkpoint: None,
             };
             deploys.push((placed.worker, deploy));
         }

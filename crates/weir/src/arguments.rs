@@ -109,6 +109,9 @@ pub(crate) struct Worker {
     /// Threads that compute. Default: one per core.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// A folder on a local disk for the databases of state, which may be lost. Default: one among the system's temporary files.
+    #[arg(long, env = "WEIR_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// What every client command takes.

@@ -17,13 +17,15 @@ use weir_proto::control::{
 
 use super::{
     aligned::Aligned,
+    checkpoints::{self, Coordinated, Storage},
     ledger::{Key, Ledger},
     printed::PrintedSample,
 };
 use crate::runtime::{
     deployment::{Deployment, Location, Network, Order},
     metrics::SubtaskCounters,
-    subtask::{Job, Stage, SubtaskEvent},
+    news::{Happened, Last, Stage, SubtaskEvent},
+    subtask::{Job, settings},
 };
 
 /// While there is no group whose sources keep together over several workers.
@@ -36,6 +38,7 @@ pub struct Duty {
     network: Network,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    storage: Storage,
     events: UnboundedSender<SubtaskEvent>,
     ledger: Ledger,
     running: HashMap<Key, Running>,
@@ -49,6 +52,8 @@ struct Running {
     live: Vec<Arc<SubtaskCounters>>,
     /// Its sources that keep together with those of other workers.
     aligned: Option<Aligned>,
+    /// Where its coordinator is heard, if it takes checkpoints.
+    coordinated: Option<Coordinated>,
 }
 
 impl Duty {
@@ -60,6 +65,7 @@ impl Duty {
         network: Network,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+        storage: Storage,
     ) -> (Self, tokio::sync::mpsc::UnboundedReceiver<SubtaskEvent>) {
         let (events, news) = unbounded_channel();
         let duty = Self {
@@ -68,6 +74,7 @@ impl Duty {
             network,
             clock,
             ids,
+            storage,
             events,
             ledger: Ledger::default(),
             running: HashMap::new(),
@@ -107,10 +114,27 @@ impl Duty {
     /// Carries out a command.
     pub fn on_command(&mut self, command: to_worker::Message) {
         match command {
-            to_worker::Message::Welcome(_)
-            | to_worker::Message::TriggerCheckpoint(_)
-            | to_worker::Message::AbortCheckpoint(_)
-            | to_worker::Message::CommitCheckpoint(_) => {}
+            to_worker::Message::Welcome(_) => {}
+            to_worker::Message::TriggerCheckpoint(trigger) => {
+                let key = (trigger.job_id.clone(), Generation(trigger.generation));
+                if let Some(coordinated) = self.coordinated(&key) {
+                    coordinated.trigger(trigger);
+                }
+            }
+            to_worker::Message::AbortCheckpoint(abort) => {
+                let key = (abort.job_id.clone(), Generation(abort.generation));
+                if let Some(coordinated) = self.coordinated(&key) {
+                    coordinated.abort(&abort);
+                }
+            }
+            to_worker::Message::CommitCheckpoint(commit) => {
+                let key = (commit.job_id.clone(), Generation(commit.generation));
+                if let Some(running) = self.running.get(&key)
+                    && let Some(coordinated) = &running.coordinated
+                {
+                    coordinated.commit(&key, commit, running.deployment.commits(), &self.events);
+                }
+            }
             to_worker::Message::Deploy(deploy) => self.deploy(deploy),
             to_worker::Message::Start(Start { job_id, generation }) => {
                 if let Some(running) = self.running.get(&(job_id, Generation(generation))) {
@@ -127,6 +151,10 @@ impl Duty {
                 }
             }
         }
+    }
+
+    fn coordinated(&self, key: &Key) -> Option<&Coordinated> {
+        self.running.get(key)?.coordinated.as_ref()
     }
 
     fn deploy(&mut self, deploy: Deploy) {
@@ -170,13 +198,13 @@ impl Duty {
         }
         let printed = Arc::new(PrintedSample::default());
         let output: Arc<dyn RowOutput> = Arc::clone(&printed) as _;
-        let brought_up = self.order(&key, deploy, output).and_then(|order| {
+        let brought_up = self.order(&key, deploy, output).and_then(|(order, coordinated)| {
             let aligned = Aligned::of(&order);
             let deployment = Deployment::bring_up(order, Some(&self.network), &self.compute, &self.events);
-            Ok((deployment?, aligned))
+            Ok((deployment?, aligned, coordinated))
         });
         match brought_up {
-            Ok((deployment, aligned)) => {
+            Ok((deployment, aligned, coordinated)) => {
                 let live = deployment.counters.clone();
                 self.running.insert(
                     key,
@@ -185,22 +213,35 @@ impl Duty {
                         printed,
                         live,
                         aligned,
+                        coordinated,
                     },
                 );
             }
             Err(failure) => {
                 tracing::warn!(%failure, job = key.0, "cannot deploy");
                 for &(task, subtask) in here {
-                    self.tell(&key, task, subtask, Stage::Failed(failure.clone()));
+                    self.tell(&key, (task, subtask), Stage::Failed(failure.clone()), None);
                 }
             }
         }
     }
 
-    fn order(&self, key: &Key, deploy: Deploy, output: Arc<dyn RowOutput>) -> Result<Order, Failure> {
+    fn order(
+        &self,
+        key: &Key,
+        mut deploy: Deploy,
+        output: Arc<dyn RowOutput>,
+    ) -> Result<(Order, Option<Coordinated>), Failure> {
         let graph = deploy
             .graph
+            .take()
             .ok_or_else(|| Failure::internal("a deployment without a job graph"))?;
+        let coordinated = Coordinated::of(&deploy, &settings(&graph), &self.storage)?;
+        let restore = deploy.restore.into_iter().map(|restore| {
+            let place = (restore.task, restore.subtask);
+            checkpoints::restored(restore.states, &self.storage.stores).map(|states| (place, states))
+        });
+        let restore = restore.collect::<Result<_, Failure>>()?;
         let placement = deploy.assignments.into_iter().map(|a| {
             let location = if a.worker_id == self.worker {
                 Location::Here
@@ -216,7 +257,7 @@ impl Duty {
             });
             ((source.operator, source.subtask), splits.collect())
         });
-        Ok(Order {
+        let order = Order {
             job: Job {
                 job: key.0.clone(),
                 generation: key.1,
@@ -226,10 +267,15 @@ impl Duty {
                 seed: self.ids.seed(),
                 alignment: Arc::default(),
                 rehearsal: None,
+                checkpoints: coordinated.as_ref().map(|c| Arc::clone(&c.checkpoints)),
+                restored: deploy.restored_checkpoint,
+                commits: Arc::default(),
             },
             placement: placement.collect(),
             splits: splits.collect(),
-        })
+            restore,
+        };
+        Ok((order, coordinated))
     }
 
     fn cancel(&mut self, job: &str, generation: Generation) {
@@ -250,37 +296,65 @@ impl Duty {
         self.network.inbound.forget(&key.0, key.1);
     }
 
-    /// Takes in what a subtask has come to.
+    /// Takes in what has happened to a subtask.
     pub fn on_event(&mut self, event: SubtaskEvent) {
         let SubtaskEvent {
             job,
             generation,
             task,
             subtask,
-            stage,
-            metrics,
+            happened,
         } = event;
         let key = (job, generation);
-        if stage.is_final() {
-            // Totals and rows are right before the end is told.
-            self.report_printed(&key);
-            if let Some(metrics) = metrics {
-                self.report_metrics(&key, vec![metrics]);
+        match happened {
+            Happened::Snapshot { checkpoint, taken } => {
+                let report = checkpoints::snapshot_report(&key, (task, subtask), checkpoint, taken);
+                self.say(from_worker::Message::Checkpoint(report));
             }
-            if let Some(running) = self.running.get_mut(&key) {
-                running.live.retain(|c| (c.task, c.subtask) != (task, subtask));
+            Happened::Commit {
+                checkpoint,
+                committed,
+            } => {
+                let report = checkpoints::commit_report(&key, (task, subtask), checkpoint, committed);
+                self.say(from_worker::Message::Commit(report));
+            }
+            Happened::Stage { stage, metrics, last } => {
+                if stage.is_final() {
+                    self.on_end(&key, (task, subtask), metrics);
+                }
+                self.tell(&key, (task, subtask), stage, last.as_deref());
             }
         }
-        self.tell(&key, task, subtask, stage);
     }
 
-    fn tell(&mut self, key: &Key, task: u32, subtask: u32, stage: Stage) {
-        let report = task_report(key, task, subtask, stage);
+    /// Totals and rows are right before the end is told.
+    fn on_end(&mut self, key: &Key, place: (u32, u32), metrics: Option<SubtaskMetrics>) {
+        self.report_printed(key);
+        if let Some(metrics) = metrics {
+            self.report_metrics(key, vec![metrics]);
+        }
+        if let Some(running) = self.running.get_mut(key) {
+            running.live.retain(|c| (c.task, c.subtask) != place);
+        }
+    }
+
+    fn tell(&mut self, key: &Key, (task, subtask): (u32, u32), stage: Stage, last: Option<&Last>) {
+        let mut report = task_report(key, task, subtask, stage);
+        if let Some(last) = last {
+            match checkpoints::final_state(last) {
+                Ok(state) => report.final_state = Some(state),
+                Err(failure) => report = task_report(key, task, subtask, Stage::Failed(failure)),
+            }
+            report.passed_checkpoint = last.passed;
+        }
         let reported = self.say(from_worker::Message::Task(report.clone()));
         if self.ledger.record(report, self.clock.elapsed(), reported) {
             if let Some(running) = self.running.remove(key) {
                 // Nothing here holds others back any more.
                 self.say_alignment(key, &running);
+                if let Some(coordinated) = &running.coordinated {
+                    coordinated.clear(key);
+                }
             }
             self.network.inbound.forget(&key.0, key.1);
         }

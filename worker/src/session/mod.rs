@@ -1,6 +1,7 @@
 //! This worker's side of its session with the control plane.
 //!
 //! - [`aligned`]: sources that keep together over several workers. Leans on `runtime`.
+//! - [`checkpoints`]: what the coordinator says to subtasks, and what they have. Leans on `runtime`.
 //! - [`ledger`]: what there is to say about deployments. Pure.
 //! - [`printed`]: rows of `print` sinks. Leans on nothing.
 //! - [`process`]: what this process uses. Leans on nothing.
@@ -9,6 +10,7 @@
 //! A lost connection disturbs no task: the worker dials again for ever, and its next hello says all that was missed.
 
 pub mod aligned;
+pub mod checkpoints;
 pub mod duty;
 pub mod ledger;
 pub mod printed;
@@ -25,7 +27,7 @@ use weir_proto::control::{
     FromWorker, Hello, ToWorker, control_plane_client::ControlPlaneClient, from_worker, to_worker,
 };
 
-use crate::{exchange::MAX_MESSAGE_BYTES, runtime::subtask::SubtaskEvent};
+use crate::{exchange::MAX_MESSAGE_BYTES, runtime::news::SubtaskEvent};
 use duty::Duty;
 use process::Usage;
 

@@ -131,6 +131,8 @@ fn worker(arguments: &Up, data_dir: &Path, grpc: SocketAddr, number: u32) -> Pro
             format!("http://{grpc}"),
             text("--slots"),
             arguments.slots.to_string(),
+            text("--state-dir"),
+            data_dir.join("workers").display().to_string(),
         ],
         environment: Vec::new(),
         log: data_dir.join(format!("logs/worker-{number}.log")),
