@@ -10,8 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use weir_tests::{
     changes,
+    checkpointed::{self, End, Run},
     local::{self, Refused},
 };
+use weir_worker::state::backend::Kind;
 
 /// One script with its directives.
 #[derive(Debug)]
@@ -25,7 +27,36 @@ pub(crate) struct Case {
     late_rows: u64,
     skipped_records: u64,
     compares_changes: bool,
+    is_not_checkpointed: bool,
 }
+
+/// How a script runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From its beginning to its end at a parallelism.
+    Straight(u32),
+    /// In [`STAGES`].
+    Checkpointed,
+}
+
+/// Three checkpoints at p=2, the third of which is gone on with at p=3; three more and a savepoint, which is gone on with at p=1.
+const STAGES: [Run; 3] = [
+    Run {
+        parallelism: 2,
+        backend: Kind::Rocksdb,
+        end: Some(End::Checkpoint),
+    },
+    Run {
+        parallelism: 3,
+        backend: Kind::Rocksdb,
+        end: Some(End::Savepoint),
+    },
+    Run {
+        parallelism: 1,
+        backend: Kind::Memory,
+        end: None,
+    },
+];
 
 /// What came out, in the form of the expected files: text by file suffix.
 type Outcome = BTreeMap<String, String>;
@@ -51,6 +82,7 @@ impl Case {
                 .collect::<Result<_, _>>()?,
             late_rows: number("late rows")?,
             skipped_records: number("skipped records")?,
+            is_not_checkpointed: directive(&sql, "checkpoints").is_some_and(|why| why.starts_with("none")),
             compares_changes: directive(&sql, "changes") == Some("in order"),
             name,
             stem,
@@ -62,7 +94,7 @@ impl Case {
     pub(crate) async fn check(&self, bless: bool) -> Result<()> {
         for &parallelism in &self.parallelisms {
             let actual = self
-                .outcome(parallelism)
+                .outcome(Way::Straight(parallelism))
                 .await
                 .with_context(|| format!("at parallelism {parallelism}"))?;
             if bless && Some(&parallelism) == self.parallelisms.first() {
@@ -82,10 +114,48 @@ impl Case {
         Ok(())
     }
 
-    async fn outcome(&self, parallelism: u32) -> Result<Outcome> {
+    /// Runs it with checkpoints, stopped and gone on with at other parallelisms, and compares.
+    pub(crate) async fn check_checkpointed(&self) -> Result<()> {
+        let expected = self.read_expected()?;
+        // Which rows are late depends on how they are batched, and they are batched otherwise there.
+        if self.is_not_checkpointed || self.late_rows > 0 || expected.contains_key("expected-error") {
+            return Ok(());
+        }
+        let actual = self
+            .outcome(Way::Checkpointed)
+            .await
+            .context("with checkpoints")?;
+        let mut expected = expected;
+        expected.retain(|suffix, _| !suffix.ends_with("changes.json"));
+        ensure!(
+            actual == expected,
+            "{} with checkpoints at p=2, gone on with at p=3 and p=1, gives something else:\n{}",
+            self.stem.with_extension("sql").display(),
+            difference(&expected, &actual)
+        );
+        Ok(())
+    }
+
+    /// [`STAGES`], all at p=1 if it only runs there.
+    fn stages(&self) -> [Run; 3] {
+        STAGES.map(|run| Run {
+            parallelism: if self.parallelisms == [1] {
+                1
+            } else {
+                run.parallelism
+            },
+            ..run
+        })
+    }
+
+    async fn outcome(&self, way: Way) -> Result<Outcome> {
         let out = tempfile::tempdir()?;
         let sql = self.sql.replace("{out}", &out.path().display().to_string());
-        let (mut tables, stats) = match local::run(&sql, Some(parallelism)).await {
+        let ran = match way {
+            Way::Straight(parallelism) => local::run(&sql, Some(parallelism)).await,
+            Way::Checkpointed => checkpointed::run(&sql, &self.stages()).await,
+        };
+        let (mut tables, stats) = match ran {
             Ok(ran) => ran,
             Err(refused) => {
                 let root = std::env::current_dir()?.display().to_string();
@@ -115,13 +185,14 @@ impl Case {
             add_lines(&folder, "", &mut lines)?;
             tables.insert(name.to_owned(), lines);
         }
-        self.as_files(tables, parallelism)
+        let is_first = way == Way::Straight(self.parallelisms[0]);
+        self.as_files(tables, is_first)
     }
 
     /// One file if there is one table, else one per table; and the changes, if they are compared.
-    fn as_files(&self, tables: BTreeMap<String, Vec<String>>, parallelism: u32) -> Result<Outcome> {
+    fn as_files(&self, tables: BTreeMap<String, Vec<String>>, is_first: bool) -> Result<Outcome> {
         let single = tables.len() <= 1;
-        let with_changes = self.compares_changes && Some(&parallelism) == self.parallelisms.first();
+        let with_changes = self.compares_changes && is_first;
         let mut files = Outcome::new();
         for (table, lines) in tables {
             let prefix = if single {

@@ -16,7 +16,11 @@
 //! - `-- changes: in order` the changes themselves are compared too, in their order, at the first parallelism: with
 //!   `<case>.changes.json`. What is compared otherwise is the rows that are left when all changes have happened;
 //! - `-- late rows: 2` how many rows must have come late (0 unless said);
+//! - `-- checkpoints: none, because ...` it is not run with checkpoints: see below;
 //! - `-- skipped records: 1` how many records must have been skipped (0 unless said).
+//!
+//! Each script runs once more with checkpoints: sources read a row or two from one to the next, the job is stopped and gone on with at
+//! another parallelism, twice. The result must be the same.
 //!
 //! `cargo test --workspace --test sql -- tumble` runs the cases whose name contains `tumble`. With
 //! `WEIR_BLESS=1`, expected files are written from what comes out; read the difference before you commit it.
@@ -81,7 +85,9 @@ fn run() -> Result<bool> {
 }
 
 fn check<'a>(case: &'a Case, runtime: &tokio::runtime::Runtime) -> Option<(&'a str, anyhow::Error)> {
-    let result = runtime.block_on(case.check(env::var_os("WEIR_BLESS").is_some()));
+    let bless = env::var_os("WEIR_BLESS").is_some();
+    let straight = runtime.block_on(case.check(bless));
+    let result = straight.and_then(|()| runtime.block_on(case.check_checkpointed()));
     println!(
         "test {} ... {}",
         case.name,

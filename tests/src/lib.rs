@@ -6,6 +6,7 @@
 //! - [`wait`]: waiting for a condition, with a bound. Leans on nothing.
 //! - [`changes`]: printed changes, played back. Leans on nothing.
 //! - [`local`]: runs a script through the real planner and engine, in this process. Leans on nothing.
+//! - [`checkpointed`]: runs a script with checkpoints, stopped and gone on with. Leans on `local`.
 //! - [`api`]: the REST API as a client sees it. Leans on `wait`.
 //! - [`cluster`]: real clusters on free ports. Leans on `api`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
@@ -13,6 +14,7 @@
 pub mod api;
 pub mod browser;
 pub mod changes;
+pub mod checkpointed;
 pub mod cluster;
 pub mod local;
 pub mod repository;

@@ -51,7 +51,7 @@ fn rehearsal() -> Option<u32> {
 
 /// Keeps what is printed.
 #[derive(Debug, Default)]
-struct Collected(Mutex<Printed>);
+pub(crate) struct Collected(pub(crate) Mutex<Printed>);
 
 impl RowOutput for Collected {
     fn print(&self, table: &str, _subtask: u32, lines: &[u8], rows: usize) {
