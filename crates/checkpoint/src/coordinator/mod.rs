@@ -46,6 +46,8 @@ pub struct Coordinator {
     phase: Phase,
     finished: BTreeMap<Subtask, Finished>,
     wanted: VecDeque<Savepoint>,
+    /// A checkpoint is wanted before it is due.
+    is_asked: bool,
     pending: Option<Pending>,
     committing: Option<Committing>,
     /// Oldest first.
@@ -110,6 +112,7 @@ impl Coordinator {
             phase: Phase::Deploying,
             finished: BTreeMap::new(),
             wanted: VecDeque::new(),
+            is_asked: false,
             pending: None,
             committing: None,
             retained: retained.into(),
@@ -185,6 +188,7 @@ impl Coordinator {
             Event::Tick => {}
             Event::Running => self.run(now),
             Event::Savepoint(savepoint) => self.wanted.push_back(savepoint),
+            Event::Checkpoint => self.is_asked = true,
             Event::Snapshot {
                 subtask,
                 checkpoint,
@@ -358,7 +362,7 @@ impl Coordinator {
         if self.phase != Phase::Running {
             return None;
         }
-        if !self.wanted.is_empty() {
+        if self.is_asked || !self.wanted.is_empty() {
             return Some(Duration::ZERO);
         }
         let paused = self
@@ -386,6 +390,7 @@ impl Coordinator {
         let savepoint = self.wanted.pop_front();
         if savepoint.is_none() {
             self.begun = now;
+            self.is_asked = false;
         }
         let runs = |subtask: &&Subtask| !self.finished.contains_key(subtask);
         let waiting: BTreeSet<Subtask> = self.subtasks.iter().filter(runs).copied().collect();

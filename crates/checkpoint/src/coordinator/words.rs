@@ -85,6 +85,8 @@ pub enum Event {
     Running,
     /// Somebody asks for a savepoint.
     Savepoint(Savepoint),
+    /// Somebody asks for a checkpoint at once, from which the job is to go on otherwise.
+    Checkpoint,
     /// A subtask has stored its state at the barrier of a checkpoint.
     Snapshot {
         /// Which one.

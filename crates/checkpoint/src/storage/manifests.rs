@@ -1,5 +1,6 @@
 //! Manifests: written once, read with care.
 
+use futures::FutureExt as _;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
 use serde::Deserialize;
 use weir_model::Failure;
@@ -109,7 +110,7 @@ impl Folder {
     pub async fn read_manifest(&self, path: &str) -> Result<Manifest, Unreadable> {
         let at = self.at(path);
         let read = self
-            .retrying(async || self.store.get(&at).await?.bytes().await)
+            .retrying(|| async { self.store.get(&at).await?.bytes().await }.boxed())
             .await;
         let bytes = read.map_err(|error| match error {
             Error::NotFound { .. } => Unreadable::Missing(self.called(path)),
@@ -139,7 +140,7 @@ impl Folder {
         let at = self.at(path);
         let options = || PutOptions::from(PutMode::Create);
         let put = self
-            .retrying(async || self.store.put_opts(&at, bytes.to_vec().into(), options()).await)
+            .retrying(|| self.store.put_opts(&at, bytes.to_vec().into(), options()))
             .await;
         match put {
             Ok(_) => Ok(Put::Written),

@@ -14,6 +14,7 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use object_store::{Error, ObjectStore, path::Path};
 use weir_env::Clock;
 use weir_model::Failure;
@@ -75,7 +76,10 @@ impl Folder {
     }
 
     /// Does something again until it is done, or fails for a reason that will not pass.
-    async fn retrying<T>(&self, attempt: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    async fn retrying<'a, T: Send>(
+        &self,
+        attempt: impl Fn() -> BoxFuture<'a, Result<T, Error>> + Send + Sync,
+    ) -> Result<T, Error> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
             match attempt().await {

@@ -84,6 +84,7 @@ fn event(line: &str) -> Event {
     match words[..] {
         ["tick"] => Event::Tick,
         ["running"] => Event::Running,
+        ["checkpoint"] => Event::Checkpoint,
         ["savepoint", url, after] => Event::Savepoint(Savepoint {
             url: url.to_owned(),
             after: match after {

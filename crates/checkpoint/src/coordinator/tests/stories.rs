@@ -56,6 +56,35 @@ fn without_an_interval_there_are_savepoints_alone() {
 }
 
 #[test]
+fn a_checkpoint_that_somebody_asks_for_is_taken_at_once_and_puts_off_the_next() {
+    check(
+        SETTINGS,
+        &[
+            (0, "running", ""),
+            (4, "checkpoint", "trigger 1"),
+            (5, "checkpoint", ""),
+            (6, "snapshot 1 a", ""),
+            (6, "snapshot 1 b", ""),
+            (6, "snapshot 1 s nothing", "write 1 [a b s]"),
+            (7, "written 1", "completed 1, commit 1, trigger 2"),
+        ],
+    );
+    check(
+        SETTINGS,
+        &[
+            (0, "running", ""),
+            (4, "checkpoint", "trigger 1"),
+            (6, "snapshot 1 a", ""),
+            (6, "snapshot 1 b", ""),
+            (6, "snapshot 1 s nothing", "write 1 [a b s]"),
+            (7, "written 1", "completed 1, commit 1"),
+            (13, "tick", ""),
+            (14, "tick", "trigger 2"),
+        ],
+    );
+}
+
+#[test]
 fn reports_that_come_twice_or_of_another_checkpoint_count_for_nothing() {
     check(
         SETTINGS,
