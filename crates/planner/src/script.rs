@@ -135,7 +135,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
         idle_timeout_ms: settings.idle_timeout_ms,
         max_partial_matches: settings.max_partial_matches,
         lookup: settings.lookups,
-        settings: settings.runtime,
+        settings: settings.of_graph(),
     };
     let mut graph = graph::build(&operators, common)?;
     graph.wasm_modules = modules(&catalog);

@@ -1,10 +1,14 @@
 //! `SET 'key' = 'value'`: the settings that Weir has.
 //!
+//! - [`checkpointing`]: when checkpoints are taken, and where state is kept meanwhile. Leans on nothing.
 //! - [`emit`]: when results of windows come. Leans on nothing.
+//! - [`restart`]: when the job runs again after a failure. Leans on nothing.
 //! - `flink`: those of Flink's that it takes without effect, or refuses. Leans on nothing.
 
+pub(crate) mod checkpointing;
 pub(crate) mod emit;
 mod flink;
+pub(crate) mod restart;
 
 use weir_connector::options::nearest;
 use weir_model::{ErrorCode, Problem};
@@ -40,6 +44,10 @@ pub(crate) struct Settings {
     pub lookups: Lookups,
     /// `table.exec.emit.*`
     pub emit: emit::Settings,
+    /// `execution.checkpointing.*` and `state.backend.*`
+    pub checkpointing: checkpointing::Settings,
+    /// `restart-strategy.*`
+    pub restart: restart::Settings,
     /// The rest.
     pub runtime: graph::Settings,
 }
@@ -105,6 +113,8 @@ impl Default for Settings {
             wasm: weir_functions::wasm::Limits::default(),
             lookups: Lookups::default(),
             emit: emit::Settings::default(),
+            checkpointing: checkpointing::Settings::default(),
+            restart: restart::Settings::default(),
             runtime: graph::Settings {
                 auto_watermark_interval_ms: 200,
                 batch_rows: 8192,
@@ -180,6 +190,10 @@ impl Settings {
                 ];
                 self.enforcers.length = one_of(key, value, &choices)?;
             }
+            key_of_restart if restart::key(key_of_restart).is_some() => self.restart.set(key, value)?,
+            key_of_checkpoints if checkpointing::key(key_of_checkpoints).is_some() => {
+                self.checkpointing.set(key, value)?;
+            }
             key_of_emit if emit::is_key(key_of_emit) => self.emit.set(key, value)?,
             "table.local-time-zone" => time_zone(value)?,
             other if FAMILIES.iter().any(|family| other.starts_with(family)) => {}
@@ -193,6 +207,16 @@ impl Settings {
             other => return Err(unknown(key, other)),
         }
         Ok(())
+    }
+
+    /// What workers and the control plane have to know.
+    pub(crate) fn of_graph(&self) -> graph::Settings {
+        let mut settings = graph::Settings {
+            restart_strategy: self.restart.strategy(),
+            ..self.runtime
+        };
+        self.checkpointing.resolve(&mut settings);
+        settings
     }
 }
 
@@ -236,6 +260,8 @@ fn unknown(key: &Name, name: &str) -> Problem {
         name,
         KNOWN
             .iter()
+            .chain(checkpointing::KEYS)
+            .chain(restart::KEYS)
             .copied()
             .chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)),
     ) {
