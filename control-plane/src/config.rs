@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use weir_model::api::Example;
 
+use crate::job::restart::RestartStrategy;
+
 /// Where to listen, where the metadata is, and every limit.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -13,6 +15,9 @@ pub struct Config {
     pub grpc_listen: SocketAddr,
     /// The metadata store: `postgres://user@host/database`.
     pub database_url: String,
+    /// Where checkpoints and savepoints go: the URL of a folder, `file:///...` or `s3://bucket/...`, that all workers
+    /// reach. None: none are taken.
+    pub state_url: Option<String>,
     /// Bounds on requests, waiting and retries.
     pub limits: Limits,
     /// SQL that the editor offers to load.
@@ -24,6 +29,8 @@ pub struct Config {
 pub struct Limits {
     /// How long a REST request may take before it is answered with 504. Default 30 s.
     pub request_timeout: Duration,
+    /// The same for one that reads or writes a whole savepoint. Default 1 h.
+    pub slow_request_timeout: Duration,
     /// Bytes of a request's body; more is answered with 413. Default 1 MiB.
     pub body_bytes: usize,
     /// How long to wait for the metadata store at the start. Default 30 s.
@@ -44,27 +51,15 @@ pub struct Limits {
     pub lost_worker_retention: Duration,
     /// Rows of `print` sinks that are kept per job. Default 1000.
     pub printed_rows: u32,
-    /// When failed jobs run again.
-    pub restart: RestartPolicy,
-}
-
-/// When failed jobs run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RestartPolicy {
-    /// The wait before the first restart; each further one doubles it. Default 1 s.
-    pub first_delay: Duration,
-    /// The longest wait. Default 60 s.
-    pub max_delay: Duration,
-    /// Restarts in a row, after which the job fails for good. Default 10.
-    pub limit: u32,
-    /// Time of running well after which restarts are counted from 0 again. Default 10 min.
-    pub reset_after: Duration,
+    /// When failed jobs run again whose script says nothing of it.
+    pub restart: RestartStrategy,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             request_timeout: Duration::from_secs(30),
+            slow_request_timeout: Duration::from_hours(1),
             body_bytes: 1024 * 1024,
             database_wait: Duration::from_secs(30),
             database_connections: 10,
@@ -75,18 +70,7 @@ impl Default for Limits {
             deploy_timeout: Duration::from_mins(1),
             lost_worker_retention: Duration::from_hours(1),
             printed_rows: 1000,
-            restart: RestartPolicy::default(),
-        }
-    }
-}
-
-impl Default for RestartPolicy {
-    fn default() -> Self {
-        Self {
-            first_delay: Duration::from_secs(1),
-            max_delay: Duration::from_mins(1),
-            limit: 10,
-            reset_after: Duration::from_mins(10),
+            restart: RestartStrategy::default(),
         }
     }
 }

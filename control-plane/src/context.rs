@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
+use weir_checkpoint::storage::Stores;
 use weir_env::{Clock, Ids};
 use weir_model::JobId;
 
-use crate::{cluster::Cluster, config::Limits, db::Store, metrics::Metrics};
+use crate::{checkpoint::Checkpoints, cluster::Cluster, config::Limits, db::Store, metrics::Metrics};
 
 /// The handles that the parts share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,6 +17,12 @@ pub struct Context {
     pub store: Store,
     /// The cluster as it is seen.
     pub cluster: Cluster,
+    /// The coordinators of checkpoints.
+    pub checkpoints: Checkpoints,
+    /// Opens folders of checkpoints and savepoints.
+    pub stores: Stores,
+    /// Where checkpoints and savepoints go; none: none are taken.
+    pub state_url: Option<Arc<str>>,
     /// Live numbers.
     pub metrics: Metrics,
     /// Wakes the reconcile loop.

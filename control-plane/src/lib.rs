@@ -18,8 +18,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use weir_checkpoint::storage::Stores;
 use weir_env::{Clock, Ids};
+use weir_model::Failure;
 
+pub mod checkpoint;
 pub mod cluster;
 pub mod config;
 pub mod context;
@@ -31,8 +34,10 @@ pub mod metrics;
 pub mod private_postgres;
 pub mod schedule;
 
-pub use config::{Config, Limits, RestartPolicy};
+pub use config::{Config, Limits};
+pub use job::restart::RestartStrategy;
 
+use checkpoint::Checkpoints;
 use cluster::Cluster;
 use context::{Context, Moves, Wake};
 use db::{Store, StoreError};
@@ -51,6 +56,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The folder for checkpoints cannot be one.
+    #[error("checkpoints cannot be taken: {0}")]
+    StateFolder(Failure),
     /// The metadata store is of no use.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -106,9 +114,14 @@ pub async fn start(
         listen,
         grpc_listen,
         database_url,
+        state_url,
         limits,
         examples,
     } = config;
+    let stores = Stores::new(Arc::clone(&clock), Vec::new());
+    if let Some(url) = &state_url {
+        stores.folder(url).map_err(StartError::StateFolder)?;
+    }
     let (http_listener, http_address) = bind(listen, "the console and the REST API").await?;
     let (grpc_listener, grpc_address) = bind(grpc_listen, "workers").await?;
     let store = Store::open(
@@ -121,6 +134,9 @@ pub async fn start(
     let context = Context {
         store: store.clone(),
         cluster: Cluster::new(Arc::clone(&clock)),
+        checkpoints: Checkpoints::default(),
+        stores,
+        state_url: state_url.map(Into::into),
         metrics: Metrics::new(Arc::clone(&clock)),
         wake: Wake::default(),
         moves: Moves::default(),
@@ -174,6 +190,11 @@ async fn restore(context: &Context) -> Result<(), StoreError> {
             &open.placement,
             context.limits.adoption_grace,
         );
+        if let Some(state_url) = &context.state_url {
+            let job = context.store.job(open.job).await?;
+            let graph = context.store.graph_of_job(open.job).await?;
+            checkpoint::coordinate::take_over(context, state_url, &job, graph);
+        }
     }
     Ok(())
 }

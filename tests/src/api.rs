@@ -39,7 +39,8 @@ impl Api {
         self.client.request(method, format!("{}/api/v1/{path}", self.url))
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    /// What is there.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         accepted(self.request(Method::GET, path).send().await?).await
     }
 
@@ -97,8 +98,8 @@ impl Api {
     pub async fn start(&self, sql: &str, parallelism: u32) -> Result<Job> {
         let request = CreateJob {
             sql: sql.to_owned(),
-            name: None,
             parallelism: Some(parallelism),
+            ..CreateJob::default()
         };
         self.post("jobs", &request).await
     }

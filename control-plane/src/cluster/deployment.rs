@@ -8,7 +8,7 @@ use std::{
 use weir_model::{Failure, Generation, SubtaskIndex, TaskId, WorkerId, api::Placement};
 
 use super::alignment::Alignment;
-use crate::job::decide::Execution;
+use crate::job::observed::Execution;
 
 /// One deployment of a job.
 #[derive(Clone, Debug)]
@@ -31,6 +31,17 @@ pub struct Deployment {
 struct Subtask {
     worker: WorkerId,
     state: State,
+}
+
+/// Where a subtask runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its task.
+    pub task: TaskId,
+    /// Which of that.
+    pub subtask: SubtaskIndex,
+    /// The worker.
+    pub worker: WorkerId,
 }
 
 /// How a subtask stands.
@@ -235,18 +246,34 @@ impl Deployment {
         tally
     }
 
-    /// The failure to act on: the user's fault first, then a lost worker, whose loss others only echo.
+    /// Where the failure to act on happened.
+    pub fn failed_at(&self) -> Option<Place> {
+        self.first_failed().map(|((task, subtask), failed)| Place {
+            task: *task,
+            subtask: *subtask,
+            worker: failed.worker,
+        })
+    }
+
+    /// The failure to act on.
     fn failure(&self) -> Option<&Failure> {
-        let rank = |subtask: &&Subtask| match &subtask.state {
+        match &self.first_failed()?.1.state {
+            State::Failed(failure) | State::Lost(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// The one whose failure to act on: the user's fault first, then a lost worker, whose loss others only echo.
+    fn first_failed(&self) -> Option<(&(TaskId, SubtaskIndex), &Subtask)> {
+        let rank = |(_, subtask): &(&(TaskId, SubtaskIndex), &Subtask)| match &subtask.state {
             State::Failed(failure) if !failure.class.is_retryable() => 0,
             State::Lost(_) => 1,
             _ => 2,
         };
-        let failed = |subtask: &&Subtask| matches!(subtask.state, State::Failed(_) | State::Lost(_));
-        match &self.subtasks.values().filter(failed).min_by_key(rank)?.state {
-            State::Failed(failure) | State::Lost(failure) => Some(failure),
-            _ => None,
-        }
+        let failed = |(_, subtask): &(&(TaskId, SubtaskIndex), &Subtask)| {
+            matches!(subtask.state, State::Failed(_) | State::Lost(_))
+        };
+        self.subtasks.iter().filter(failed).min_by_key(rank)
     }
 }
 

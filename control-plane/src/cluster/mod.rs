@@ -14,13 +14,16 @@ use weir_env::Clock;
 use weir_model::{Generation, JobId, WorkerId, api::Placement};
 use weir_proto::control::{Cancel, Deploy, GroupsProgress, Start, ToWorker, to_worker};
 
-use crate::{job::decide::Observed, schedule};
+use crate::{
+    job::observed::{Checkpoints, Observed},
+    schedule,
+};
 
 pub mod alignment;
 pub mod deployment;
 pub mod workers;
 
-use deployment::{Deployment, State};
+use deployment::{Deployment, Place, State};
 use workers::Workers;
 
 /// The cluster as it is seen. A cheap handle.
@@ -52,7 +55,7 @@ impl Cluster {
         self.inner.lock().deployments.insert(job, deployment);
     }
 
-    /// What is seen of the job.
+    /// What is seen of the job, but for its checkpoints.
     pub fn observe(&self, job: JobId) -> Observed {
         let inner = self.inner.lock();
         let now = self.clock.elapsed();
@@ -61,6 +64,7 @@ impl Cluster {
                 .deployments
                 .get(&job)
                 .map(|deployment| deployment.tally(now)),
+            checkpoints: Checkpoints::default(),
             free_slots: inner.offers().iter().map(|offer| offer.free).sum(),
             workers: inner.workers.connected() as u32,
         }
@@ -110,6 +114,21 @@ impl Cluster {
                 inner.lose_subtasks(job, generation, worker, &why);
             }
         }
+    }
+
+    /// Tells all workers of the deployment something. A worker that has gone meanwhile makes its subtasks lost.
+    pub fn tell_all(&self, job: JobId, generation: Generation, message: &to_worker::Message) {
+        let mut inner = self.inner.lock();
+        for worker in inner.workers_of(job, generation).unwrap_or_default() {
+            if let Err(why) = inner.workers.send(worker, message.clone()) {
+                inner.lose_subtasks(job, generation, worker, &why);
+            }
+        }
+    }
+
+    /// Where the failure of the job's deployment happened that is to be acted on.
+    pub fn failed_at(&self, job: JobId) -> Option<Place> {
+        self.inner.lock().deployments.get(&job)?.failed_at()
     }
 
     /// Tells all workers of the deployment to start reading.

@@ -46,6 +46,30 @@ pub enum Kind {
     CancelRequested,
     /// A job was stopped as asked.
     JobCancelled,
+    /// A stop was asked for.
+    StopRequested,
+    /// A job has stopped as asked, to be resumed some day.
+    JobStopped,
+    /// A stopped job goes on.
+    JobResumed,
+    /// Another parallelism was asked for.
+    RescaleRequested,
+    /// A job gets the parallelism that was asked for.
+    JobRescaled,
+    /// An execution begins with the state of a checkpoint or a savepoint.
+    StateRestored,
+    /// A checkpoint could not be read: an older one is taken.
+    CheckpointUnreadable,
+    /// A checkpoint was given up.
+    CheckpointFailed,
+    /// A savepoint was asked for.
+    SavepointRequested,
+    /// A savepoint is there.
+    SavepointCompleted,
+    /// A savepoint could not be taken.
+    SavepointFailed,
+    /// A savepoint was deleted.
+    SavepointDeleted,
     /// A job read all of its input.
     JobFinished,
     /// A job stopped for good by a failure.
@@ -70,6 +94,18 @@ impl Kind {
             Self::JobAdopted => "job_adopted",
             Self::CancelRequested => "cancel_requested",
             Self::JobCancelled => "job_cancelled",
+            Self::StopRequested => "stop_requested",
+            Self::JobStopped => "job_stopped",
+            Self::JobResumed => "job_resumed",
+            Self::RescaleRequested => "rescale_requested",
+            Self::JobRescaled => "job_rescaled",
+            Self::StateRestored => "state_restored",
+            Self::CheckpointUnreadable => "checkpoint_unreadable",
+            Self::CheckpointFailed => "checkpoint_failed",
+            Self::SavepointRequested => "savepoint_requested",
+            Self::SavepointCompleted => "savepoint_completed",
+            Self::SavepointFailed => "savepoint_failed",
+            Self::SavepointDeleted => "savepoint_deleted",
             Self::JobFinished => "job_finished",
             Self::JobFailed => "job_failed",
             Self::JobDeleted => "job_deleted",

@@ -57,7 +57,7 @@ impl Store {
             "SELECT j.id AS job, j.generation, p.task, p.subtask, p.worker \
              FROM jobs j JOIN executions e ON e.job = j.id AND e.generation = j.generation AND e.ended_at_ms IS NULL \
              JOIN placements p ON p.job = e.job AND p.attempt = e.attempt \
-             WHERE j.phase NOT IN ('cancelled', 'finished', 'failed') ORDER BY j.id",
+             WHERE j.phase NOT IN ('stopped', 'cancelled', 'finished', 'failed') ORDER BY j.id",
         )
         .fetch_all(&self.pool)
         .await?;

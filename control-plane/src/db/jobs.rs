@@ -3,14 +3,14 @@
 use prost::Message;
 use sqlx::{prelude::FromRow, types::Json};
 use uuid::Uuid;
-use weir_model::{Attempt, Failure, Generation, JobId, Phase};
+use weir_model::{Attempt, Failure, Generation, JobId, Phase, SavepointId};
 use weir_proto::graph::JobGraph;
 
 use super::{
     Store, StoreError,
     events::{self, Actor, Kind, NewEvent},
 };
-use crate::job::{Desired, Job};
+use crate::job::{Base, Desired, Job, restart::RestartStrategy};
 
 /// A job to be kept.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct NewJob {
     pub graph: JobGraph,
     /// Slots that it takes.
     pub parallelism: u32,
+    /// What it begins with.
+    pub base: Base,
+    /// How it restarts; none: as the control plane is configured.
+    pub restart_strategy: Option<RestartStrategy>,
 }
 
 /// Jobs of a list at most.
@@ -34,7 +38,9 @@ macro_rules! select_jobs {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, desired, phase, phase_reason, parallelism, version, attempt, generation, restarts, \
-             failure, created_at_ms, started_at_ms, running_since_ms, restart_at_ms, ended_at_ms FROM jobs ",
+             failure, created_at_ms, started_at_ms, running_since_ms, restart_at_ms, ended_at_ms, base_savepoint, \
+             base_number, allow_dropped_state, restored_from, failed_coming_up, last_checkpoint, stop_savepoint, drain, rescale_to, \
+             restart_strategy, failures_at_ms FROM jobs ",
             $rest
         )
     };
@@ -45,13 +51,17 @@ impl Store {
     pub async fn create_job(&self, job: &NewJob, now_ms: i64) -> Result<Job, StoreError> {
         let mut tx = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO jobs (id, name, phase, parallelism, version, created_at_ms) VALUES ($1, $2, $3, $4, 1, $5)",
+            "INSERT INTO jobs (id, name, phase, parallelism, version, created_at_ms, base_savepoint, \
+             allow_dropped_state, restart_strategy) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8)",
         )
         .bind(job.id.0)
         .bind(&job.name)
         .bind(Phase::Created.as_str())
         .bind(job.parallelism as i32)
         .bind(now_ms)
+        .bind(job.base.savepoint.map(|id| id.0))
+        .bind(job.base.allow_dropped_state)
+        .bind(job.restart_strategy.map(Json))
         .execute(&mut *tx)
         .await?;
         sqlx::query(
@@ -105,7 +115,7 @@ impl Store {
     pub async fn jobs_to_reconcile(&self, also: &[JobId]) -> Result<Vec<Job>, StoreError> {
         let also: Vec<Uuid> = also.iter().map(|id| id.0).collect();
         let rows: Vec<JobRow> = sqlx::query_as(select_jobs!(
-            "WHERE phase NOT IN ('cancelled', 'finished', 'failed') OR id = ANY($1) ORDER BY id"
+            "WHERE phase NOT IN ('stopped', 'cancelled', 'finished', 'failed') OR id = ANY($1) ORDER BY id"
         ))
         .bind(also)
         .fetch_all(&self.pool)
@@ -151,7 +161,7 @@ impl Store {
     pub async fn delete_job(&self, id: JobId, now_ms: i64) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
         let row: Option<(String,)> = sqlx::query_as(
-            "DELETE FROM jobs WHERE id = $1 AND phase IN ('cancelled', 'finished', 'failed') RETURNING name",
+            "DELETE FROM jobs WHERE id = $1 AND phase IN ('stopped', 'cancelled', 'finished', 'failed') RETURNING name",
         )
         .bind(id.0)
         .fetch_optional(&mut *tx)
@@ -193,6 +203,17 @@ pub(super) struct JobRow {
     running_since_ms: Option<i64>,
     restart_at_ms: Option<i64>,
     ended_at_ms: Option<i64>,
+    base_savepoint: Option<Uuid>,
+    base_number: i64,
+    allow_dropped_state: bool,
+    restored_from: Option<i64>,
+    failed_coming_up: bool,
+    last_checkpoint: Option<i64>,
+    stop_savepoint: Option<Uuid>,
+    drain: bool,
+    rescale_to: Option<i32>,
+    restart_strategy: Option<Json<RestartStrategy>>,
+    failures_at_ms: Vec<i64>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -216,6 +237,17 @@ impl TryFrom<JobRow> for Job {
             running_since_ms,
             restart_at_ms,
             ended_at_ms,
+            base_savepoint,
+            base_number,
+            allow_dropped_state,
+            restored_from,
+            failed_coming_up,
+            last_checkpoint,
+            stop_savepoint,
+            drain,
+            rescale_to,
+            restart_strategy,
+            failures_at_ms,
         } = row;
         Ok(Self {
             id: JobId(id),
@@ -234,6 +266,19 @@ impl TryFrom<JobRow> for Job {
             running_since_ms,
             restart_at_ms,
             ended_at_ms,
+            base: Base {
+                savepoint: base_savepoint.map(SavepointId),
+                number: base_number as u64,
+                allow_dropped_state,
+            },
+            restored_from: restored_from.map(|number| number as u64),
+            failed_coming_up,
+            last_checkpoint: last_checkpoint.map(|number| number as u64),
+            stop_savepoint: stop_savepoint.map(SavepointId),
+            drain,
+            rescale_to: rescale_to.map(|parallelism| parallelism as u32),
+            restart_strategy: restart_strategy.map(|Json(strategy)| strategy),
+            failures_at_ms,
         })
     }
 }
@@ -243,7 +288,7 @@ fn parse_phase(word: &str) -> Result<Phase, StoreError> {
 }
 
 fn parse_desired(word: &str) -> Result<Desired, StoreError> {
-    [Desired::Running, Desired::Cancelled]
+    [Desired::Running, Desired::Stopped, Desired::Cancelled]
         .into_iter()
         .find(|desired| desired.as_str() == word)
         .ok_or_else(|| StoreError::Unreadable(format!("no desired state named '{word}'")))

@@ -3,6 +3,11 @@
 //! - [`jobs`]: jobs and their versions.
 //! - [`transitions`]: steps in a job's life, each in one transaction with its events.
 //! - [`executions`]: attempts and their placements.
+//! - [`checkpoints`]: checkpoints and the part of each subtask.
+//! - [`savepoints`]: the catalogue of savepoints.
+//! - [`requests`]: what people ask of a job that runs: stopping, resuming, rescaling.
+//! - [`rescales`]: changes of parallelism.
+//! - [`exceptions`]: what failed, and what was done about it.
 //! - [`workers`]: workers, also those that are gone.
 //! - [`events`]: the audit trail.
 //! - [`output`]: what `print` sinks wrote.
@@ -16,10 +21,15 @@ use sqlx::{
 };
 use weir_env::Clock;
 
+pub mod checkpoints;
 pub mod events;
+pub mod exceptions;
 pub mod executions;
 pub mod jobs;
 pub mod output;
+pub mod requests;
+pub mod rescales;
+pub mod savepoints;
 pub mod transitions;
 pub mod workers;
 
@@ -57,6 +67,12 @@ pub enum StoreError {
     /// No job of that id.
     #[error("no job with that id")]
     NoSuchJob,
+    /// No savepoint of that id.
+    #[error("no savepoint with that id")]
+    NoSuchSavepoint,
+    /// No checkpoint of that number.
+    #[error("the job has no checkpoint with that number")]
+    NoSuchCheckpoint,
     /// The job has moved on since it was read.
     #[error("the job has changed meanwhile")]
     Stale,

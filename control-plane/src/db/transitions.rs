@@ -6,6 +6,8 @@ use weir_model::{Failure, JobId, Phase, api::Placement, metrics::JobMetrics};
 use super::{
     Store, StoreError,
     events::{self, Actor, Kind, NewEvent},
+    exceptions::{self, NewException},
+    rescales,
 };
 use crate::job::{Desired, Job};
 
@@ -26,6 +28,10 @@ pub enum ExecutionChange {
         /// Its last numbers.
         metrics: Option<JobMetrics>,
     },
+    /// The current one runs: a rescale that waits for that is done.
+    Run,
+    /// It is about to get the graph of the parallelism that it was to get.
+    Rescale,
 }
 
 impl Store {
@@ -37,6 +43,7 @@ impl Store {
         before: &Job,
         after: &Job,
         execution: &ExecutionChange,
+        exception: Option<&NewException>,
         events: &[NewEvent],
         now_ms: i64,
     ) -> Result<(), StoreError> {
@@ -49,7 +56,13 @@ impl Store {
             }
             ExecutionChange::End { failure, metrics } => {
                 end_execution(&mut tx, before, failure.as_ref(), metrics.as_ref(), now_ms).await?;
+                rescales::stopped(&mut tx, before.id, now_ms).await?;
             }
+            ExecutionChange::Run => rescales::running(&mut tx, after.id, now_ms).await?,
+            ExecutionChange::Rescale => rescales::take_graph(&mut tx, after).await?,
+        }
+        if let Some(exception) = exception {
+            exceptions::insert(&mut tx, before, exception, now_ms).await?;
         }
         for event in events {
             events::insert(&mut tx, event).await?;
@@ -63,7 +76,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let changed = sqlx::query(
             "UPDATE jobs SET desired = $2, phase = $3, phase_reason = $4, restart_at_ms = NULL \
-             WHERE id = $1 AND phase NOT IN ('cancelling', 'cancelled', 'finished', 'failed')",
+             WHERE id = $1 AND phase NOT IN ('stopped', 'cancelling', 'cancelled', 'finished', 'failed')",
         )
         .bind(id.0)
         .bind(Desired::Cancelled.as_str())
@@ -87,7 +100,7 @@ impl Store {
         tx.commit().await?;
         let job = self.job(id).await?;
         match job.phase {
-            Phase::Finished | Phase::Failed => Err(StoreError::Stale),
+            Phase::Stopped | Phase::Finished | Phase::Failed => Err(StoreError::Stale),
             _ => Ok(job),
         }
     }
@@ -96,8 +109,10 @@ impl Store {
 async fn update(connection: &mut PgConnection, before: &Job, after: &Job) -> Result<(), StoreError> {
     let changed = sqlx::query(
         "UPDATE jobs SET phase = $5, phase_reason = $6, attempt = $7, generation = $8, restarts = $9, failure = $10, \
-         started_at_ms = $11, running_since_ms = $12, restart_at_ms = $13, ended_at_ms = $14 \
-         WHERE id = $1 AND phase = $2 AND generation = $3 AND desired = $4",
+         started_at_ms = $11, running_since_ms = $12, restart_at_ms = $13, ended_at_ms = $14, desired = $16, \
+         parallelism = $17, base_savepoint = $18, base_number = $19, allow_dropped_state = $20, restored_from = $21, \
+         stop_savepoint = $22, drain = $23, rescale_to = $24, failures_at_ms = $25, failed_coming_up = $26 \
+         WHERE id = $1 AND phase = $2 AND generation = $3 AND desired = $4 AND rescale_to IS NOT DISTINCT FROM $15",
     )
     .bind(before.id.0)
     .bind(before.phase.as_str())
@@ -113,6 +128,18 @@ async fn update(connection: &mut PgConnection, before: &Job, after: &Job) -> Res
     .bind(after.running_since_ms)
     .bind(after.restart_at_ms)
     .bind(after.ended_at_ms)
+    .bind(before.rescale_to.map(|parallelism| parallelism as i32))
+    .bind(after.desired.as_str())
+    .bind(after.parallelism as i32)
+    .bind(after.base.savepoint.map(|id| id.0))
+    .bind(after.base.number as i64)
+    .bind(after.base.allow_dropped_state)
+    .bind(after.restored_from.map(|number| number as i64))
+    .bind(after.stop_savepoint.map(|id| id.0))
+    .bind(after.drain)
+    .bind(after.rescale_to.map(|parallelism| parallelism as i32))
+    .bind(&after.failures_at_ms)
+    .bind(after.failed_coming_up)
     .execute(connection)
     .await?
     .rows_affected();

@@ -1,6 +1,7 @@
 //! The service that workers connect to.
 //!
-//! - [`session`]: one worker's session from hello to loss. Leans on `cluster`, `db`, `metrics`.
+//! - [`report`]: workers' words about checkpoints as a coordinator hears them. Pure. Leans on nothing.
+//! - [`session`]: one worker's session from hello to loss. Leans on `report`, `cluster`, `checkpoint`, `db`, `metrics`.
 
 use std::pin::Pin;
 
@@ -16,6 +17,7 @@ use weir_proto::control::{
 
 use crate::context::Context;
 
+pub mod report;
 pub mod session;
 
 /// Commands that may wait for a worker to take them.

@@ -10,11 +10,13 @@ use weir_model::{
     api::{Worker, WorkerState},
 };
 use weir_proto::control::{
-    FromWorker, GroupsProgress, Hello, MetricsReport, PrintedRows, TaskReport, ToWorker, Welcome,
-    from_worker, to_worker,
+    CheckpointReport, CommitReport, FromWorker, GroupsProgress, Hello, MetricsReport, PrintedRows,
+    TaskReport, TaskState, ToWorker, Welcome, from_worker, to_worker,
 };
 
+use super::report;
 use crate::{
+    checkpoint::Input,
     cluster::workers::{Line, SessionId},
     context::Context,
     db::{
@@ -86,6 +88,12 @@ async fn greet(
     let close = line.close.clone();
     let welcomed = context.cluster.connect(worker, &hello, line);
     context.wake.now();
+    for job in &welcomed.adopted {
+        let of_job = hello.deployments.iter().filter(|d| d.job_id == job.to_string());
+        of_job
+            .flat_map(|d| &d.tasks)
+            .for_each(|task| finished(context, *job, task));
+    }
     for job in welcomed.adopted {
         let message = format!("its tasks on worker {worker} went on while the control plane was away");
         record(context, Actor::ControlPlane, Some(job), Kind::JobAdopted, message).await;
@@ -230,7 +238,8 @@ impl Handler {
                 from_worker::Message::Metrics(report) => self.metrics(report),
                 from_worker::Message::Printed(printed) => self.printed(printed).await,
                 from_worker::Message::Alignment(progress) => self.alignment(&progress),
-                from_worker::Message::Checkpoint(_) | from_worker::Message::Commit(_) => {}
+                from_worker::Message::Checkpoint(report) => self.checkpoint(report),
+                from_worker::Message::Commit(report) => self.commit(report),
             }
         }
     }
@@ -250,6 +259,7 @@ impl Handler {
         {
             return;
         }
+        finished(&self.context, job, &report);
         self.context.wake.now();
         if let Some(failure) = &report.failure {
             let message = format!(
@@ -270,6 +280,26 @@ impl Handler {
     fn metrics(&self, report: MetricsReport) {
         if let Some(job) = self.current(&report.job_id, report.generation) {
             self.context.metrics.record(job, report);
+        }
+    }
+
+    fn checkpoint(&self, report: CheckpointReport) {
+        if let Some(job) = self.current(&report.job_id, report.generation) {
+            let generation = Generation(report.generation);
+            let event = report::of_checkpoint(report);
+            self.context
+                .checkpoints
+                .tell(job, generation, Input::Event(event));
+        }
+    }
+
+    fn commit(&self, report: CommitReport) {
+        if let Some(job) = self.current(&report.job_id, report.generation) {
+            let generation = Generation(report.generation);
+            let event = report::of_commit(report);
+            self.context
+                .checkpoints
+                .tell(job, generation, Input::Event(event));
         }
     }
 
@@ -315,6 +345,15 @@ impl Handler {
             .cluster
             .is_current(job, Generation(generation))
             .then_some(job)
+    }
+}
+
+/// Tells the coordinator of a subtask that has finished.
+fn finished(context: &Context, job: JobId, report: &TaskReport) {
+    if report.state() == TaskState::Finished {
+        let generation = Generation(report.generation);
+        let event = report::of_end(report);
+        context.checkpoints.tell(job, generation, Input::Event(event));
     }
 }
 

@@ -17,9 +17,14 @@ use super::{
     App,
     extract::{JobPath, JsonBody},
     problem::ApiError,
+    savepoints,
     sql::graph_of,
 };
-use crate::db::{StoreError, jobs::NewJob};
+use crate::{
+    checkpoint::folder,
+    db::{StoreError, jobs::NewJob},
+    job::{Base, restart::RestartStrategy},
+};
 
 /// Characters of a job's name at most.
 const NAME_CHARS: usize = 200;
@@ -27,12 +32,13 @@ const NAME_CHARS: usize = 200;
 /// Start a job
 ///
 /// Plans the script and accepts the job; it runs as soon as enough slots are free. Nothing is kept when the script is
-/// wrong.
+/// wrong, or cannot begin with the savepoint that is named.
 #[utoipa::path(
     post, path = "/jobs", tag = "jobs", request_body = CreateJob,
     responses(
         (status = 201, description = "the job was accepted", body = Job),
         (status = 400, description = "what is wrong with the script", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "it cannot begin with the savepoint", body = Problem, content_type = "application/problem+json"),
         (status = "default", description = "an error", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -44,17 +50,30 @@ pub async fn create(
         sql,
         name,
         parallelism,
+        from,
+        allow_dropped_state,
     } = request;
     check_parallelism(parallelism)?;
-    let name = name.map(|name| checked_name(&name)).transpose()?;
+    let name = name.map(|name| checked_name("job", &name)).transpose()?;
     let planned = app.planner.plan(&sql, parallelism).await?;
     check_parallelism(Some(planned.parallelism))?;
+    if let Some(savepoint) = from {
+        savepoints::check_compatible(&app, savepoint, &planned.graph, allow_dropped_state).await?;
+    }
+    let settings = planned.graph.settings.as_ref();
+    let base = Base {
+        savepoint: from,
+        allow_dropped_state,
+        ..Base::default()
+    };
     let job = NewJob {
         id: app.context.ids.job(),
         name: name.unwrap_or_else(|| made_name(&planned.name)),
         sql,
-        graph: planned.graph,
         parallelism: planned.parallelism,
+        base,
+        restart_strategy: settings.and_then(RestartStrategy::of_settings),
+        graph: planned.graph,
     };
     let kept = app
         .context
@@ -134,7 +153,8 @@ pub async fn cancel(State(app): State<App>, JobPath(id): JobPath) -> Result<impl
 
 /// Delete a job
 ///
-/// Removes all records of a job that has ended, but not its entries in the audit trail.
+/// Removes all records of a job that has ended, and its checkpoints, but not its savepoints and its entries in the audit
+/// trail.
 #[utoipa::path(
     delete, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path, description = "the job's id")),
     responses(
@@ -155,6 +175,15 @@ pub async fn delete(State(app): State<App>, JobPath(id): JobPath) -> Result<Stat
         })?;
     app.context.wake.now();
     app.context.moves.tell(id);
+    if let Some(state_url) = &app.context.state_url {
+        let (context, url) = (app.context.clone(), folder::of_job(state_url, id));
+        tokio::spawn(async move {
+            // What stays is found as garbage.
+            if let Err(failure) = folder::delete(&context, &url).await {
+                tracing::warn!(%failure, url, "the checkpoints of a deleted job could not be deleted");
+            }
+        });
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -276,16 +305,16 @@ pub(super) fn check_parallelism(parallelism: Option<u32>) -> Result<(), ApiError
     }
 }
 
-fn checked_name(name: &str) -> Result<String, ApiError> {
+pub(super) fn checked_name(of: &str, name: &str) -> Result<String, ApiError> {
     let wrong = |what: &str| {
         Err(ApiError::new(
             ErrorCode::InvalidRequest,
-            format!("the job's name {what}"),
+            format!("the {of}'s name {what}"),
         ))
     };
     let name = name.trim();
     if name.is_empty() {
-        return wrong("is empty; leave it out to get one made from the script");
+        return wrong("is empty; leave it out to get one made for it");
     }
     if name.chars().count() > NAME_CHARS {
         return wrong(&format!("is longer than {NAME_CHARS} characters"));
@@ -310,6 +339,6 @@ fn made_name(name: &str) -> String {
     }
 }
 
-fn conflict(detail: &str) -> ApiError {
+pub(super) fn conflict(detail: &str) -> ApiError {
     ApiError::new(ErrorCode::JobConflict, detail)
 }

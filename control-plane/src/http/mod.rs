@@ -4,7 +4,7 @@
 //! - [`extract`]: request bodies and ids. Leans on `problem`.
 //! - [`request`]: ids, spans and counts of requests; the last word on errors. Leans on `problem`.
 //! - [`planning`]: SQL to a plan, a few at a time.
-//! - [`sql`], [`jobs`], [`stream`], [`cluster`]: the routes.
+//! - [`sql`], [`jobs`], [`checkpoints`], [`savepoints`], [`copies`], [`garbage`], [`stream`], [`cluster`]: the routes.
 //! - [`probe`]: health, readiness and Prometheus metrics.
 //! - [`docs`]: the OpenAPI document and a page to read it.
 //! - [`console`]: the console's files.
@@ -23,15 +23,19 @@ use weir_model::api::Example;
 
 use crate::context::Context;
 
+pub mod checkpoints;
 pub mod cluster;
 pub mod console;
+pub mod copies;
 pub mod docs;
 pub mod extract;
+pub mod garbage;
 pub mod jobs;
 pub mod planning;
 pub mod probe;
 pub mod problem;
 pub mod request;
+pub mod savepoints;
 pub mod sql;
 pub mod stream;
 
@@ -70,17 +74,18 @@ pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
 
 /// Everything that is served, with its layers.
 pub fn router(app: App) -> Router {
+    let within = |time| TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, time);
+    let limits = &app.context.limits;
+    let api = api_routes()
+        .layer(within(limits.request_timeout))
+        .merge(slow_routes().layer(within(limits.slow_request_timeout)));
     let (api, openapi) = OpenApiRouter::with_openapi(docs::head())
-        .nest("/api/v1", api_routes())
+        .nest("/api/v1", api)
         .split_for_parts();
     let layers = ServiceBuilder::new()
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), request::observe))
         .layer(CatchPanicLayer::custom(problem::from_panic))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            app.context.limits.request_timeout,
-        ))
         .layer(RequestBodyLimitLayer::new(app.context.limits.body_bytes));
     api.merge(docs::routes(&openapi))
         .route("/healthz", get(probe::healthz))
@@ -89,6 +94,15 @@ pub fn router(app: App) -> Router {
         .fallback(console::serve)
         .layer(layers)
         .with_state(app)
+}
+
+/// Routes that read and write whole savepoints.
+fn slow_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(copies::verify))
+        .routes(routes!(copies::export))
+        .routes(routes!(copies::import))
+        .routes(routes!(garbage::list, garbage::delete))
 }
 
 /// Routes and their description, from one list.
@@ -105,6 +119,17 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::executions))
         .routes(routes!(jobs::output))
         .routes(routes!(jobs::metrics))
+        .routes(routes!(checkpoints::stop))
+        .routes(routes!(checkpoints::resume))
+        .routes(routes!(checkpoints::rescale))
+        .routes(routes!(checkpoints::rescales))
+        .routes(routes!(checkpoints::list))
+        .routes(routes!(checkpoints::show))
+        .routes(routes!(checkpoints::exceptions))
+        .routes(routes!(savepoints::create, savepoints::of_job))
+        .routes(routes!(savepoints::list))
+        .routes(routes!(savepoints::show, savepoints::update, savepoints::delete))
+        .routes(routes!(savepoints::compatibility))
         .routes(routes!(stream::stream))
         .routes(routes!(cluster::workers))
         .routes(routes!(cluster::info))

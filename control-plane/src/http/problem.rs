@@ -33,6 +33,8 @@ impl From<StoreError> for ApiError {
         let detail = error.to_string();
         match error {
             StoreError::NoSuchJob => Self::new(ErrorCode::JobNotFound, detail),
+            StoreError::NoSuchSavepoint => Self::new(ErrorCode::SavepointNotFound, detail),
+            StoreError::NoSuchCheckpoint => Self::new(ErrorCode::CheckpointNotFound, detail),
             StoreError::Stale => Self::new(ErrorCode::JobConflict, detail),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "a request failed");

@@ -5,70 +5,23 @@
 
 use std::time::Duration;
 
-use weir_model::{Failure, FailureClass, Generation, Phase};
+use weir_model::{Failure, FailureClass, Phase, SavepointId};
 
-use super::{Desired, Job};
-use crate::config::RestartPolicy;
-
-/// What is seen of a job and of the cluster at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    /// The newest deployment that workers or the metadata store tell of, whichever generation it has.
-    pub execution: Option<Execution>,
-    /// Slots that are free on all workers.
-    pub free_slots: u32,
-    /// Workers that are connected.
-    pub workers: u32,
-}
-
-/// The subtasks of one deployment, counted by state.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Execution {
-    /// Which deployment.
-    pub generation: Generation,
-    /// On a worker that has not come back yet since this control plane started.
-    pub awaited: u32,
-    /// Sent to a worker, not reported yet.
-    pub pending: u32,
-    /// Wired, waiting for the start.
-    pub deployed: u32,
-    /// Running.
-    pub running: u32,
-    /// Finished.
-    pub finished: u32,
-    /// Stopped on request.
-    pub cancelled: u32,
-    /// Failed, or gone with their worker.
-    pub failed: u32,
-    /// The failure to act on, if any subtask failed or was lost; the user's fault before any other.
-    pub failure: Option<Failure>,
-    /// The start was sent.
-    pub started: bool,
-    /// Its workers were told to stop it.
-    pub stopping: bool,
-    /// Time since it was deployed, or since this control plane took it over.
-    pub age: Duration,
-}
-
-impl Execution {
-    /// All subtasks.
-    pub fn total(&self) -> u32 {
-        self.live() + self.finished + self.cancelled + self.failed
-    }
-
-    /// Subtasks that may still do something.
-    pub fn live(&self) -> u32 {
-        self.awaited + self.pending + self.deployed + self.running
-    }
-}
+use super::{
+    Desired, Job,
+    observed::{Checkpoints, Execution, Handover, Observed},
+    restart::{Next, Past, RestartStrategy},
+};
 
 /// Bounds that decisions depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// When failed jobs run again.
-    pub restart: RestartPolicy,
+    /// When failed jobs run again that say nothing of it themselves.
+    pub restart: RestartStrategy,
     /// How long tasks may take to come up.
     pub deploy_timeout: Duration,
+    /// Another number between -1 and 1 each time.
+    pub chance: f64,
 }
 
 /// Something to do for a job.
@@ -85,6 +38,9 @@ pub enum Action {
     Start,
     /// Note that all tasks run.
     MarkRunning,
+    /// Take the checkpoint that the next deployment begins with: the savepoint that the job stops with, else one of its
+    /// own.
+    HandOver,
     /// Tell the workers to stop the tasks of the deployment that is seen.
     StopTasks,
     /// Wait out the backoff after a failure.
@@ -95,9 +51,26 @@ pub enum Action {
         restarts: u32,
         /// When to go on, ms since 1970.
         at_ms: i64,
+        /// How long this failure is of interest, ms.
+        remember_ms: i64,
     },
-    /// The backoff has passed: leave the failed deployment behind and wait for slots.
+    /// Leave the deployment behind, which has failed or makes room for another, and wait for slots.
     Reschedule,
+    /// Take the graph that the script is planned to at this parallelism.
+    Rescale {
+        /// Subtasks per operator.
+        parallelism: u32,
+    },
+    /// The savepoint that it was to stop with was given up: go on.
+    GoOn {
+        /// Why.
+        why: String,
+    },
+    /// It has stopped as asked.
+    Stopped {
+        /// With this savepoint, which is that checkpoint of it.
+        savepoint: Option<(SavepointId, u64)>,
+    },
     /// Nothing will happen to the job any more.
     End {
         /// A terminal phase.
@@ -119,26 +92,99 @@ pub fn decide(job: &Job, observed: &Observed, now_ms: i64, rules: &Rules) -> Vec
     if job.phase.is_terminal() {
         return any.map(clear_away).unwrap_or_default();
     }
-    if job.desired == Desired::Cancelled {
-        return match any {
-            Some(execution) if execution.live() > 0 => stop(execution),
-            _ => vec![Action::End {
-                phase: Phase::Cancelled,
-                failure: None,
-            }],
-        };
+    match job.desired {
+        Desired::Cancelled => return cancel(any),
+        Desired::Stopped => return wind_down(job, observed, now_ms, rules),
+        Desired::Running => {}
     }
-    let current = any.filter(|execution| execution.generation == job.generation);
+    let current = current(job, observed);
     match (job.phase, current) {
         (Phase::Restarting, _) => after_backoff(job, any, now_ms, rules),
-        (Phase::Running, Some(execution)) => keep_running(job, execution, now_ms, rules),
-        (Phase::Running, None) => {
-            let failure = Failure::internal("no worker knows of the running tasks any more");
-            vec![after_failure(job, failure, now_ms, rules)]
+        (Phase::Running, Some(execution)) => {
+            keep_running(job, execution, &observed.checkpoints, now_ms, rules)
         }
+        (Phase::Running, None) => vec![after_failure(job, gone(), now_ms, rules)],
         (_, Some(execution)) => bring_up(job, execution, now_ms, rules),
         (_, None) => find_slots(job, observed),
     }
+}
+
+/// The deployment that the job's record tells of.
+fn current<'a>(job: &Job, observed: &'a Observed) -> Option<&'a Execution> {
+    let any = observed.execution.as_ref();
+    any.filter(|execution| execution.generation == job.generation)
+}
+
+fn gone() -> Failure {
+    Failure::internal("no worker knows of the running tasks any more")
+}
+
+fn cancel(execution: Option<&Execution>) -> Vec<Action> {
+    stop_then(
+        execution,
+        Action::End {
+            phase: Phase::Cancelled,
+            failure: None,
+        },
+    )
+}
+
+/// Stops what runs; when nothing does, the other action is next.
+fn stop_then(execution: Option<&Execution>, then: Action) -> Vec<Action> {
+    match execution {
+        Some(execution) if execution.live() > 0 => stop(execution),
+        _ => vec![then],
+    }
+}
+
+/// Stops the job, with its savepoint before if it is to have one.
+fn wind_down(job: &Job, observed: &Observed, now_ms: i64, rules: &Rules) -> Vec<Action> {
+    let any = observed.execution.as_ref();
+    let Some(savepoint) = job.stop_savepoint else {
+        return stop_then(any, Action::Stopped { savepoint: None });
+    };
+    if let Handover::Complete { number } = observed.checkpoints.handover {
+        let savepoint = Some((savepoint, number));
+        return stop_then(any, Action::Stopped { savepoint });
+    }
+    let Some(execution) = current(job, observed) else {
+        return vec![after_failure(job, gone(), now_ms, rules)];
+    };
+    if let Some(end) = ending(job, execution, &observed.checkpoints, now_ms, rules) {
+        return vec![end];
+    }
+    // A restart of this control plane may have caught tasks on their way up, and their workers may be still to come back.
+    if execution.pending + execution.deployed > 0 {
+        return bring_up(job, execution, now_ms, rules);
+    }
+    if execution.awaited > 0 {
+        return vec![];
+    }
+    let why = || "no checkpoints are taken of this deployment".to_owned();
+    match &observed.checkpoints.handover {
+        Handover::None if !observed.checkpoints.taken => vec![Action::GoOn { why: why() }],
+        Handover::None => vec![Action::HandOver],
+        Handover::Asked | Handover::Complete { .. } => vec![],
+        Handover::Failed { why } => vec![Action::GoOn { why: why.clone() }],
+    }
+}
+
+/// The end or the restart of a deployment that has run, if it has come to that.
+fn ending(
+    job: &Job,
+    execution: &Execution,
+    checkpoints: &Checkpoints,
+    now_ms: i64,
+    rules: &Rules,
+) -> Option<Action> {
+    if let Some(failure) = failure_of(execution).or_else(|| checkpoints.failure.clone()) {
+        return Some(after_failure(job, failure, now_ms, rules));
+    }
+    let finished = execution.finished == execution.total() && (!checkpoints.taken || checkpoints.done);
+    finished.then_some(Action::End {
+        phase: Phase::Finished,
+        failure: None,
+    })
 }
 
 /// The job has ended: so must its tasks.
@@ -159,6 +205,9 @@ fn stop(execution: &Execution) -> Vec<Action> {
 }
 
 fn find_slots(job: &Job, observed: &Observed) -> Vec<Action> {
+    if let Some(parallelism) = job.rescale_to {
+        return vec![Action::Rescale { parallelism }];
+    }
     let Observed {
         free_slots, workers, ..
     } = *observed;
@@ -208,19 +257,27 @@ fn bring_up(job: &Job, execution: &Execution, now_ms: i64, rules: &Rules) -> Vec
     }
 }
 
-fn keep_running(job: &Job, execution: &Execution, now_ms: i64, rules: &Rules) -> Vec<Action> {
-    if let Some(failure) = failure_of(execution) {
-        return vec![after_failure(job, failure, now_ms, rules)];
+fn keep_running(
+    job: &Job,
+    execution: &Execution,
+    checkpoints: &Checkpoints,
+    now_ms: i64,
+    rules: &Rules,
+) -> Vec<Action> {
+    let rescales = job.rescale_to.is_some();
+    if rescales && matches!(checkpoints.handover, Handover::Complete { .. }) {
+        return stop_then(Some(execution), Action::Reschedule);
     }
-    if execution.finished == execution.total() {
-        return vec![Action::End {
-            phase: Phase::Finished,
-            failure: None,
-        }];
+    if let Some(end) = ending(job, execution, checkpoints, now_ms, rules) {
+        return vec![end];
     }
     // A task that a restart of this control plane caught on its way up still needs bringing up.
     if execution.pending + execution.deployed > 0 {
         return bring_up(job, execution, now_ms, rules);
+    }
+    let may_ask = matches!(checkpoints.handover, Handover::None | Handover::Failed { .. });
+    if rescales && execution.awaited == 0 && checkpoints.taken && may_ask {
+        return vec![Action::HandOver];
     }
     vec![]
 }
@@ -265,35 +322,27 @@ pub(super) fn after_failure(job: &Job, failure: Failure, now_ms: i64, rules: &Ru
             failure: Some(failure),
         };
     }
-    let policy = &rules.restart;
-    let ran_well = job
-        .running_since_ms
-        .is_some_and(|since| now_ms.saturating_sub(since) >= policy.reset_after.as_millis() as i64);
-    let restarts = if ran_well { 0 } else { job.restarts };
-    if restarts >= policy.limit {
-        let message = format!(
-            "gave up after {restarts} restarts in a row; the last failure: {}",
-            failure.message
-        );
-        return Action::End {
-            phase: Phase::Failed,
-            failure: Some(Failure { message, ..failure }),
-        };
+    let strategy = job.restart_strategy.unwrap_or(rules.restart);
+    let past = Past {
+        restarts: job.restarts,
+        failures_at_ms: &job.failures_at_ms,
+        running_since_ms: job.running_since_ms,
+    };
+    match strategy.next(&past, now_ms, rules.chance) {
+        Next::Restart { restarts, at_ms } => Action::Restart {
+            failure,
+            restarts,
+            at_ms,
+            remember_ms: strategy.memory().as_millis() as i64,
+        },
+        Next::GiveUp { why } => {
+            let message = format!("{why}; the last failure: {}", failure.message);
+            Action::End {
+                phase: Phase::Failed,
+                failure: Some(Failure { message, ..failure }),
+            }
+        }
     }
-    let at_ms = now_ms.saturating_add(delay(policy, restarts).as_millis() as i64);
-    Action::Restart {
-        failure,
-        restarts: restarts + 1,
-        at_ms,
-    }
-}
-
-/// The wait before the next restart, after this many in a row.
-fn delay(policy: &RestartPolicy, restarts: u32) -> Duration {
-    policy
-        .first_delay
-        .saturating_mul(2_u32.saturating_pow(restarts))
-        .min(policy.max_delay)
 }
 
 #[cfg(test)]

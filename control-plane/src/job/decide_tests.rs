@@ -1,18 +1,21 @@
 use proptest::prelude::*;
 use uuid::Uuid;
-use weir_model::{Attempt, FailureClass, JobId};
+use weir_model::{Attempt, FailureClass, Generation, JobId};
 
 use super::*;
-use crate::job::transition;
+use crate::job::{Base, transition};
 
 const RULES: Rules = Rules {
-    restart: RestartPolicy {
-        first_delay: Duration::from_secs(1),
-        max_delay: Duration::from_mins(1),
-        limit: 10,
-        reset_after: Duration::from_mins(10),
+    restart: RestartStrategy::ExponentialDelay {
+        first_ms: 1_000,
+        max_ms: 60_000,
+        multiplier: 2.0,
+        jitter: 0.1,
+        reset_after_ms: 600_000,
+        attempts: 10,
     },
     deploy_timeout: Duration::from_mins(1),
+    chance: 0.0,
 };
 const NOW: i64 = 1_000_000;
 
@@ -34,6 +37,38 @@ fn job(phase: Phase) -> Job {
         running_since_ms: None,
         restart_at_ms: None,
         ended_at_ms: None,
+        base: Base::default(),
+        restored_from: None,
+        failed_coming_up: false,
+        last_checkpoint: None,
+        stop_savepoint: None,
+        drain: false,
+        rescale_to: None,
+        restart_strategy: None,
+        failures_at_ms: Vec::new(),
+    }
+}
+
+const SAVEPOINT: SavepointId = SavepointId(Uuid::from_u128(7));
+
+/// A job that stops, with a savepoint or without one.
+fn stopping(with: Option<SavepointId>) -> Job {
+    Job {
+        desired: Desired::Stopped,
+        stop_savepoint: with,
+        ..job(Phase::Stopping)
+    }
+}
+
+/// What is seen while the checkpoint for a stop or a rescale stands so.
+fn handing_over(execution: Execution, handover: Handover) -> Observed {
+    Observed {
+        checkpoints: Checkpoints {
+            taken: true,
+            handover,
+            ..Checkpoints::default()
+        },
+        ..seen(execution)
     }
 }
 
@@ -54,6 +89,7 @@ fn execution() -> Execution {
 fn seen(execution: Execution) -> Observed {
     Observed {
         execution: Some(execution),
+        checkpoints: Checkpoints::default(),
         free_slots: 0,
         workers: 2,
     }
@@ -62,6 +98,7 @@ fn seen(execution: Execution) -> Observed {
 fn free(free_slots: u32, workers: u32) -> Observed {
     Observed {
         execution: None,
+        checkpoints: Checkpoints::default(),
         free_slots,
         workers,
     }
@@ -87,6 +124,7 @@ fn restarts(failure: Failure, restarts: u32, in_ms: i64) -> Vec<Action> {
         failure,
         restarts,
         at_ms: NOW + in_ms,
+        remember_ms: 0,
     }]
 }
 
@@ -378,8 +416,197 @@ fn a_cancel_stops_the_tasks_and_then_ends_the_job() {
 }
 
 #[test]
+fn a_job_with_checkpoints_is_finished_when_the_last_one_is_committed() {
+    let finished = Execution {
+        finished: 8,
+        ..execution()
+    };
+    let seen = |done| Observed {
+        checkpoints: Checkpoints {
+            taken: true,
+            done,
+            ..Checkpoints::default()
+        },
+        ..seen(finished.clone())
+    };
+    check(&job(Phase::Running), &seen(false), &[]);
+    let end = Action::End {
+        phase: Phase::Finished,
+        failure: None,
+    };
+    check(&job(Phase::Running), &seen(true), &[end]);
+}
+
+#[test]
+fn more_failed_checkpoints_than_may_be_restart_the_job() {
+    let failure = Failure::external("checkpoint 4 failed (3 in a row): the store is away");
+    let observed = Observed {
+        checkpoints: Checkpoints {
+            taken: true,
+            failure: Some(failure.clone()),
+            ..Checkpoints::default()
+        },
+        ..seen(Execution {
+            running: 8,
+            ..execution()
+        })
+    };
+    check(&job(Phase::Running), &observed, &restarts(failure, 1, 1000));
+}
+
+#[test]
+fn a_stop_waits_for_its_savepoint_before_it_stops_the_tasks() {
+    let running = Execution {
+        running: 8,
+        ..execution()
+    };
+    let job = stopping(Some(SAVEPOINT));
+    let complete = || Handover::Complete { number: 12 };
+    check(
+        &job,
+        &handing_over(running.clone(), Handover::None),
+        &[Action::HandOver],
+    );
+    check(&job, &handing_over(running.clone(), Handover::Asked), &[]);
+    check(
+        &job,
+        &handing_over(running.clone(), complete()),
+        &[Action::StopTasks],
+    );
+    let stopped = Execution {
+        cancelled: 8,
+        ..execution()
+    };
+    let end = Action::Stopped {
+        savepoint: Some((SAVEPOINT, 12)),
+    };
+    check(
+        &job,
+        &handing_over(stopped, complete()),
+        std::slice::from_ref(&end),
+    );
+    let after = transition::apply(&job, &end, NOW).expect("a new record");
+    assert_eq!(
+        (after.phase, after.base.savepoint, after.base.number),
+        (Phase::Stopped, Some(SAVEPOINT), 13)
+    );
+}
+
+#[test]
+fn a_job_whose_savepoint_to_stop_with_fails_goes_on() {
+    let running = Execution {
+        running: 8,
+        ..execution()
+    };
+    let job = stopping(Some(SAVEPOINT));
+    let why = "it was not complete within 10 s".to_owned();
+    let failed = Handover::Failed { why: why.clone() };
+    let go_on = Action::GoOn { why };
+    check(
+        &job,
+        &handing_over(running.clone(), failed),
+        std::slice::from_ref(&go_on),
+    );
+    let after = transition::apply(&job, &go_on, NOW).expect("a new record");
+    assert_eq!(
+        (after.phase, after.desired, after.stop_savepoint),
+        (Phase::Running, Desired::Running, None)
+    );
+    let never = "no checkpoints are taken of this deployment".to_owned();
+    check(&job, &seen(running), &[Action::GoOn { why: never }]);
+}
+
+#[test]
+fn a_job_that_fails_while_its_savepoint_is_taken_restarts_and_does_not_stop() {
+    let failure = Failure::internal("worker 1 was lost: its connection broke");
+    let failed = Execution {
+        running: 7,
+        failed: 1,
+        failure: Some(failure.clone()),
+        ..execution()
+    };
+    let job = stopping(Some(SAVEPOINT));
+    let restart = restarts(failure, 1, 1000);
+    check(&job, &handing_over(failed, Handover::Asked), &restart);
+    let after = transition::apply(&job, &restart[0], NOW).expect("a new record");
+    assert_eq!(
+        (after.phase, after.desired),
+        (Phase::Restarting, Desired::Running)
+    );
+}
+
+#[test]
+fn a_stop_without_a_savepoint_stops_the_tasks_at_once() {
+    let running = Execution {
+        running: 8,
+        ..execution()
+    };
+    check(&stopping(None), &seen(running), &[Action::StopTasks]);
+    check(
+        &stopping(None),
+        &free(4, 1),
+        &[Action::Stopped { savepoint: None }],
+    );
+}
+
+#[test]
+fn a_rescale_takes_a_checkpoint_and_deploys_the_job_anew() {
+    let job = Job {
+        rescale_to: Some(2),
+        ..job(Phase::Running)
+    };
+    let running = Execution {
+        running: 8,
+        ..execution()
+    };
+    let complete = || Handover::Complete { number: 12 };
+    let failed = Handover::Failed { why: "late".into() };
+    check(
+        &job,
+        &handing_over(running.clone(), Handover::None),
+        &[Action::HandOver],
+    );
+    check(&job, &handing_over(running.clone(), failed), &[Action::HandOver]);
+    check(&job, &handing_over(running.clone(), Handover::Asked), &[]);
+    check(&job, &handing_over(running, complete()), &[Action::StopTasks]);
+    let stopped = Execution {
+        cancelled: 8,
+        ..execution()
+    };
+    check(&job, &handing_over(stopped, complete()), &[Action::Reschedule]);
+    let waiting = Job {
+        phase: Phase::Scheduling,
+        ..job
+    };
+    let rescale = Action::Rescale { parallelism: 2 };
+    check(&waiting, &free(2, 1), std::slice::from_ref(&rescale));
+    let rescaled = transition::apply(&waiting, &rescale, NOW).expect("a new record");
+    check(&rescaled, &free(2, 1), &[Action::Deploy]);
+}
+
+#[test]
+fn a_job_restarts_as_its_script_says() {
+    let failure = Failure::external("the broker is away");
+    let failed = seen(Execution {
+        failed: 8,
+        failure: Some(failure.clone()),
+        ..execution()
+    });
+    let job = Job {
+        restart_strategy: Some(RestartStrategy::None),
+        ..job(Phase::Running)
+    };
+    let message = "it is not to be restarted; the last failure: the broker is away".to_owned();
+    let end = Action::End {
+        phase: Phase::Failed,
+        failure: Some(Failure { message, ..failure }),
+    };
+    check(&job, &failed, &[end]);
+}
+
+#[test]
 fn an_ended_job_has_its_tasks_stopped_and_is_then_forgotten() {
-    for phase in [Phase::Cancelled, Phase::Finished, Phase::Failed] {
+    for phase in [Phase::Stopped, Phase::Cancelled, Phase::Finished, Phase::Failed] {
         let left = Execution {
             running: 3,
             failed: 5,
@@ -437,14 +664,18 @@ prop_compose! {
 prop_compose! {
     fn any_job()(
         phase in prop::sample::select(&Phase::ALL[..]),
-        cancelled in any::<bool>(),
+        desired in prop::sample::select(&[Desired::Running, Desired::Stopped, Desired::Cancelled][..]),
+        with_savepoint in any::<bool>(),
+        rescale_to in prop::option::of(1_u32..8),
         generation in 0_u64..4,
         restarts in 0_u32..12,
         running_for in prop::option::of(0_i64..700_000),
         restart_in in prop::option::of(-20_000_i64..5_000),
     ) -> Job {
         Job {
-            desired: if cancelled { Desired::Cancelled } else { Desired::Running },
+            desired,
+            stop_savepoint: (desired == Desired::Stopped && with_savepoint).then_some(SAVEPOINT),
+            rescale_to,
             generation: Generation(generation),
             restarts,
             running_since_ms: running_for.map(|ms| NOW - ms),
@@ -454,13 +685,34 @@ prop_compose! {
     }
 }
 
+fn any_handover() -> impl Strategy<Value = Handover> {
+    prop_oneof![
+        Just(Handover::None),
+        Just(Handover::Asked),
+        Just(Handover::Complete { number: 3 }),
+        Just(Handover::Failed { why: "late".into() })
+    ]
+}
+
+prop_compose! {
+    fn any_checkpoints()(
+        taken in any::<bool>(),
+        done in any::<bool>(),
+        failure in any_failure(),
+        handover in any_handover(),
+    ) -> Checkpoints {
+        if taken { Checkpoints { taken, done, failure, handover } } else { Checkpoints::default() }
+    }
+}
+
 prop_compose! {
     fn any_observed()(
         execution in prop::option::of(any_execution()),
+        checkpoints in any_checkpoints(),
         free_slots in 0_u32..8,
         workers in 0_u32..4,
     ) -> Observed {
-        Observed { execution, free_slots, workers }
+        Observed { execution, checkpoints, free_slots, workers }
     }
 }
 
@@ -468,7 +720,7 @@ proptest! {
     #[test]
     fn a_terminal_phase_is_never_left(
         job in any_job(),
-        phase in prop::sample::select(&[Phase::Finished, Phase::Failed, Phase::Cancelled][..]),
+        phase in prop::sample::select(&[Phase::Stopped, Phase::Finished, Phase::Failed, Phase::Cancelled][..]),
         observed in any_observed(),
     ) {
         let job = Job { phase, ..job };
@@ -541,6 +793,10 @@ impl World {
         match (action, &mut self.observed.execution) {
             (Action::Deploy, execution) => {
                 let generation = self.job.generation;
+                self.observed.checkpoints = Checkpoints {
+                    taken: true,
+                    ..Checkpoints::default()
+                };
                 *execution = Some(Execution {
                     generation,
                     pending: 8,
@@ -549,6 +805,7 @@ impl World {
             }
             (Action::Start, Some(execution)) => execution.started = true,
             (Action::StopTasks, Some(execution)) => execution.stopping = true,
+            (Action::HandOver, _) => self.observed.checkpoints.handover = Handover::Asked,
             (Action::Forget, execution) => *execution = None,
             _ => {}
         }
@@ -559,6 +816,11 @@ impl World {
             return;
         };
         e.age += Duration::from_secs(2);
+        let checkpoints = &mut self.observed.checkpoints;
+        checkpoints.done |= e.finished == e.total();
+        if checkpoints.handover == Handover::Asked {
+            checkpoints.handover = Handover::Complete { number: 9 };
+        }
         // Awaited workers come back.
         e.running += std::mem::take(&mut e.awaited);
         if e.stopping {

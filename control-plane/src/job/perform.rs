@@ -3,22 +3,17 @@
 //! What an action makes of the job is kept in the metadata store before any worker hears of it, so that a control
 //! plane that dies in between finds a record that is ahead of the workers, never behind them.
 
-use weir_model::{Failure, JobId, Phase, WorkerId, api::Placement};
-use weir_proto::{
-    control::{Assignment, Deploy, SourceSplits},
-    graph::JobGraph,
-};
+use weir_checkpoint::coordinator::{After, Savepoint};
+use weir_model::{Failure, Phase};
 
-use super::{
-    Job,
-    decide::{Action, waiting_reason},
-    splits, transition,
-};
+use super::{Desired, Job, decide::Action, deploy, transition};
 use crate::{
+    checkpoint::Input,
     context::Context,
     db::{
         StoreError,
         events::{Actor, Kind, NewEvent},
+        exceptions::NewException,
         transitions::ExecutionChange,
     },
 };
@@ -27,68 +22,161 @@ use crate::{
 pub async fn perform(context: &Context, job: &Job, action: &Action) -> Result<(), StoreError> {
     tracing::debug!(job = %job.id, ?action, "performs");
     match action {
-        Action::Deploy => return deploy(context, job).await,
+        Action::Deploy => return deploy::deploy(context, job).await,
         Action::Start => context.cluster.start(job.id, job.generation),
-        Action::StopTasks => context.cluster.stop(job.id),
+        Action::HandOver => return hand_over(context, job).await,
+        Action::StopTasks => {
+            if job.desired == Desired::Running && job.rescale_to.is_some() {
+                let now_ms = context.clock.now_ms();
+                context.store.rescale_suspended(job.id, now_ms).await?;
+            }
+            context.cluster.stop(job.id);
+        }
         Action::Forget => {
             context.cluster.forget(job.id);
+            context.checkpoints.forget(job.id);
             context.metrics.forget(job.id);
         }
         Action::Wait { .. }
         | Action::MarkRunning
         | Action::Restart { .. }
         | Action::Reschedule
-        | Action::End { .. } => {
-            keep(context, job, action, execution_change(context, job, action)).await?;
-        }
+        | Action::Rescale { .. }
+        | Action::GoOn { .. }
+        | Action::Stopped { .. }
+        | Action::End { .. } => keep(context, job, action).await?,
+    }
+    Ok(())
+}
+
+/// Has the checkpoint taken that the next deployment begins with.
+async fn hand_over(context: &Context, job: &Job) -> Result<(), StoreError> {
+    let input = match job.stop_savepoint {
+        None => Input::Checkpoint,
+        Some(id) => Input::Savepoint {
+            id,
+            savepoint: Savepoint {
+                url: context.store.savepoint(id).await?.url,
+                after: if job.drain { After::Drain } else { After::Suspend },
+            },
+        },
+    };
+    if !context.checkpoints.hand_over(job, input) {
+        tracing::warn!(job = %job.id, "there is no coordinator of its checkpoints");
     }
     Ok(())
 }
 
 /// Keeps what the action makes of the job, and tells of it.
-async fn keep(
-    context: &Context,
-    job: &Job,
-    action: &Action,
-    execution: ExecutionChange,
-) -> Result<(), StoreError> {
+pub(super) async fn keep(context: &Context, job: &Job, action: &Action) -> Result<(), StoreError> {
     let now_ms = context.clock.now_ms();
     let Some(after) = transition::apply(job, action, now_ms) else {
         return Ok(());
     };
-    let events: Vec<_> = event(context, job, &after, action).into_iter().collect();
+    let execution = execution_change(context, job, action);
+    keep_as(context, job, &after, action, execution, None).await
+}
+
+/// Keeps that the action makes this of the job, and tells of it, and what else there is to say about what it begins
+/// with.
+pub(super) async fn keep_as(
+    context: &Context,
+    job: &Job,
+    after: &Job,
+    action: &Action,
+    execution: ExecutionChange,
+    restored: Option<String>,
+) -> Result<(), StoreError> {
+    let now_ms = context.clock.now_ms();
+    let mut events: Vec<_> = event(context, job, after, action).into_iter().collect();
+    events.extend(restored.map(|message| NewEvent {
+        at_ms: now_ms,
+        actor: Actor::ControlPlane,
+        job: Some(job.id),
+        kind: Kind::StateRestored,
+        message,
+    }));
+    let exception = exception(context, job, action);
     context
         .store
-        .move_job(job, &after, &execution, &events, now_ms)
+        .move_job(job, after, &execution, exception.as_ref(), &events, now_ms)
         .await?;
     if after.phase != job.phase {
         tracing::info!(job = %job.id, from = %job.phase, to = %after.phase, reason = after.phase_reason, "a job moved");
+    }
+    if let Some(why) = end_of_checkpoints(action) {
+        context.checkpoints.end(job.id, why);
     }
     context.moves.tell(job.id);
     Ok(())
 }
 
-fn execution_change(context: &Context, job: &Job, action: &Action) -> ExecutionChange {
+/// Why no further checkpoint is begun after the action, if none is.
+fn end_of_checkpoints(action: &Action) -> Option<Failure> {
     match action {
-        Action::Restart { failure, .. } => ExecutionChange::End {
-            failure: Some(failure.clone()),
-            metrics: context.metrics.of_job(job.id),
-        },
+        Action::Restart { failure, .. } => Some(failure.clone()),
+        Action::End { failure, .. } => Some(
+            failure
+                .clone()
+                .unwrap_or_else(|| Failure::user("the job has ended")),
+        ),
+        Action::Reschedule => Some(Failure::user("the job is deployed anew")),
+        Action::Stopped { .. } => Some(Failure::user("the job was stopped")),
+        _ => None,
+    }
+}
+
+fn execution_change(context: &Context, job: &Job, action: &Action) -> ExecutionChange {
+    let end = |failure| ExecutionChange::End {
+        failure,
+        metrics: context.metrics.of_job(job.id),
+    };
+    match action {
+        Action::MarkRunning => ExecutionChange::Run,
+        Action::Rescale { .. } => ExecutionChange::Rescale,
+        Action::Restart { failure, .. } => end(Some(failure.clone())),
+        Action::Reschedule if job.phase == Phase::Running => end(None),
+        Action::Stopped { .. } => end(Some(Failure::user("stopped on request"))),
         Action::End { phase, failure } => {
             let cancelled = || (*phase == Phase::Cancelled).then(|| Failure::user("cancelled on request"));
-            let failure = failure.clone().or_else(cancelled);
-            ExecutionChange::End {
-                failure,
-                metrics: context.metrics.of_job(job.id),
-            }
+            end(failure.clone().or_else(cancelled))
         }
         _ => ExecutionChange::None,
     }
 }
 
+/// The failure that the action is about, for the history of failures.
+fn exception(context: &Context, job: &Job, action: &Action) -> Option<NewException> {
+    let (failure, done) = match action {
+        Action::Restart {
+            failure,
+            restarts,
+            at_ms,
+            ..
+        } => {
+            let wait = wait(*at_ms, context.clock.now_ms());
+            (failure, format!("restart {restarts} after {wait} s"))
+        }
+        Action::End {
+            failure: Some(failure),
+            ..
+        } => (failure, "the job failed".to_owned()),
+        _ => return None,
+    };
+    Some(NewException {
+        failure: failure.clone(),
+        place: context.cluster.failed_at(job.id),
+        done,
+    })
+}
+
+/// Seconds from now on, with one decimal.
+fn wait(at_ms: i64, now_ms: i64) -> f64 {
+    ((at_ms - now_ms).max(0) as f64 / 100.0).round() / 10.0
+}
+
 fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<NewEvent> {
     let now_ms = context.clock.now_ms();
-    let limit = context.limits.restart.limit;
     let (kind, message) = match action {
         Action::Deploy => (
             Kind::ExecutionStarted,
@@ -99,13 +187,24 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
             failure,
             restarts,
             at_ms,
+            ..
         } => {
-            let wait_s = ((at_ms - now_ms).max(0) as f64 / 100.0).round() / 10.0;
+            let strategy = job.restart_strategy.unwrap_or(context.limits.restart);
+            let limit = strategy
+                .limit()
+                .map(|limit| format!(" of {limit}"))
+                .unwrap_or_default();
+            let wait = wait(*at_ms, now_ms);
             (
                 Kind::RestartScheduled,
-                format!("restart {restarts} of {limit} in {wait_s} s: {failure}"),
+                format!("restart {restarts}{limit} in {wait} s: {failure}"),
             )
         }
+        Action::Rescale { parallelism } => (
+            Kind::JobRescaled,
+            format!("parallelism {parallelism} instead of {}", job.parallelism),
+        ),
+        Action::Stopped { savepoint } => (Kind::JobStopped, stopped(*savepoint)),
         Action::End {
             phase: Phase::Finished,
             ..
@@ -118,9 +217,13 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
             Kind::JobFailed,
             failure.as_ref().map(ToString::to_string).unwrap_or_default(),
         ),
-        Action::Wait { .. } | Action::Reschedule | Action::Start | Action::StopTasks | Action::Forget => {
-            return None;
-        }
+        Action::Wait { .. }
+        | Action::Reschedule
+        | Action::Start
+        | Action::HandOver
+        | Action::GoOn { .. }
+        | Action::StopTasks
+        | Action::Forget => return None,
     };
     Some(NewEvent {
         at_ms: now_ms,
@@ -131,129 +234,9 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
     })
 }
 
-async fn deploy(context: &Context, job: &Job) -> Result<(), StoreError> {
-    let graph = context.store.graph_of_job(job.id).await?;
-    let splits = match enumerate(context, &graph).await {
-        Ok(splits) => splits,
-        Err(failure) => return cannot_deploy(context, job, failure).await,
-    };
-    let now_ms = context.clock.now_ms();
-    let Some(after) = transition::apply(job, &Action::Deploy, now_ms) else {
-        return Ok(());
-    };
-    let Some(placement) = context.cluster.reserve(job.id, after.generation, &tasks(&graph)) else {
-        // Another job was quicker.
-        let observed = context.cluster.observe(job.id);
-        let reason = waiting_reason(job.parallelism, observed.free_slots, observed.workers);
-        return keep(context, job, &Action::Wait { reason }, ExecutionChange::None).await;
-    };
-    let begin = ExecutionChange::Begin {
-        placement: placement.clone(),
-    };
-    if let Err(error) = keep(context, job, &Action::Deploy, begin).await {
-        context.cluster.forget(job.id);
-        return Err(error);
+fn stopped(savepoint: Option<(weir_model::SavepointId, u64)>) -> String {
+    match savepoint {
+        Some((id, number)) => format!("stopped with savepoint {id}, checkpoint {number}"),
+        None => "stopped; it goes on from its last checkpoint".to_owned(),
     }
-    context
-        .cluster
-        .deploy(job.id, messages(context, &after, &graph, &placement, splits));
-    Ok(())
-}
-
-async fn enumerate(context: &Context, graph: &JobGraph) -> Result<Vec<SourceSplits>, Failure> {
-    let patience = context.limits.deploy_timeout;
-    tokio::select! {
-        splits = splits::enumerate(graph) => splits,
-        () = context.clock.sleep(patience) => {
-            Err(Failure::external(format!("the sources did not say within {} s what to read", patience.as_secs())))
-        }
-    }
-}
-
-/// What the sources have is not known: the same as a failure of an execution.
-async fn cannot_deploy(context: &Context, job: &Job, failure: Failure) -> Result<(), StoreError> {
-    let rules = super::reconcile::rules(&context.limits);
-    let action = super::decide::after_failure(job, failure, context.clock.now_ms(), &rules);
-    keep(context, job, &action, ExecutionChange::None).await
-}
-
-/// The tasks' ids with their parallelism.
-fn tasks(graph: &JobGraph) -> Vec<(u32, u32)> {
-    let mut tasks: Vec<_> = graph
-        .operators
-        .iter()
-        .map(|operator| (operator.task, operator.parallelism))
-        .collect();
-    tasks.sort_unstable();
-    tasks.dedup_by_key(|(task, _)| *task);
-    tasks
-}
-
-/// One deployment message per worker: the whole graph and all assignments, and the splits of its own subtasks.
-fn messages(
-    context: &Context,
-    job: &Job,
-    graph: &JobGraph,
-    placement: &[Placement],
-    splits: Vec<SourceSplits>,
-) -> Vec<(WorkerId, Deploy)> {
-    let assignments: Vec<_> = placement
-        .iter()
-        .map(|placement| assignment(context, placement))
-        .collect();
-    let mut deploys: Vec<(WorkerId, Deploy)> = Vec::new();
-    for placed in placement {
-        if deploys.iter().all(|(worker, _)| *worker != placed.worker) {
-            let deploy = Deploy {
-                job_id: job.id.to_string(),
-                job_name: job.name.clone(),
-                generation: job.generation.0,
-                attempt: job.attempt.0,
-                graph: Some(graph.clone()),
-                assignments: assignments.clone(),
-                splits: Vec::new(),
-                restore: Vec::new(),
-                state_url: None,
-                restored_checkpoint: None,
-            };
-            deploys.push((placed.worker, deploy));
-        }
-    }
-    for split in splits {
-        let task = graph
-            .operators
-            .iter()
-            .find(|operator| operator.id == split.operator)
-            .map(|o| o.task);
-        let home = placement
-            .iter()
-            .find(|p| Some(p.task.0) == task && p.subtask.0 == split.subtask);
-        if let Some((_, deploy)) =
-            home.and_then(|p| deploys.iter_mut().find(|(worker, _)| *worker == p.worker))
-        {
-            deploy.splits.push(split);
-        }
-    }
-    deploys
-}
-
-fn assignment(context: &Context, placement: &Placement) -> Assignment {
-    let Placement {
-        task,
-        subtask,
-        worker,
-    } = *placement;
-    Assignment {
-        task: task.0,
-        subtask: subtask.0,
-        worker_id: worker.to_string(),
-        // One that has gone meanwhile is lost, and the deployment with it.
-        exchange_address: context.cluster.address(worker).unwrap_or_default(),
-    }
-}
-
-/// Stops and drops what still runs of a job whose records are gone.
-pub fn clear_away_deleted(context: &Context, job: JobId) {
-    context.cluster.forget(job);
-    context.metrics.forget(job);
 }

@@ -7,20 +7,25 @@
 use std::{collections::HashMap, time::Duration};
 
 use tokio::task::{self, JoinError, JoinSet};
+use weir_checkpoint::coordinator::Event;
 use weir_model::JobId;
 
 use super::{
     Job,
     decide::{Rules, decide},
+    deploy,
+    observed::{Execution, Observed},
     perform,
 };
-use crate::{config::Limits, context::Context, db::StoreError, grpc::session};
+use crate::{checkpoint::Input, context::Context, db::StoreError, grpc::session};
 
 /// The bounds that decisions depend on.
-pub(super) fn rules(limits: &Limits) -> Rules {
+pub(super) fn rules(context: &Context) -> Rules {
+    let chance = f64::from(context.ids.next().as_bytes()[15]) / 127.5 - 1.0;
     Rules {
-        restart: limits.restart,
-        deploy_timeout: limits.deploy_timeout,
+        restart: context.limits.restart,
+        deploy_timeout: context.limits.deploy_timeout,
+        chance,
     }
 }
 
@@ -116,7 +121,7 @@ async fn look(context: &Context, at_work: &mut Work) -> Result<(), StoreError> {
     let jobs = context.store.jobs_to_reconcile(&deployed).await?;
     for job in deployed {
         if jobs.binary_search_by_key(&job, |known| known.id).is_err() {
-            perform::clear_away_deleted(context, job);
+            deploy::clear_away_deleted(context, job);
         }
     }
     for job in jobs {
@@ -126,8 +131,12 @@ async fn look(context: &Context, at_work: &mut Work) -> Result<(), StoreError> {
 }
 
 async fn work(context: Context, job: Job) -> Look {
-    let observed = context.cluster.observe(job.id);
-    let actions = decide(&job, &observed, context.clock.now_ms(), &rules(&context.limits));
+    let observed = Observed {
+        checkpoints: context.checkpoints.observe(&job),
+        ..context.cluster.observe(job.id)
+    };
+    tell_coordinator(&context, &job, &observed);
+    let actions = decide(&job, &observed, context.clock.now_ms(), &rules(&context));
     let mut look = Look::Later;
     for action in &actions {
         match perform::perform(&context, &job, action).await {
@@ -141,6 +150,17 @@ async fn work(context: Context, job: Job) -> Look {
         }
     }
     look
+}
+
+/// Tells the coordinator of the job's checkpoints when barriers reach all tasks. Said twice it changes nothing.
+fn tell_coordinator(context: &Context, job: &Job, observed: &Observed) {
+    let all_run = |execution: &Execution| {
+        execution.generation == job.generation && execution.running + execution.finished == execution.total()
+    };
+    if observed.checkpoints.taken && observed.execution.as_ref().is_some_and(all_run) {
+        let running = Input::Event(Event::Running);
+        context.checkpoints.tell(job.id, job.generation, running);
+    }
 }
 
 /// The time to the next look, spread by a tenth either way so that several control planes do not march in step.

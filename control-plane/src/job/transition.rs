@@ -2,11 +2,11 @@
 
 use weir_model::{Attempt, Generation, Phase};
 
-use super::{Job, decide::Action};
+use super::{Base, Desired, Job, decide::Action};
 
 /// The job's record after the action at this time; none when the action does not touch it.
 ///
-/// The version, the id and what people want of the job never change here.
+/// The version and the id never change here, nor what people want of the job, except that a stop which failed is over.
 pub fn apply(job: &Job, action: &Action, now_ms: i64) -> Option<Job> {
     let next = match action {
         Action::Wait { reason } => Job {
@@ -28,12 +28,14 @@ pub fn apply(job: &Job, action: &Action, now_ms: i64) -> Option<Job> {
             phase_reason: None,
             started_at_ms: job.started_at_ms.or(Some(now_ms)),
             running_since_ms: Some(now_ms),
+            failed_coming_up: false,
             ..job.clone()
         },
         Action::Restart {
             failure,
             restarts,
             at_ms,
+            remember_ms,
         } => Job {
             phase: Phase::Restarting,
             phase_reason: Some(failure.to_string()),
@@ -41,6 +43,12 @@ pub fn apply(job: &Job, action: &Action, now_ms: i64) -> Option<Job> {
             restarts: *restarts,
             restart_at_ms: Some(*at_ms),
             running_since_ms: None,
+            failed_coming_up: job.phase == Phase::Scheduling,
+            failures_at_ms: failures(job, *remember_ms, now_ms),
+            // Without its savepoint it does not stop: it goes on.
+            desired: Desired::Running,
+            stop_savepoint: None,
+            drain: false,
             ..job.clone()
         },
         Action::Reschedule => Job {
@@ -60,7 +68,48 @@ pub fn apply(job: &Job, action: &Action, now_ms: i64) -> Option<Job> {
             ended_at_ms: Some(now_ms),
             ..job.clone()
         },
-        Action::Start | Action::StopTasks | Action::Forget => return None,
+        Action::GoOn { why } => Job {
+            phase: Phase::Running,
+            phase_reason: Some(format!("it was not stopped: {why}")),
+            desired: Desired::Running,
+            stop_savepoint: None,
+            drain: false,
+            ..job.clone()
+        },
+        Action::Stopped { savepoint } => Job {
+            phase: Phase::Stopped,
+            phase_reason: None,
+            base: savepoint.map_or(job.base, |(savepoint, number)| Base {
+                savepoint: Some(savepoint),
+                // What it did before is no way back once it has been stopped.
+                number: number + 1,
+                allow_dropped_state: false,
+            }),
+            stop_savepoint: None,
+            drain: false,
+            running_since_ms: None,
+            restart_at_ms: None,
+            ended_at_ms: Some(now_ms),
+            ..job.clone()
+        },
+        Action::Rescale { parallelism } => Job {
+            phase: Phase::Scheduling,
+            phase_reason: Some(format!("rescaling to {parallelism}")),
+            parallelism: *parallelism,
+            rescale_to: None,
+            ..job.clone()
+        },
+        Action::Start | Action::HandOver | Action::StopTasks | Action::Forget => return None,
     };
     Some(next)
+}
+
+/// When the job failed, now included, no further back than its strategy looks.
+fn failures(job: &Job, remember_ms: i64, now_ms: i64) -> Vec<i64> {
+    if remember_ms == 0 {
+        return Vec::new();
+    }
+    let since_ms = now_ms.saturating_sub(remember_ms);
+    let before = job.failures_at_ms.iter().copied();
+    before.filter(|at| *at > since_ms).chain([now_ms]).collect()
 }

@@ -11,10 +11,11 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, types::Uuid};
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use weir_control_plane::{
-    Config, Handle, Limits, RestartPolicy,
+    Config, Handle, Limits, RestartStrategy,
     private_postgres::{PrivatePostgres, PrivatePostgresError},
     start,
 };
@@ -82,16 +83,21 @@ pub(crate) fn limits() -> Limits {
         heartbeat_timeout: Duration::from_secs(1),
         adoption_grace: Duration::from_secs(2),
         tick: Duration::from_millis(100),
-        restart: RestartPolicy {
-            first_delay: Duration::from_millis(100),
-            limit: 3,
-            ..RestartPolicy::default()
+        restart: RestartStrategy::ExponentialDelay {
+            first_ms: 100,
+            max_ms: 60_000,
+            multiplier: 2.0,
+            jitter: 0.0,
+            reset_after_ms: 600_000,
+            attempts: 3,
         },
         ..Limits::default()
     }
 }
 
 pub(crate) struct Cluster {
+    /// Where checkpoints and savepoints go, if they are taken.
+    pub(crate) state: Option<TempDir>,
     pub(crate) handle: Handle,
     pub(crate) database_url: String,
     pub(crate) limits: Limits,
@@ -101,14 +107,20 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        Self::start_on(database().await, limits(), 0).await
+        Self::start_on(database().await, limits(), 0, None).await
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
-        Self::start_on(database().await, limits, 0).await
+        Self::start_on(database().await, limits, 0, None).await
     }
 
-    async fn start_on(database_url: String, limits: Limits, grpc_port: u16) -> Self {
+    /// One that takes checkpoints.
+    pub(crate) async fn with_checkpoints() -> Self {
+        let state = TempDir::new().expect("a folder");
+        Self::start_on(database().await, limits(), 0, Some(state)).await
+    }
+
+    async fn start_on(database_url: String, limits: Limits, grpc_port: u16, state: Option<TempDir>) -> Self {
         let shutdown = CancellationToken::new();
         let example = api::Example {
             name: "numbers".into(),
@@ -120,6 +132,9 @@ impl Cluster {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             grpc_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, grpc_port)),
             database_url: database_url.clone(),
+            state_url: state
+                .as_ref()
+                .map(|folder| format!("file://{}", folder.path().display())),
             limits: limits.clone(),
             examples: vec![example],
         };
@@ -128,6 +143,7 @@ impl Cluster {
             .await
             .expect("the control plane starts");
         Self {
+            state,
             handle,
             database_url,
             limits,
@@ -141,7 +157,7 @@ impl Cluster {
         let port = self.handle.grpc_address.port();
         self.shutdown.cancel();
         self.handle.join().await.expect("stops in order");
-        Self::start_on(self.database_url, self.limits, port).await
+        Self::start_on(self.database_url, self.limits, port, self.state).await
     }
 
     pub(crate) async fn stop(self) {
@@ -167,17 +183,31 @@ impl Cluster {
     }
 
     pub(crate) async fn create_job(&self, parallelism: u32) -> api::Job {
-        let body = json!({ "sql": SQL, "parallelism": parallelism });
+        self.create_job_of(SQL, parallelism).await
+    }
+
+    pub(crate) async fn create_job_of(&self, sql: &str, parallelism: u32) -> api::Job {
+        let body = json!({ "sql": sql, "parallelism": parallelism });
+        self.post("/api/v1/jobs", &body, StatusCode::CREATED).await
+    }
+
+    /// Posts the body, and expects this status.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+        expected: StatusCode,
+    ) -> T {
         let answer = self
-            .request(Method::POST, "/api/v1/jobs")
-            .json(&body)
+            .request(Method::POST, path)
+            .json(body)
             .send()
             .await
             .expect("an answer");
         let status = answer.status();
         let body: Value = answer.json().await.expect("JSON");
-        assert_eq!(status, StatusCode::CREATED, "{body}");
-        serde_json::from_value(body).expect("a job")
+        assert_eq!(status, expected, "POST {path}: {body}");
+        serde_json::from_value(body).expect("the expected body")
     }
 
     pub(crate) async fn job(&self, id: JobId) -> api::Job {

@@ -1,6 +1,7 @@
 //! The control plane against a real Postgres, with workers that speak the real protocol but run nothing.
 
 mod api;
+mod checkpoints;
 mod cluster;
 mod console;
 mod lifecycle;

@@ -11,7 +11,7 @@ use weir_control_plane::{
         output::Printed,
         transitions::ExecutionChange,
     },
-    job::{Desired, Job, decide::Action, transition},
+    job::{Base, Desired, Job, decide::Action, transition},
 };
 use weir_env::{Ids as _, SystemClock, ids::SystemIds};
 use weir_model::{
@@ -47,6 +47,8 @@ fn new_job() -> NewJob {
             ..JobGraph::default()
         },
         parallelism: 2,
+        base: Base::default(),
+        restart_strategy: None,
     }
 }
 
@@ -54,7 +56,7 @@ fn new_job() -> NewJob {
 async fn step(store: &Store, job: &Job, action: &Action, execution: ExecutionChange) -> Job {
     let after = transition::apply(job, action, 50).expect("a new record");
     store
-        .move_job(job, &after, &execution, &[], 50)
+        .move_job(job, &after, &execution, None, &[], 50)
         .await
         .expect("kept");
     let kept = store.job(job.id).await.expect("the job");
@@ -132,6 +134,7 @@ async fn every_step_of_a_jobs_life_is_kept_as_it_was_decided() {
         failure: failure.clone(),
         restarts: 1,
         at_ms: 99,
+        remember_ms: 0,
     };
     let end = |failure| ExecutionChange::End {
         failure,
@@ -188,7 +191,7 @@ async fn a_step_from_a_record_that_has_moved_on_is_refused_and_changes_nothing()
         kind: Kind::ExecutionStarted,
         message: "started".into(),
     };
-    let moved = store.move_job(&job, &after, &begin, &[event], 9).await;
+    let moved = store.move_job(&job, &after, &begin, None, &[event], 9).await;
     assert!(matches!(moved, Err(StoreError::Stale)), "{moved:?}");
     assert!(store.executions(job.id).await.expect("executions").is_empty());
     let kinds: Vec<_> = store
@@ -216,6 +219,7 @@ async fn only_open_executions_of_the_current_generation_are_taken_over() {
         failure: failure.clone(),
         restarts: 1,
         at_ms: 99,
+        remember_ms: 0,
     };
     step(
         &store,

@@ -9,11 +9,13 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
+use weir_checkpoint::manifest::{Files, OperatorState, SplitState, SubtaskState};
 use weir_env::{Clock as _, Ids as _, SystemClock, ids::SystemIds};
 use weir_model::{Failure, JobId, WorkerId};
 use weir_proto::control::{
-    Deploy, FromWorker, Heartbeat, Hello, MetricsReport, OperatorMetrics, PrintedRows, RunningDeployment,
-    SubtaskMetrics, TaskReport, TaskState, ToWorker, control_plane_client::ControlPlaneClient, from_worker,
+    CheckpointReport, CommitReport, Deploy, FromWorker, Heartbeat, Hello, MetricsReport, OperatorMetrics,
+    PrintedRows, RunningDeployment, SubtaskMetrics, SubtaskSnapshot, TaskReport, TaskState, ToWorker,
+    TriggerCheckpoint, checkpoint_report::Outcome, control_plane_client::ControlPlaneClient, from_worker,
     to_worker,
 };
 
@@ -43,6 +45,14 @@ pub(crate) struct State {
     pub(crate) refuse: Option<Failure>,
     /// Deployments that arrive while this is set are not reported on.
     pub(crate) mute: bool,
+    /// Checkpoints that it was told to take, to give up and to commit.
+    pub(crate) triggers: Vec<TriggerCheckpoint>,
+    pub(crate) aborts: Vec<u64>,
+    pub(crate) commits: Vec<u64>,
+    /// Snapshots that are asked for while this is set fail with it.
+    pub(crate) fail_snapshots: Option<Failure>,
+    /// How many rows each source has read: the position that a snapshot tells of.
+    pub(crate) position: u64,
 }
 
 impl FakeWorker {
@@ -82,7 +92,7 @@ impl FakeWorker {
             {
                 let reports = state.lock().expect("not poisoned").obey(id, command);
                 for report in reports {
-                    let _ = answers.send(from(from_worker::Message::Task(report))).await;
+                    let _ = answers.send(from(report)).await;
                 }
             }
         });
@@ -286,15 +296,37 @@ impl State {
     }
 
     /// Does what the command says, and returns what to report.
-    fn obey(&mut self, id: WorkerId, command: to_worker::Message) -> Vec<TaskReport> {
+    fn obey(&mut self, id: WorkerId, command: to_worker::Message) -> Vec<from_worker::Message> {
         match command {
             to_worker::Message::Welcome(welcome) => {
                 assert_eq!(welcome.heartbeat_interval_ms, 200);
                 vec![]
             }
-            to_worker::Message::TriggerCheckpoint(_)
-            | to_worker::Message::AbortCheckpoint(_)
-            | to_worker::Message::CommitCheckpoint(_) => vec![],
+            to_worker::Message::TriggerCheckpoint(trigger) => {
+                self.triggers.push(trigger.clone());
+                self.snapshots(id, &trigger)
+            }
+            to_worker::Message::AbortCheckpoint(abort) => {
+                self.aborts.push(abort.checkpoint);
+                vec![]
+            }
+            to_worker::Message::CommitCheckpoint(commit) => {
+                self.commits.push(commit.checkpoint);
+                let Some(deploy) = self.deployed(&commit.job_id, commit.generation) else {
+                    return vec![];
+                };
+                let committed = |(task, subtask)| {
+                    from_worker::Message::Commit(CommitReport {
+                        job_id: commit.job_id.clone(),
+                        generation: commit.generation,
+                        checkpoint: commit.checkpoint,
+                        task,
+                        subtask,
+                        failure: None,
+                    })
+                };
+                mine(id, &deploy).into_iter().map(committed).collect()
+            }
             to_worker::Message::Deploy(deploy) => {
                 let refusal = self.refuse.take();
                 let state = if refusal.is_some() {
@@ -309,14 +341,14 @@ impl State {
                     generation == deploy.generation
                 });
                 self.deploys.push(deploy);
-                if self.mute { vec![] } else { reports }
+                if self.mute { vec![] } else { told(reports) }
             }
             to_worker::Message::Alignment(_) => vec![],
             to_worker::Message::Start(start) => {
                 self.starts.push((start.job_id.clone(), start.generation));
-                self.change(&start.job_id, TaskState::Running, |generation| {
+                told(self.change(&start.job_id, TaskState::Running, |generation| {
                     generation == start.generation
-                })
+                }))
             }
             to_worker::Message::Cancel(cancel) => {
                 self.cancels.push((cancel.job_id.clone(), cancel.generation));
@@ -326,9 +358,41 @@ impl State {
                 self.tasks.retain(|(job, generation, ..), _| {
                     *job != cancel.job_id || *generation > cancel.generation
                 });
-                reports
+                told(reports)
             }
         }
+    }
+
+    fn deployed(&self, job: &str, generation: u64) -> Option<Deploy> {
+        let of = |deploy: &&Deploy| deploy.job_id == job && deploy.generation == generation;
+        self.deploys.iter().find(of).cloned()
+    }
+
+    /// A snapshot of every subtask here that runs: how far its source is, and something to commit of its sink.
+    fn snapshots(&self, id: WorkerId, trigger: &TriggerCheckpoint) -> Vec<from_worker::Message> {
+        let Some(deploy) = self.deployed(&trigger.job_id, trigger.generation) else {
+            return vec![];
+        };
+        let runs = |place: &(u32, u32)| {
+            let key = (trigger.job_id.clone(), trigger.generation, place.0, place.1);
+            self.tasks.get(&key) == Some(&TaskState::Running)
+        };
+        let subtasks = mine(id, &deploy).into_iter().filter(runs);
+        let report = |(task, subtask)| {
+            let outcome = match &self.fail_snapshots {
+                Some(failure) => Outcome::Failure(failure.clone().into()),
+                None => Outcome::Snapshot(snapshot(&deploy, task, subtask, self.position)),
+            };
+            from_worker::Message::Checkpoint(CheckpointReport {
+                job_id: trigger.job_id.clone(),
+                generation: trigger.generation,
+                checkpoint: trigger.checkpoint,
+                task,
+                subtask,
+                outcome: Some(outcome),
+            })
+        };
+        subtasks.map(report).collect()
     }
 
     fn change(&mut self, job: &str, to: TaskState, which: impl Fn(u64) -> bool) -> Vec<TaskReport> {
@@ -359,6 +423,54 @@ impl State {
             ..TaskReport::default()
         })
         .collect()
+    }
+}
+
+fn told(reports: Vec<TaskReport>) -> Vec<from_worker::Message> {
+    reports.into_iter().map(from_worker::Message::Task).collect()
+}
+
+fn snapshot(deploy: &Deploy, task: u32, subtask: u32, position: u64) -> SubtaskSnapshot {
+    SubtaskSnapshot {
+        state: serde_json::to_vec(&state(deploy, task, subtask, position)).expect("JSON"),
+        alignment_us: 100,
+        sync_us: 200,
+        async_us: 3_000,
+        bytes_new: 10,
+        bytes_full: 50,
+        bytes_in_flight: 0,
+    }
+}
+
+/// The state of a subtask whose sources have read so many rows.
+pub(crate) fn state(deploy: &Deploy, task: u32, subtask: u32, position: u64) -> SubtaskState {
+    let graph = deploy.graph.as_ref().expect("a graph");
+    let operators = graph.operators.iter().filter(|operator| operator.task == task);
+    let splits = |operator: u32| {
+        let own = move |splits: &&weir_proto::control::SourceSplits| {
+            splits.operator == operator && splits.subtask == subtask
+        };
+        let splits = deploy.splits.iter().filter(own).flat_map(|splits| &splits.splits);
+        splits.map(|split| SplitState {
+            id: split.id.clone(),
+            state: format!("{{\"position\":{position}}}"),
+            ended: false,
+            watermark_ms: None,
+        })
+    };
+    let operators = operators.map(|operator| OperatorState {
+        uid: operator.uid.clone(),
+        name: operator.name.clone(),
+        splits: splits(operator.id).collect(),
+        ..OperatorState::default()
+    });
+    SubtaskState {
+        task,
+        subtask,
+        key_groups: 0..graph.max_parallelism,
+        finished: false,
+        operators: operators.collect(),
+        files: Files::default(),
     }
 }
 

@@ -52,6 +52,10 @@ uuid_id! {
     JobId
 }
 uuid_id! {
+    /// A savepoint: a job's state at one moment, kept until somebody deletes it. Time-ordered (UUID v7).
+    SavepointId
+}
+uuid_id! {
     /// A worker process. New at each start of the process.
     WorkerId
 }

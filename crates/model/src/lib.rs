@@ -22,7 +22,7 @@ pub mod problem;
 pub mod time;
 
 pub use failure::{Failure, FailureClass};
-pub use id::{Attempt, Generation, JobId, OperatorId, SubtaskIndex, TaskId, WorkerId};
+pub use id::{Attempt, Generation, JobId, OperatorId, SavepointId, SubtaskIndex, TaskId, WorkerId};
 pub use phase::Phase;
 pub use problem::{ErrorCode, Location, Problem};
 pub use time::EventTime;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `Created -> Scheduling -> Running -> Finished` when all goes well; `Scheduling` waits for slots. A retryable
 /// failure leads through `Restarting` (waiting out the backoff) to `Scheduling` again; one that is not leads to
-/// `Failed`. A cancel leads through `Cancelling` to `Cancelled`.
+/// `Failed`. A cancel leads through `Cancelling` to `Cancelled`, a stop through `Stopping` to `Stopped`, from where
+/// the job can be resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -21,9 +22,13 @@ pub enum Phase {
     Running,
     /// A failure happened; the next execution starts when the backoff has passed.
     Restarting,
+    /// A stop was asked for; its savepoint is being taken, or tasks are being stopped.
+    Stopping,
+    /// Stopped because it was asked to; it goes on from there when it is resumed.
+    Stopped,
     /// A cancel was asked for; tasks are being stopped.
     Cancelling,
-    /// Stopped because it was asked to.
+    /// Given up because it was asked to.
     Cancelled,
     /// Read all of its bounded input.
     Finished,
@@ -33,20 +38,25 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Created,
         Self::Scheduling,
         Self::Running,
         Self::Restarting,
+        Self::Stopping,
+        Self::Stopped,
         Self::Cancelling,
         Self::Cancelled,
         Self::Finished,
         Self::Failed,
     ];
 
-    /// Whether nothing will happen any more.
+    /// Whether nothing will happen any more by itself.
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Finished | Self::Failed)
+        matches!(
+            self,
+            Self::Stopped | Self::Cancelled | Self::Finished | Self::Failed
+        )
     }
 
     /// The word on the wire and in the metadata store.
@@ -56,6 +66,8 @@ impl Phase {
             Self::Scheduling => "scheduling",
             Self::Running => "running",
             Self::Restarting => "restarting",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
             Self::Finished => "finished",

@@ -64,6 +64,18 @@ error_codes! {
     MethodNotAllowed = "method_not_allowed", 405;
     /// The job's phase does not allow the request: deleting a running job, for instance.
     JobConflict = "job_conflict", 409;
+    /// No savepoint of that id.
+    SavepointNotFound = "savepoint_not_found", 404;
+    /// The job has no checkpoint of that number.
+    CheckpointNotFound = "checkpoint_not_found", 404;
+    /// What becomes of the savepoint does not allow the request: deleting one that is being taken, for instance.
+    SavepointConflict = "savepoint_conflict", 409;
+    /// The state of the savepoint does not fit the SQL.
+    StateIncompatible = "state_incompatible", 409;
+    /// The control plane was not told where checkpoints and savepoints go.
+    CheckpointsDisabled = "checkpoints_disabled", 409;
+    /// The store of checkpoints and savepoints does not answer, or has not what it should have.
+    StateUnavailable = "state_unavailable", 503;
     /// The request took longer than the server allows.
     Timeout = "timeout", 504;
     /// The metadata store does not answer.

@@ -54,6 +54,7 @@ impl Draft {
             sql: self.sql.get_untracked(),
             name: (!name.is_empty()).then_some(name),
             parallelism: untrack(|| self.parallelism()),
+            ..CreateJob::default()
         }
     }
 }

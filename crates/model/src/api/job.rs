@@ -5,10 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Attempt, Failure, JobId, Phase, SubtaskIndex, TaskId, WorkerId, metrics::JobMetrics};
+use crate::{
+    Attempt, Failure, JobId, Phase, SavepointId, SubtaskIndex, TaskId, WorkerId, metrics::JobMetrics,
+};
 
 /// A job to start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateJob {
@@ -21,6 +23,12 @@ pub struct CreateJob {
     /// setting, else 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
+    /// The savepoint that it begins with. Default: none, it begins empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SavepointId>,
+    /// Whether state of the savepoint that no operator wants may be left behind. Default: false, such a job is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_dropped_state: bool,
 }
 
 /// A job as it stands.
@@ -58,6 +66,18 @@ pub struct Job {
     /// When the backoff ends, while restarting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_at_ms: Option<i64>,
+    /// The parallelism that it is on its way to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescale_to: Option<u32>,
+    /// The savepoint that it began with, or that it was stopped with last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<SavepointId>,
+    /// The last checkpoint or savepoint that was completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_checkpoint: Option<u64>,
+    /// The checkpoint that the current or last execution began with; none when it began empty or with the savepoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<u64>,
 }
 
 /// Jobs, the newest first.

@@ -8,6 +8,15 @@
 //! | GET `/jobs` | | [`JobList`] |
 //! | GET `/jobs/{id}` | | [`Job`] |
 //! | POST `/jobs/{id}/cancel` | | 202, [`Job`] |
+//! | POST `/jobs/{id}/stop` | [`StopJob`] | 202, [`Job`] |
+//! | POST `/jobs/{id}/resume` | | 202, [`Job`] |
+//! | POST `/jobs/{id}/rescale` | [`RescaleJob`] | 202, [`Job`] |
+//! | GET `/jobs/{id}/rescales` | | [`RescaleList`] |
+//! | GET `/jobs/{id}/checkpoints` | | [`CheckpointList`] |
+//! | GET `/jobs/{id}/checkpoints/{number}` | | [`CheckpointDetail`] |
+//! | GET `/jobs/{id}/exceptions` | | [`ExceptionList`] |
+//! | POST `/jobs/{id}/savepoints` | [`CreateSavepoint`] | 202, [`Savepoint`] |
+//! | GET `/jobs/{id}/savepoints` | | [`SavepointList`] |
 //! | DELETE `/jobs/{id}` | | 204; only in a terminal phase |
 //! | GET `/jobs/{id}/graph` | | [`Graph`](crate::graph::Graph) |
 //! | GET `/jobs/{id}/events` | | [`EventList`] |
@@ -15,16 +24,30 @@
 //! | GET `/jobs/{id}/output` | | [`Output`]: the last rows of the job's `print` sinks |
 //! | GET `/jobs/{id}/metrics` | | [`JobMetrics`](crate::metrics::JobMetrics) |
 //! | GET `/jobs/{id}/stream` | | server-sent events, each a [`LiveUpdate`] as JSON, about one a second |
+//! | GET `/savepoints` | | [`SavepointList`] |
+//! | POST `/savepoints/import` | [`ImportSavepoint`] | 201, [`Savepoint`] |
+//! | GET `/savepoints/{id}` | | [`Savepoint`] |
+//! | PATCH `/savepoints/{id}` | [`UpdateSavepoint`] | [`Savepoint`] |
+//! | DELETE `/savepoints/{id}` | | 204; only when no job needs it |
+//! | POST `/savepoints/{id}/verify` | | [`Verification`]: every byte read |
+//! | POST `/savepoints/{id}/export` | [`ExportSavepoint`] | [`Exported`] |
+//! | POST `/savepoints/{id}/compatibility` | [`CompatibilityRequest`] | [`Compatibility`] |
+//! | GET `/garbage` | | [`GarbageList`]: what in the state folder may be deleted |
+//! | DELETE `/garbage` | | [`GarbageList`]: what was deleted |
 //! | GET `/workers` | | [`WorkerList`] |
 //! | GET `/examples` | | [`ExampleList`]: SQL to load in the editor |
 //! | GET `/info` | | [`Info`] |
 //!
 //! Every error is a [`Problem`](crate::Problem). Times are milliseconds since 1970 in UTC.
 
+mod checkpoint;
 mod job;
+mod savepoint;
 mod sql;
 mod worker;
 
+pub use checkpoint::*;
 pub use job::*;
+pub use savepoint::*;
 pub use sql::*;
 pub use worker::*;

@@ -1,0 +1,286 @@
+//! What a new deployment begins with: the state of a checkpoint or a savepoint, spread over its subtasks.
+
+use weir_checkpoint::{
+    manifest::{Manifest, SplitState},
+    restore::{
+        self, Assigned, FoundSplits, OperatorReport, OperatorShape, Report, Role, Shape, TaskShape, Verdict,
+    },
+};
+use weir_model::{
+    Failure,
+    api::{Compatibility, OperatorCompatibility, StateFate},
+};
+use weir_proto::{
+    control::{RestoredState, SourceSplits, Split, SubtaskRestore},
+    graph::{JobGraph, Operator, operator::Spec},
+};
+
+use super::{
+    coordinate::Known,
+    folder,
+    history::{self, Trouble},
+    settings,
+};
+use crate::{context::Context, job::Job};
+
+/// What a deployment begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// The job's checkpoint that it begins with.
+    pub restored_from: Option<u64>,
+    /// The same, if it is one of the job's savepoints too.
+    pub number: Option<u64>,
+    /// The same for people; none when it begins empty.
+    pub said: Option<String>,
+    /// What its sources read, and from where on.
+    pub splits: Vec<SourceSplits>,
+    /// The state of its subtasks.
+    pub restore: Vec<SubtaskRestore>,
+    /// What its coordinator has to know.
+    pub known: Known,
+}
+
+/// What the job's next deployment begins with; `splits` are those that its sources have now.
+pub async fn begin(
+    context: &Context,
+    job: &Job,
+    graph: &JobGraph,
+    splits: Vec<SourceSplits>,
+) -> Result<Beginning, Trouble> {
+    if context.state_url.is_none() {
+        if job.base.savepoint.is_some() || job.last_checkpoint.is_some() {
+            let why = "the control plane was started without --checkpoint-dir, where the job's state is";
+            return Err(Failure::external(why).into());
+        }
+        return Ok(Beginning {
+            splits,
+            ..Beginning::default()
+        });
+    }
+    history::settle(context, job).await?;
+    let known = history::known(context, job).await?;
+    let suspect = job.restored_from.filter(|_| job.failed_coming_up);
+    let own = history::newest(context, job, suspect).await?;
+    let state = match own {
+        Some((number, folder, manifest)) => Some(State {
+            restored_from: Some(number),
+            number: Some(number),
+            said: format!("with the state of checkpoint {number}"),
+            folder,
+            manifest,
+        }),
+        None => base(context, job, graph).await?,
+    };
+    let Some(state) = state else {
+        return Ok(Beginning {
+            splits,
+            known,
+            ..Beginning::default()
+        });
+    };
+    let (splits, restore) = spread(&state.manifest, &state.folder, graph, &splits)?;
+    Ok(Beginning {
+        restored_from: state.restored_from,
+        number: state.number,
+        said: Some(state.said),
+        splits,
+        restore,
+        known,
+    })
+}
+
+struct State {
+    restored_from: Option<u64>,
+    number: Option<u64>,
+    said: String,
+    folder: String,
+    manifest: Manifest,
+}
+
+/// The savepoint that the job begins with when it has no checkpoint.
+async fn base(context: &Context, job: &Job, graph: &JobGraph) -> Result<Option<State>, Trouble> {
+    let Some(id) = job.base.savepoint else {
+        return Ok(None);
+    };
+    let savepoint = context.store.savepoint(id).await?;
+    let manifest = folder::manifest_of(context, &savepoint).await?;
+    if let Some(refusal) = compare(&manifest, graph).refusal(job.base.allow_dropped_state) {
+        return Err(refusal.into());
+    }
+    Ok(Some(State {
+        restored_from: None,
+        number: savepoint.number.filter(|_| savepoint.job == job.id),
+        said: format!("with the state of savepoint '{}' ({id})", savepoint.name),
+        folder: savepoint.url,
+        manifest,
+    }))
+}
+
+/// The state of each subtask, and where each source reads on.
+fn spread(
+    manifest: &Manifest,
+    folder: &str,
+    graph: &JobGraph,
+    has_now: &[SourceSplits],
+) -> Result<(Vec<SourceSplits>, Vec<SubtaskRestore>), Failure> {
+    let assigned = restore::assign(manifest, &shape(graph), &found(graph, has_now)?)?;
+    let splits = splits(graph, &assigned);
+    let restores: Result<Vec<_>, Failure> = assigned.iter().map(|a| restore_of(a, folder)).collect();
+    Ok((splits, restores?))
+}
+
+fn restore_of(assigned: &Assigned, folder: &str) -> Result<SubtaskRestore, Failure> {
+    let Assigned {
+        task,
+        subtask,
+        states,
+    } = assigned;
+    let states: Result<Vec<_>, _> = states.iter().map(serde_json::to_vec).collect();
+    let states = states.map_err(|error| Failure::internal(format!("a state cannot be written: {error}")))?;
+    let restored = |state| RestoredState {
+        state,
+        folder_url: folder.to_owned(),
+    };
+    Ok(SubtaskRestore {
+        task: *task,
+        subtask: *subtask,
+        states: states.into_iter().map(restored).collect(),
+    })
+}
+
+fn sources(graph: &JobGraph) -> impl Iterator<Item = &Operator> {
+    let is_source = |operator: &&Operator| matches!(operator.spec, Some(Spec::Source(_)));
+    graph.operators.iter().filter(is_source)
+}
+
+/// What the sources have now, by their uid.
+fn found(graph: &JobGraph, has_now: &[SourceSplits]) -> Result<FoundSplits, Failure> {
+    let mut found = FoundSplits::new();
+    for source in sources(graph) {
+        let of_source = has_now.iter().filter(|splits| splits.operator == source.id);
+        let splits: Result<Vec<_>, _> = of_source.flat_map(|splits| &splits.splits).map(unread).collect();
+        found.entry(source.uid.clone()).or_default().extend(splits?);
+    }
+    Ok(found)
+}
+
+/// A split of which nothing was read.
+fn unread(split: &Split) -> Result<SplitState, Failure> {
+    let state = String::from_utf8(split.state.clone())
+        .map_err(|_| Failure::internal(format!("what split '{}' says of itself is no text", split.id)))?;
+    Ok(SplitState {
+        id: split.id.clone(),
+        state,
+        ended: false,
+        watermark_ms: None,
+    })
+}
+
+/// What each subtask of each source reads, an empty list if there is nothing for it.
+fn splits(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
+    let of_subtask = |source: &Operator, subtask: u32| {
+        let own = assigned
+            .iter()
+            .filter(|a| a.task == source.task && a.subtask == subtask);
+        let operators = own.flat_map(|a| &a.states).flat_map(|state| &state.operators);
+        let splits = operators.filter(|o| o.uid == source.uid).flat_map(|o| &o.splits);
+        let to_read = splits.filter(|split| !split.ended).map(|split| Split {
+            id: split.id.clone(),
+            state: split.state.clone().into_bytes(),
+        });
+        SourceSplits {
+            operator: source.id,
+            subtask,
+            splits: to_read.collect(),
+        }
+    };
+    sources(graph)
+        .flat_map(|source| (0..source.parallelism).map(move |subtask| of_subtask(source, subtask)))
+        .collect()
+}
+
+/// The graph, as far as state goes.
+fn shape(graph: &JobGraph) -> Shape {
+    let operators = |task: u32| {
+        let of_task = graph
+            .operators
+            .iter()
+            .filter(move |operator| operator.task == task);
+        of_task.map(|operator| OperatorShape {
+            uid: operator.uid.clone(),
+            name: operator.name.clone(),
+            role: role(operator),
+            // Workers know them.
+            tables: None,
+        })
+    };
+    let tasks = settings::tasks(graph)
+        .into_iter()
+        .map(|(task, parallelism)| TaskShape {
+            task,
+            parallelism,
+            operators: operators(task).collect(),
+        });
+    Shape {
+        max_parallelism: graph.max_parallelism,
+        tasks: tasks.collect(),
+    }
+}
+
+fn role(operator: &Operator) -> Role {
+    match &operator.spec {
+        Some(Spec::Source(_)) => Role::Source,
+        Some(Spec::Sink(_)) => Role::Sink,
+        // Pre-aggregations emit what they hold before each barrier.
+        None
+        | Some(
+            Spec::Calc(_)
+            | Spec::Union(_)
+            | Spec::Unnest(_)
+            | Spec::LookupJoin(_)
+            | Spec::ProcessingTime(_)
+            | Spec::WindowTable(_)
+            | Spec::LocalWindowAggregate(_)
+            | Spec::LocalGroupAggregate(_),
+        ) => Role::Stateless,
+        Some(
+            Spec::WindowAggregate(_)
+            | Spec::GroupAggregate(_)
+            | Spec::Join(_)
+            | Spec::Rank(_)
+            | Spec::Sort(_)
+            | Spec::SessionAggregate(_)
+            | Spec::SessionTable(_)
+            | Spec::CountWindow(_)
+            | Spec::CountWindowAggregate(_)
+            | Spec::TemporalJoin(_)
+            | Spec::MatchRecognize(_)
+            | Spec::OverAggregate(_),
+        ) => Role::Stateful,
+    }
+}
+
+/// What becomes of the state of each operator when a job with this graph begins with it.
+pub fn compare(manifest: &Manifest, graph: &JobGraph) -> Report {
+    restore::compatibility(manifest, &shape(graph))
+}
+
+/// The same as a REST body.
+pub fn to_api(report: &Report) -> Compatibility {
+    let of_operator = |operator: &OperatorReport| OperatorCompatibility {
+        uid: operator.uid.clone(),
+        name: operator.name.clone(),
+        fate: match operator.verdict {
+            Verdict::Keeps => StateFate::Kept,
+            Verdict::New => StateFate::New,
+            Verdict::Dropped => StateFate::Dropped,
+            Verdict::Cannot => StateFate::Unusable,
+        },
+        reason: operator.why.clone().unwrap_or_default(),
+    };
+    Compatibility {
+        compatible: report.refusal(false).is_none(),
+        compatible_if_dropped: report.refusal(true).is_none(),
+        operators: report.operators.iter().map(of_operator).collect(),
+    }
+}

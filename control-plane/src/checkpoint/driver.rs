@@ -1,0 +1,426 @@
+//! One deployment's coordinator at work: hears what happens, and does what it asks for.
+//!
+//! What it asks for is done in order. Only manifests are written beside: however long that takes, words of workers are
+//! heard meanwhile.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
+use weir_checkpoint::{
+    coordinator::{
+        Action, After, Coordinator, Deployment, Event, Found, Record, Savepoint, Subtask, SubtaskRecord,
+    },
+    manifest::{CheckpointId, Manifest},
+};
+use weir_model::{Failure, Generation, JobId, SavepointId, SubtaskIndex, TaskId, api::CheckpointSubtask};
+use weir_proto::{
+    control::{
+        AbortCheckpoint, AfterBarrier, CommitCheckpoint, SubtaskRef, TriggerCheckpoint, to_worker::Message,
+    },
+    graph::JobGraph,
+};
+
+use super::{
+    Input, Seen,
+    coordinate::{Known, Left},
+    folder, settings,
+};
+use crate::{
+    context::Context,
+    db::{
+        StoreError,
+        checkpoints::{EndedCheckpoint, NewCheckpoint},
+        events::{Actor, Kind, NewEvent},
+    },
+    job::{Job, observed::Handover},
+};
+
+/// How long to wait with asking the metadata store again.
+pub(super) const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A coordinator with what it takes to do as it asks.
+pub(super) struct Driver {
+    context: Context,
+    job: JobId,
+    /// The savepoint that the job was about to stop with when its deployment was taken over.
+    stop_savepoint: Option<SavepointId>,
+    generation: Generation,
+    /// The URL of the job's folder.
+    folder: String,
+    coordinator: Coordinator,
+    left: Option<Left>,
+    /// Those that were asked for, by the URL of their folder.
+    savepoints: HashMap<String, SavepointId>,
+    manifests: JoinSet<(CheckpointId, Result<(), Failure>)>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Driver {
+    /// Of a deployment that is about to be sent, or runs.
+    pub(super) fn new(
+        context: &Context,
+        state_url: &str,
+        job: &Job,
+        graph: &JobGraph,
+        known: Known,
+        seen: Arc<Mutex<Seen>>,
+    ) -> Self {
+        let Known { retained, next, left } = known;
+        let deployment = Deployment {
+            job: job.id.to_string(),
+            generation: job.generation.0,
+            weir_version: env!("CARGO_PKG_VERSION").to_owned(),
+            max_parallelism: graph.max_parallelism,
+            subtasks: settings::subtasks(graph),
+            retained,
+            next: CheckpointId(next),
+        };
+        Self {
+            context: context.clone(),
+            job: job.id,
+            stop_savepoint: job.stop_savepoint,
+            generation: job.generation,
+            folder: folder::of_job(state_url, job.id),
+            coordinator: Coordinator::new(settings::settings(graph), deployment),
+            left,
+            savepoints: HashMap::new(),
+            manifests: JoinSet::new(),
+            seen,
+        }
+    }
+
+    /// Runs until the deployment has ended and all that was begun is known to be there or not.
+    pub(super) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+        let clock = Arc::clone(&self.context.clock);
+        let mut open = true;
+        while open || !self.coordinator.is_settled() {
+            let wake_at = self.coordinator.wake_at();
+            let wait = wake_at.map_or(Duration::MAX, |at| at.saturating_sub(clock.elapsed()));
+            let event = tokio::select! {
+                () = self.context.shutdown.cancelled() => return,
+                input = inputs.recv(), if open => match input {
+                    Some(input) => self.hear(input).await,
+                    None => {
+                        open = false;
+                        Event::Ended(Failure::user("the job does not run any more"))
+                    }
+                },
+                Some(written) = self.manifests.join_next() => wrote(written),
+                () = clock.sleep(wait), if wake_at.is_some() => Event::Tick,
+            };
+            self.on(event).await;
+        }
+    }
+
+    /// What an input means to the coordinator.
+    async fn hear(&mut self, input: Input) -> Event {
+        match input {
+            Input::Event(Event::Running) => {
+                self.take_over().await;
+                Event::Running
+            }
+            Input::Event(event) => event,
+            Input::Savepoint { id, savepoint } => {
+                self.savepoints.insert(savepoint.url.clone(), id);
+                Event::Savepoint(savepoint)
+            }
+            Input::Checkpoint => Event::Checkpoint,
+        }
+    }
+
+    /// Ends what a coordinator left behind that is gone, as soon as all workers are back.
+    async fn take_over(&mut self) {
+        let Some(Left { pending, last, stops }) = self.left.take() else {
+            return;
+        };
+        let found = Found {
+            pending,
+            last: last.as_ref(),
+            stops,
+        };
+        for action in self.coordinator.take_over(&found, self.context.clock.elapsed()) {
+            if let Err(failure) = self.perform(action).await {
+                tracing::error!(%failure, job = %self.job, "what was left could not be taken over");
+            }
+        }
+    }
+
+    async fn on(&mut self, event: Event) {
+        let mut event = Some(event);
+        while let Some(next) = event.take() {
+            for action in self.coordinator.on(next, self.context.clock.elapsed()) {
+                tracing::debug!(job = %self.job, ?action, "performs");
+                if let Err(failure) = self.perform(action).await {
+                    event = Some(Event::Interrupted(failure));
+                }
+            }
+        }
+    }
+
+    /// Does it. An error: what was begun cannot go on.
+    async fn perform(&mut self, action: Action) -> Result<(), Failure> {
+        match action {
+            Action::Trigger {
+                checkpoint,
+                savepoint,
+            } => {
+                self.note(checkpoint, savepoint.as_ref()).await?;
+                self.trigger(checkpoint, savepoint);
+            }
+            Action::Abort(checkpoint) => self.abort(checkpoint),
+            Action::WriteManifest { manifest, savepoint } => self.write(manifest, savepoint).await,
+            Action::Commit { checkpoint, finished } => self.commit(checkpoint, &finished),
+            Action::Completed(record) => self.completed(record).await,
+            Action::Failed { record, why } => self.failed(record, &why).await,
+            Action::Refused { savepoint, why } => self.refused(&savepoint, &why).await,
+            Action::FailJob(why) => self.see(|seen| seen.failure = Some(why)),
+            Action::Discard(checkpoints) => self.discard(&checkpoints).await,
+            Action::Stop(checkpoint) => {
+                let number = checkpoint.0;
+                let of = self.stop_savepoint;
+                self.see(|seen| {
+                    let of = seen.handover.take().map_or(of, |(of, _)| of);
+                    seen.handover = Some((of, Handover::Complete { number }));
+                });
+            }
+            Action::JobDone => self.see(|seen| seen.done = true),
+        }
+        Ok(())
+    }
+
+    /// Changes what is seen, and has the job looked at.
+    fn see(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.seen.lock());
+        self.context.wake.now();
+    }
+
+    fn savepoint_of(&self, savepoint: Option<&Savepoint>) -> Option<SavepointId> {
+        self.savepoints.get(&savepoint?.url).copied()
+    }
+
+    /// Keeps that the checkpoint begins, before anybody hears its number.
+    async fn note(&self, checkpoint: CheckpointId, savepoint: Option<&Savepoint>) -> Result<(), Failure> {
+        let new = NewCheckpoint {
+            job: self.job,
+            number: checkpoint.0,
+            generation: self.generation,
+            savepoint: self.savepoint_of(savepoint),
+            url: savepoint.map_or_else(|| self.folder.clone(), |savepoint| savepoint.url.clone()),
+        };
+        let kept = self
+            .context
+            .store
+            .begin_checkpoint(&new, self.context.clock.now_ms())
+            .await;
+        kept.map_err(|error| Failure::external(format!("it could not be begun: {error}")))
+    }
+
+    fn trigger(&self, checkpoint: CheckpointId, savepoint: Option<Savepoint>) {
+        let after = match savepoint
+            .as_ref()
+            .map(|savepoint| savepoint.after)
+            .unwrap_or_default()
+        {
+            After::GoOn => AfterBarrier::GoOn,
+            After::Suspend => AfterBarrier::Suspend,
+            After::Drain => AfterBarrier::Drain,
+        };
+        self.tell(&Message::TriggerCheckpoint(TriggerCheckpoint {
+            job_id: self.job.to_string(),
+            generation: self.generation.0,
+            checkpoint: checkpoint.0,
+            savepoint_url: savepoint.map(|savepoint| savepoint.url),
+            after: after.into(),
+        }));
+    }
+
+    fn abort(&self, checkpoint: CheckpointId) {
+        self.tell(&Message::AbortCheckpoint(AbortCheckpoint {
+            job_id: self.job.to_string(),
+            generation: self.generation.0,
+            checkpoint: checkpoint.0,
+        }));
+    }
+
+    fn commit(&self, checkpoint: CheckpointId, finished: &[Subtask]) {
+        let of = |subtask: &Subtask| SubtaskRef {
+            task: subtask.task,
+            subtask: subtask.subtask,
+        };
+        self.tell(&Message::CommitCheckpoint(CommitCheckpoint {
+            job_id: self.job.to_string(),
+            generation: self.generation.0,
+            checkpoint: checkpoint.0,
+            finished: finished.iter().map(of).collect(),
+        }));
+    }
+
+    fn tell(&self, message: &Message) {
+        self.context.cluster.tell_all(self.job, self.generation, message);
+    }
+
+    async fn write(&mut self, manifest: Manifest, savepoint: Option<Savepoint>) {
+        let checkpoint = manifest.checkpoint;
+        // One of final states alone was told to nobody, and has not been noted.
+        let noted = self.note(checkpoint, savepoint.as_ref()).await;
+        let id = self.savepoint_of(savepoint.as_ref());
+        let folder = savepoint.map_or_else(|| self.folder.clone(), |savepoint| savepoint.url);
+        let context = self.context.clone();
+        self.manifests.spawn(async move {
+            let written = match (noted, id) {
+                (Err(failure), _) => Err(failure),
+                (Ok(()), Some(id)) => folder::write_savepoint(&context, &folder, id, manifest).await,
+                (Ok(()), None) => folder::write_manifest(&context, &folder, manifest).await,
+            };
+            (checkpoint, written)
+        });
+    }
+
+    async fn completed(&mut self, record: Record) {
+        let savepoint = self.savepoint_of(record.savepoint.as_ref());
+        let number = record.checkpoint.0;
+        self.keep(&record, None).await;
+        if let Some(id) = savepoint {
+            let message = format!("savepoint {id} is there as checkpoint {number}");
+            self.record(Kind::SavepointCompleted, message).await;
+        } else {
+            self.see(|seen| {
+                if let Some((None, handover @ Handover::Asked)) = &mut seen.handover {
+                    *handover = Handover::Complete { number };
+                }
+            });
+        }
+        self.context.moves.tell(self.job);
+    }
+
+    async fn failed(&mut self, record: Record, why: &Failure) {
+        let savepoint = self.savepoint_of(record.savepoint.as_ref());
+        let number = record.checkpoint.0;
+        self.keep(&record, Some(why)).await;
+        let (kind, what) = match savepoint {
+            None => (Kind::CheckpointFailed, format!("checkpoint {number}")),
+            Some(id) => (Kind::SavepointFailed, format!("savepoint {id}")),
+        };
+        self.record(kind, format!("{what} was given up: {why}")).await;
+        self.give_up_handover(savepoint, why);
+        self.context.moves.tell(self.job);
+    }
+
+    async fn refused(&mut self, savepoint: &Savepoint, why: &Failure) {
+        let Some(id) = self.savepoint_of(Some(savepoint)) else {
+            return;
+        };
+        let (store, now_ms) = (&self.context.store, self.context.clock.now_ms());
+        if let Err(error) = store.fail_savepoint(id, &why.to_string(), now_ms).await {
+            tracing::error!(%error, savepoint = %id, "the refusal of a savepoint could not be kept");
+        }
+        self.record(
+            Kind::SavepointFailed,
+            format!("savepoint {id} was not begun: {why}"),
+        )
+        .await;
+        self.give_up_handover(Some(id), why);
+    }
+
+    fn give_up_handover(&self, savepoint: Option<SavepointId>, why: &Failure) {
+        self.see(|seen| {
+            if let Some((of, handover @ Handover::Asked)) = &mut seen.handover
+                && *of == savepoint
+            {
+                *handover = Handover::Failed { why: why.to_string() };
+            }
+        });
+    }
+
+    /// Keeps how a checkpoint ended. What is there must be known before anything is committed: the metadata store is
+    /// asked until it answers.
+    async fn keep(&self, record: &Record, why: Option<&Failure>) {
+        let (now, now_ms) = (self.context.clock.elapsed(), self.context.clock.now_ms());
+        let begun_ago_ms = now.saturating_sub(record.begun).as_millis() as i64;
+        let ended = EndedCheckpoint {
+            job: self.job,
+            number: record.checkpoint.0,
+            begun_at_ms: now_ms - begun_ago_ms,
+            failure: why.map(ToString::to_string),
+            subtasks: record.subtasks.iter().map(part).collect(),
+        };
+        loop {
+            match self.context.store.end_checkpoint(&ended, now_ms).await {
+                Ok(()) => return,
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, job = %self.job, "the end of a checkpoint cannot be kept yet");
+                }
+                Err(error) => {
+                    tracing::error!(%error, job = %self.job, "the end of a checkpoint cannot be kept");
+                    return;
+                }
+            }
+            tokio::select! {
+                () = self.context.clock.sleep(STORE_AGAIN) => {}
+                () = self.context.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn discard(&mut self, checkpoints: &[CheckpointId]) {
+        let numbers: Vec<_> = checkpoints.iter().map(|checkpoint| checkpoint.0).collect();
+        if let Err(error) = self.context.store.discard_checkpoints(self.job, &numbers).await {
+            // They stay, and are found by the next garbage collection.
+            tracing::error!(%error, job = %self.job, "checkpoints could not be discarded");
+            return;
+        }
+        let kept: Vec<_> = self.coordinator.retained().collect();
+        let live = Some(self.generation.0);
+        tokio::spawn(folder::clean(
+            self.context.clone(),
+            self.folder.clone(),
+            kept,
+            live,
+        ));
+    }
+
+    async fn record(&self, kind: Kind, message: String) {
+        let event = NewEvent {
+            at_ms: self.context.clock.now_ms(),
+            actor: Actor::ControlPlane,
+            job: Some(self.job),
+            kind,
+            message,
+        };
+        if let Err(error) = self.context.store.record(&event).await {
+            tracing::error!(%error, kind = kind.as_str(), "an event could not be kept");
+        }
+    }
+}
+
+fn wrote(written: Result<(CheckpointId, Result<(), Failure>), JoinError>) -> Event {
+    match written {
+        Ok((checkpoint, Ok(()))) => Event::ManifestWritten(checkpoint),
+        Ok((checkpoint, Err(why))) => Event::ManifestFailed { checkpoint, why },
+        // Only a panic of the write itself, whose number is lost with it.
+        Err(error) => Event::Interrupted(Failure::internal(format!("writing a manifest panicked: {error}"))),
+    }
+}
+
+fn part(record: &SubtaskRecord) -> CheckpointSubtask {
+    let SubtaskRecord {
+        subtask,
+        end_to_end,
+        cost,
+    } = record;
+    CheckpointSubtask {
+        task: TaskId(subtask.task),
+        subtask: SubtaskIndex(subtask.subtask),
+        alignment_us: cost.alignment_us,
+        sync_us: cost.sync_us,
+        async_us: cost.async_us,
+        end_to_end_ms: end_to_end.as_millis() as u64,
+        bytes_new: cost.bytes_new,
+        bytes_full: cost.bytes_full,
+        bytes_in_flight: cost.bytes_in_flight,
+    }
+}
