@@ -40,9 +40,30 @@ pub(crate) enum Command {
     /// Show a job: its state, its operators and why it failed.
     #[command(after_help = "Example: weir show visitors-per-country")]
     Show(JobCommand),
-    /// Stop a job.
+    /// Give a job up, with its state.
     #[command(after_help = "Example: weir cancel 0192f0c1")]
     Cancel(JobCommand),
+    /// Stop a job with a savepoint, to resume it some day.
+    #[command(after_help = "Example: weir stop visitors-per-country && weir resume visitors-per-country")]
+    Stop(Stop),
+    /// Let a stopped job go on.
+    #[command(after_help = "Example: weir resume visitors-per-country")]
+    Resume(JobCommand),
+    /// Change the parallelism of a job.
+    #[command(after_help = "Example: weir rescale visitors-per-country --parallelism 4")]
+    Rescale(Rescale),
+    /// List the checkpoints of a job, the newest first.
+    #[command(after_help = "Example: weir checkpoints visitors-per-country")]
+    Checkpoints(JobCommand),
+    /// Take a savepoint of a job, which goes on.
+    #[command(after_help = "Example: weir savepoint visitors-per-country --name before-the-change")]
+    Savepoint(Savepoint),
+    /// List savepoints, or show, verify, export, import or delete one.
+    #[command(after_help = "Example: weir savepoints verify before-the-change")]
+    Savepoints(Savepoints),
+    /// Delete what in the state folder no checkpoint refers to that is kept.
+    #[command(after_help = "Example: weir gc --dry-run")]
+    Gc(Gc),
     /// Delete a job that has ended, with its history.
     #[command(after_help = "Example: weir delete 0192f0c1")]
     Delete(JobCommand),
@@ -74,6 +95,10 @@ pub(crate) struct Up {
     /// A PostgreSQL server to keep the metadata in. Default: a private one in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// Where checkpoints and savepoints go: a folder, or the URL of one (`s3://bucket/folder`). Default: `state` in the
+    /// data directory.
+    #[arg(long, env = "WEIR_CHECKPOINT_DIR")]
+    pub(crate) checkpoint_dir: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +115,10 @@ pub(crate) struct ControlPlane {
     /// Where the examples' inputs are written, so that the example scripts find them.
     #[arg(long, default_value = ".weir", env = "WEIR_DATA_DIR")]
     pub(crate) data_dir: PathBuf,
+    /// Where checkpoints and savepoints go: a folder, or the URL of one (`s3://bucket/folder`), that all workers reach
+    /// under the same name. Default: none are taken.
+    #[arg(long, env = "WEIR_CHECKPOINT_DIR")]
+    pub(crate) checkpoint_dir: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +167,141 @@ pub(crate) struct Run {
     /// Wait until the job ends, print the rows of its `print` sinks (at most 1000), and fail if it failed.
     #[arg(long)]
     pub(crate) wait: bool,
+    /// The savepoint that it begins with: its id, the beginning of it, or its name.
+    #[arg(long, value_name = "SAVEPOINT")]
+    pub(crate) from: Option<String>,
+    /// Leave state of the savepoint behind that no operator of the script wants.
+    #[arg(long, requires = "from")]
+    pub(crate) allow_dropped_state: bool,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stop {
+    /// The job's id, the beginning of it, or its name.
+    pub(crate) job: String,
+    /// End event time before the savepoint, so that all windows are emitted.
+    #[arg(long, conflicts_with = "no_savepoint")]
+    pub(crate) drain: bool,
+    /// Stop at once; the job goes on from its last checkpoint.
+    #[arg(long)]
+    pub(crate) no_savepoint: bool,
+    /// The savepoint's name. Default: the job's name.
+    #[arg(long, conflicts_with = "no_savepoint")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rescale {
+    /// The job's id, the beginning of it, or its name.
+    pub(crate) job: String,
+    /// Subtasks per operator.
+    #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) parallelism: u32,
+    /// Do not wait until it runs at the new parallelism.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Savepoint {
+    /// The job's id, the beginning of it, or its name.
+    pub(crate) job: String,
+    /// The savepoint's name. Default: the job's name.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What it is for.
+    #[arg(long, default_value = "")]
+    pub(crate) description: String,
+    /// A word to find it by; may be given several times.
+    #[arg(long = "tag")]
+    pub(crate) tags: Vec<String>,
+    /// Do not wait until it is there.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Savepoints {
+    #[command(subcommand)]
+    pub(crate) action: Option<SavepointsAction>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SavepointsAction {
+    /// List savepoints, the newest first.
+    List(Client),
+    /// Show a savepoint.
+    Show(SavepointCommand),
+    /// Delete a savepoint with all of its files.
+    Delete(SavepointCommand),
+    /// Read every byte of a savepoint and compare checksums.
+    Verify(SavepointCommand),
+    /// Copy a savepoint, as one folder, to another store or for another cluster.
+    Export(ExportSavepoint),
+    /// Copy a savepoint that was exported into this cluster.
+    Import(ImportSavepoint),
+    /// Say what a job with a script would begin with, operator by operator.
+    Check(CheckSavepoint),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SavepointCommand {
+    /// The savepoint's id, the beginning of it, or its name.
+    pub(crate) savepoint: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportSavepoint {
+    /// The savepoint's id, the beginning of it, or its name.
+    pub(crate) savepoint: String,
+    /// A folder that the control plane reaches, or the URL of one (`s3://bucket/folder`).
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportSavepoint {
+    /// The folder that it was exported to, or the URL of that.
+    pub(crate) from: String,
+    /// Its name. Default: the one that it had.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckSavepoint {
+    /// The savepoint's id, the beginning of it, or its name.
+    pub(crate) savepoint: String,
+    /// The script; `-` reads the standard input.
+    pub(crate) file: PathBuf,
+    /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
+    #[arg(long, short)]
+    pub(crate) parallelism: Option<u32>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// List what would be deleted, and delete nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) client: Client,
 }

@@ -36,9 +36,24 @@ impl Cluster {
             .await
     }
 
+    /// Asks for something in words that are no SQL.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Outcome> {
+        self.answer(self.request(Method::POST, path).json(body), None)
+            .await
+    }
+
     /// Asks for a change that needs no words.
     pub(crate) async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Outcome> {
         self.answer(self.request(Method::POST, path), None).await
+    }
+
+    /// Deletes something, and says what it was.
+    pub(crate) async fn remove<T: DeserializeOwned>(&self, path: &str) -> Result<T, Outcome> {
+        self.answer(self.request(Method::DELETE, path), None).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Outcome> {
@@ -70,6 +85,31 @@ impl Cluster {
             ))),
             several => Err(Outcome::wrong(format!(
                 "{} jobs have ids that begin with '{job}'",
+                several.len()
+            ))),
+        }
+    }
+
+    /// The one savepoint that an id, the beginning of an id, or a name means. Of several with one name: the newest.
+    pub(crate) async fn find_savepoint(&self, savepoint: &str) -> Result<api::Savepoint, Outcome> {
+        if savepoint.parse::<weir_model::SavepointId>().is_ok() {
+            return self.get(&format!("savepoints/{savepoint}")).await;
+        }
+        let all = self.get::<api::SavepointList>("savepoints").await?.savepoints;
+        if let Some(named) = all.iter().find(|s| s.name == savepoint) {
+            return Ok(named.clone());
+        }
+        let begun: Vec<_> = all
+            .iter()
+            .filter(|s| s.id.to_string().starts_with(savepoint))
+            .collect();
+        match begun.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => Err(Outcome::wrong(format!(
+                "no savepoint has the id or the name '{savepoint}'; `weir savepoints` lists them"
+            ))),
+            several => Err(Outcome::wrong(format!(
+                "{} savepoints have ids that begin with '{savepoint}'",
                 several.len()
             ))),
         }

@@ -16,10 +16,16 @@ pub(super) async fn control_plane(arguments: ControlPlane) -> Result<(), Outcome
             arguments.data_dir.display()
         ))
     })?;
+    let state_url = arguments
+        .checkpoint_dir
+        .as_deref()
+        .map(super::folder_url)
+        .transpose()?;
     let config = Config {
         listen: arguments.listen,
         grpc_listen: arguments.grpc_listen,
         database_url: arguments.database_url,
+        state_url,
         limits: Limits::default(),
         examples,
     };

@@ -1,7 +1,7 @@
-//! `weir list`, `show`, `cancel` and `delete`.
+//! `weir list`, `show`, `checkpoints`, `cancel` and `delete`.
 
 use weir_model::{
-    api::{Job, JobList},
+    api::{Checkpoint, CheckpointList, Job, JobList},
     graph::Graph,
     metrics::JobMetrics,
 };
@@ -65,8 +65,18 @@ fn print_job(job: &Job) {
         .map(|r| format!(" ({r})"))
         .unwrap_or_default();
     super::say(&format!("phase        {}{reason}", job.phase));
-    super::say(&format!("parallelism  {}", job.parallelism));
+    let rescale = job
+        .rescale_to
+        .map(|to| format!(" (on its way to {to})"))
+        .unwrap_or_default();
+    super::say(&format!("parallelism  {}{rescale}", job.parallelism));
     super::say(&format!("attempt      {}", job.attempt));
+    if let Some(number) = job.last_checkpoint {
+        super::say(&format!("checkpoint   {number}"));
+    }
+    if let Some(savepoint) = job.savepoint {
+        super::say(&format!("savepoint    {savepoint}"));
+    }
     if let Some(failure) = &job.failure {
         super::say(&format!("failure      {failure}"));
     }
@@ -85,6 +95,46 @@ fn print_operators(graph: &Graph, metrics: &JobMetrics) {
             operator.task.0, operator.name
         ));
     }
+}
+
+pub(super) async fn checkpoints(arguments: JobCommand) -> Result<(), Outcome> {
+    let cluster = Cluster::at(&arguments.client.url);
+    let id = cluster.find(&arguments.job).await?.id;
+    let list: CheckpointList = cluster.get(&format!("jobs/{id}/checkpoints")).await?;
+    if arguments.client.json {
+        return super::print_json(&list);
+    }
+    if list.checkpoints.is_empty() {
+        super::say("no checkpoint was begun; 'execution.checkpointing.interval' says how often one is");
+        return Ok(());
+    }
+    super::say(&format!(
+        "{:>6}  {:10}  {:11}  {:>9}  {:>12}  {:>12}  FAILURE",
+        "NUMBER", "KIND", "STATUS", "MS", "NEW BYTES", "ALL BYTES"
+    ));
+    for checkpoint in &list.checkpoints {
+        let Checkpoint {
+            number,
+            kind,
+            status,
+            begun_at_ms,
+            ended_at_ms,
+            bytes_new,
+            bytes_full,
+            failure,
+            ..
+        } = checkpoint;
+        let took_ms = ended_at_ms
+            .map(|ended| (ended - begun_at_ms).to_string())
+            .unwrap_or_default();
+        super::say(&format!(
+            "{number:>6}  {:10}  {:11}  {took_ms:>9}  {bytes_new:>12}  {bytes_full:>12}  {}",
+            kind.as_str(),
+            status.as_str(),
+            failure.as_deref().unwrap_or_default()
+        ));
+    }
+    Ok(())
 }
 
 pub(super) async fn cancel(arguments: JobCommand) -> Result<(), Outcome> {

@@ -2,9 +2,12 @@
 
 mod control_plane;
 mod explain;
+mod gc;
 mod jobs;
 mod local;
 mod run;
+mod savepoints;
+mod stop;
 mod supervisor;
 mod up;
 mod worker;
@@ -33,6 +36,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Outcome> {
         Command::List(client) => jobs::list(client).await,
         Command::Show(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,
+        Command::Gc(arguments) => gc::gc(arguments).await,
+        Command::Stop(arguments) => stop::stop(arguments).await,
+        Command::Resume(arguments) => stop::resume(arguments).await,
+        Command::Rescale(arguments) => stop::rescale(arguments).await,
+        Command::Checkpoints(arguments) => jobs::checkpoints(arguments).await,
+        Command::Savepoint(arguments) => savepoints::take(arguments).await,
+        Command::Savepoints(arguments) => savepoints::savepoints(arguments).await,
         Command::Delete(arguments) => jobs::delete(arguments).await,
         Command::Explain(arguments) => explain::explain(arguments).await,
         Command::Local(arguments) => local::local(arguments).await,
@@ -76,6 +86,19 @@ fn init_log(default: &str) {
     } else {
         log.with_ansi(std::io::stderr().is_terminal()).init();
     }
+}
+
+/// A folder as a URL: one already, or a path of this machine.
+fn folder_url(folder: &str) -> Result<String, Outcome> {
+    if folder.contains("://") {
+        return Ok(folder.trim_end_matches('/').to_owned());
+    }
+    let path = std::path::absolute(folder)
+        .map_err(|e| Outcome::wrong(format!("'{folder}' is not a folder: {e}")))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Outcome::wrong(format!("'{folder}' is not UTF-8")))?;
+    Ok(format!("file://{}", text.trim_end_matches('/')))
 }
 
 /// Cancelled by Ctrl-C or SIGTERM.

@@ -11,15 +11,21 @@ use weir_model::{
 use crate::{arguments::Run, client::Cluster, outcome::Outcome};
 
 /// How often a waiting client looks at its job.
-const POLL: Duration = Duration::from_millis(200);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(arguments: Run) -> Result<(), Outcome> {
     let sql = super::read_script(&arguments.file)?;
     let cluster = Cluster::at(&arguments.client.url);
+    let from = match &arguments.from {
+        Some(savepoint) => Some(cluster.find_savepoint(savepoint).await?.id),
+        None => None,
+    };
     let request = CreateJob {
         sql: sql.clone(),
         name: arguments.name,
         parallelism: arguments.parallelism,
+        from,
+        allow_dropped_state: arguments.allow_dropped_state,
     };
     let created: Job = cluster.post("jobs", &request, &sql).await?;
     if !arguments.wait {
@@ -48,7 +54,7 @@ fn show_created(job: &Job, json: bool) -> Result<(), Outcome> {
 }
 
 /// Follows a job to its end, saying each change on the standard error.
-async fn wait(cluster: &Cluster, mut job: Job, clock: &dyn Clock) -> Result<Job, Outcome> {
+pub(super) async fn wait(cluster: &Cluster, mut job: Job, clock: &dyn Clock) -> Result<Job, Outcome> {
     let path = format!("jobs/{}", job.id);
     let mut said = None;
     loop {

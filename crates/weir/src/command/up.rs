@@ -115,10 +115,18 @@ fn control_plane(arguments: &Up, data_dir: &Path, database_url: &str, grpc: Sock
             grpc.to_string(),
             text("--data-dir"),
             data_dir.display().to_string(),
+            text("--checkpoint-dir"),
+            checkpoint_dir(arguments, data_dir),
         ],
         environment: vec![(text("DATABASE_URL"), database_url.to_owned())],
         log: data_dir.join("logs/control-plane.log"),
     }
+}
+
+/// Where checkpoints and savepoints go.
+fn checkpoint_dir(arguments: &Up, data_dir: &Path) -> String {
+    let default = || data_dir.join("state").display().to_string();
+    arguments.checkpoint_dir.clone().unwrap_or_else(default)
 }
 
 fn worker(arguments: &Up, data_dir: &Path, grpc: SocketAddr, number: u32) -> Process {
