@@ -10,6 +10,7 @@ mod command_line;
 mod examples;
 mod faults;
 mod lifecycle;
+mod recovery;
 mod scripts;
 
 /// Runs a test alone: each has a cluster of its own, and several side by side would starve each other.

@@ -29,6 +29,17 @@ pub(crate) fn endless(rate: u64) -> String {
     )
 }
 
+/// Never ends: `rate` rows a second, counted over all time; a checkpoint a second.
+pub(crate) fn counting(rate: u64) -> String {
+    format!(
+        "SET 'execution.checkpointing.interval' = '1 s';
+         CREATE TABLE numbers (k INT) WITH (
+             'connector' = 'datagen', 'rows-per-second' = '{rate}', 'fields.k.min' = '0', 'fields.k.max' = '7');
+         CREATE TABLE counts (n BIGINT) WITH ('connector' = 'print');
+         INSERT INTO counts SELECT COUNT(*) FROM numbers;"
+    )
+}
+
 /// Reads a file of JSON lines with one number each.
 pub(crate) fn numbers_from(path: &str) -> String {
     format!(
