@@ -13,7 +13,7 @@ use crate::manifest::{CheckpointId, Manifest, SubtaskState};
 /// How long commits may take before they are asked for again.
 pub(super) const COMMIT_AGAIN: Duration = Duration::from_secs(5);
 /// The longest pause from asking for commits to asking again.
-const COMMIT_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+const COMMIT_AGAIN_AT_MOST: Duration = Duration::from_mins(1);
 /// How many subtasks a failure names.
 const NAMED: usize = 3;
 

@@ -71,15 +71,18 @@ fn manifest(subtasks: Vec<SubtaskState>) -> Manifest {
     }
 }
 
-/// A graph by its tasks: parallelism and operators.
-fn shape(tasks: &[(u32, &[(&str, Role)])]) -> Shape {
+/// A task: parallelism and operators.
+type Chain<'a> = (u32, &'a [(&'a str, Role)]);
+
+/// A graph by its tasks.
+fn shape(tasks: &[Chain<'_>]) -> Shape {
     let operator = |(uid, role): &(&str, Role)| OperatorShape {
         uid: (*uid).to_owned(),
         name: format!("the {uid}"),
         role: *role,
         tables: None,
     };
-    let task = |(task, (parallelism, operators)): (u32, &(u32, &[(&str, Role)]))| TaskShape {
+    let task = |(task, (parallelism, operators)): (u32, &Chain<'_>)| TaskShape {
         task,
         parallelism: *parallelism,
         operators: operators.iter().map(operator).collect(),

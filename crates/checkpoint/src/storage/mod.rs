@@ -63,7 +63,7 @@ impl Folder {
     /// Where a path of this folder is in the store.
     pub fn at(&self, path: &str) -> Path {
         let parts = path.split('/').filter(|part| !part.is_empty());
-        parts.fold(self.root.clone(), |path, part| path.join(part))
+        parts.fold(self.root.clone(), Path::join)
     }
 
     /// What a path of this folder is called by people.

@@ -19,7 +19,7 @@ const SUBTASKS: [(&str, Subtask); 3] = [
 
 pub(super) const SETTINGS: Settings = Settings {
     interval: Duration::from_secs(10),
-    timeout: Duration::from_secs(60),
+    timeout: Duration::from_mins(1),
     min_pause: Duration::ZERO,
     tolerable_failures: 1,
     retained: 2,
