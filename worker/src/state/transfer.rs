@@ -56,7 +56,7 @@ impl StateFolder {
     /// Where a file is in the store.
     fn at(&self, relative: &str) -> path::Path {
         let parts = relative.split('/').filter(|part| !part.is_empty());
-        parts.fold(self.root.clone(), |path, part| path.join(part))
+        parts.fold(self.root.clone(), path::Path::join)
     }
 
     /// The path of a new file, as a manifest says it.

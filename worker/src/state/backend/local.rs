@@ -20,6 +20,8 @@ pub(super) struct Local {
     database: Option<Arc<Rocks>>,
     /// What is not in the database for sure: a full disk may be emptied, and then it is written after all.
     unwritten: Batch,
+    /// Why changes are lost, if any are: no checkpoint is right from then on.
+    lost: Option<Failure>,
 }
 
 impl Local {
@@ -30,7 +32,13 @@ impl Local {
             memory,
             database: None,
             unwritten: Batch::default(),
+            lost: None,
         }
+    }
+
+    /// Changes were lost.
+    pub(super) fn lose(&mut self, why: Failure) {
+        self.lost = Some(why);
     }
 
     /// Where it is, or will be.
@@ -74,6 +82,9 @@ impl Local {
 
     /// A folder with the files of the database as it is now; none if there is no database.
     pub(super) fn checkpoint(&mut self, folder: &Path) -> Result<Option<Scratch>, Failure> {
+        if let Some(lost) = &self.lost {
+            return Err(lost.clone());
+        }
         let Some(database) = &self.database else {
             return Ok(None);
         };

@@ -10,7 +10,8 @@
 //! - `encode`: changes as puts and deletes. Leans on nothing.
 //! - `uploaded`: which files are in the object store already. Leans on nothing.
 //! - `local`: the database. Leans on the byte store.
-//! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode` and `uploaded`.
+//! - `runs`: rows sorted into a file. Leans on nothing.
+//! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `restore`: reads what other subtasks left. Leans on `local`.
 
 pub mod config;
@@ -18,6 +19,7 @@ mod encode;
 mod local;
 mod persist;
 mod restore;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod uploaded;

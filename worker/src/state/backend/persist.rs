@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    io::BufWriter,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,16 +13,13 @@ use tokio_util::sync::CancellationToken;
 use weir_checkpoint::manifest::{CheckpointId, Files, FilesFormat, StateFile};
 use weir_model::Failure;
 
-use super::{Persisted, Shared, blocking, encode::encode, local::Scratch};
-use crate::state::{
-    Change, StateFolder,
-    file::{Compression, Writer},
-    store::Batch,
-    transfer,
-};
+use super::{Persisted, Shared, blocking, encode::encode, local::Scratch, runs::Runs};
+use crate::state::{Change, StateFolder, store::Batch, transfer};
 
 /// Files of a subtask that are uploaded at a time.
 const UPLOADS: usize = 4;
+/// What is sorted at once: as large a file it makes, about.
+const BATCH_BYTES: usize = 64 << 20;
 
 /// A checkpoint to take.
 pub(super) struct Job {
@@ -104,13 +100,26 @@ fn take(
     changes: Vec<Vec<Change>>,
     aborted: &CancellationToken,
 ) -> Result<Option<Scratch>, Failure> {
-    let changes = encode(&shared.codecs, &shared.config.key_groups, changes)?;
-    let mut local = shared.local.lock();
-    local.write(changes)?;
+    let Shared {
+        config,
+        codecs,
+        local,
+        ..
+    } = shared;
+    let mut local = local.lock();
+    let encoded = encode(codecs, &config.key_groups, changes, BATCH_BYTES, &mut |batch| {
+        // What does not get written now is written below, or at the next checkpoint.
+        let _ = local.write(batch);
+        Ok(())
+    });
+    if let Err(failure) = encoded {
+        local.lose(failure);
+    }
+    local.write(Batch::default())?;
     if aborted.is_cancelled() {
         return Err(Failure::internal(format!("checkpoint {checkpoint} was aborted")));
     }
-    local.checkpoint(&shared.config.folder.join(format!("checkpoint-{checkpoint}")))
+    local.checkpoint(&config.folder.join(format!("checkpoint-{checkpoint}")))
 }
 
 /// Uploads the files of the database that are not there yet.
@@ -205,8 +214,12 @@ async fn all_rows(
     let written = {
         let (shared, path) = (Arc::clone(shared), shared.config.folder.join(&name));
         blocking(move || {
-            let rows = encode(&shared.codecs, &shared.config.key_groups, changes)?;
-            written(rows, path)
+            let mut runs = Runs::new(path);
+            let Shared { config, codecs, .. } = &*shared;
+            encode(codecs, &config.key_groups, changes, BATCH_BYTES, &mut |batch| {
+                runs.add(batch)
+            })?;
+            runs.finish()
         })
         .await?
     };
@@ -220,29 +233,6 @@ async fn all_rows(
         bytes_full: file.bytes,
         files: files_of(FilesFormat::Sorted, vec![file]),
     })
-}
-
-/// A file with rows; none if there are none.
-fn written(mut rows: Batch, path: PathBuf) -> Result<Option<Scratch>, Failure> {
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    rows.sort();
-    let scratch = Scratch::new(path);
-    let write = || {
-        let file = BufWriter::new(File::create(scratch.path())?);
-        let mut writer = Writer::new(file, Compression::Lz4);
-        for (key, value) in rows.iter() {
-            if let Some(value) = value {
-                writer.push(key, value)?;
-            }
-        }
-        writer.finish()
-    };
-    let written = write();
-    written
-        .map_err(|e| Failure::internal(format!("cannot write state to {}: {e}", scratch.path().display())))?;
-    Ok(Some(scratch))
 }
 
 fn files_of(format: FilesFormat, files: Vec<StateFile>) -> Files {

@@ -69,10 +69,12 @@ pub(super) async fn restore(
     reading.await
 }
 
+/// The old positions of operators and tables, by their new ones; none: it is new.
+type Tables = Vec<Vec<Option<(u16, u8)>>>;
+
 /// What a subtask left for this one.
 struct Left {
-    /// The old positions of operators and tables, by their new ones; none: it is new.
-    tables: Vec<Vec<Option<(u16, u8)>>>,
+    tables: Tables,
     /// Those of its key groups that are wanted.
     key_groups: Range<u32>,
     rows: Rows,
@@ -117,7 +119,7 @@ fn is_same(config: &BackendConfig, state: &SubtaskState) -> Result<bool, Failure
 }
 
 /// Finds operators by uid and tables by name, and refuses tables that have changed.
-fn matched(config: &BackendConfig, state: &SubtaskState) -> Result<Vec<Vec<Option<(u16, u8)>>>, Failure> {
+fn matched(config: &BackendConfig, state: &SubtaskState) -> Result<Tables, Failure> {
     let mut found = Vec::new();
     for new in &config.operators {
         let mut tables = vec![None; new.tables.len()];

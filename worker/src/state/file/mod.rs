@@ -24,7 +24,7 @@ mod tests;
 pub mod writer;
 
 pub use index::Index;
-pub use reader::Reader;
+pub use reader::{Cursor, Reader};
 pub use writer::{Writer, Written};
 
 /// How they begin to end.

@@ -128,6 +128,66 @@ impl<R: Read + Seek> Reader<R> {
     }
 }
 
+/// Walks through all entries of a whole file, in the order of their keys.
+pub struct Cursor<R> {
+    reader: Reader<R>,
+    next_block: usize,
+    /// In the block at hand: where the next entry begins, and where this one's key and value are.
+    next: usize,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+impl<R: Read + Seek> Cursor<R> {
+    /// Before the first entry.
+    pub fn new(reader: Reader<R>) -> Self {
+        Self {
+            reader,
+            next_block: 0,
+            next: 0,
+            key: 0..0,
+            value: 0..0,
+        }
+    }
+
+    /// Goes on to the next entry, if there is one.
+    pub fn advance(&mut self) -> Result<bool, Failure> {
+        while self.next == self.block().len() {
+            if self.next_block == self.reader.index.blocks.len() {
+                return Ok(false);
+            }
+            self.reader.load(self.next_block)?;
+            self.next_block += 1;
+            self.next = 0;
+        }
+        let mut fields = Fields(&self.block()[self.next..]);
+        let (key, value) = entry(&mut fields).map_err(|e| damaged(&self.reader.name, &e))?;
+        let (key, value) = (key.len(), value.len());
+        let start = self.next + ENTRY_HEAD_BYTES;
+        self.key = start..start + key;
+        self.value = start + key..start + key + value;
+        self.next = self.value.end;
+        Ok(true)
+    }
+
+    /// The key of the entry at hand.
+    pub fn key(&self) -> &[u8] {
+        &self.block()[self.key.clone()]
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &[u8] {
+        &self.block()[self.value.clone()]
+    }
+
+    fn block(&self) -> &[u8] {
+        self.reader.block.as_ref().map_or(&[], |(_, bytes)| bytes)
+    }
+}
+
+/// The lengths before a key and its value.
+const ENTRY_HEAD_BYTES: usize = 8;
+
 fn entry<'a>(fields: &mut Fields<'a>) -> Result<(&'a [u8], &'a [u8]), String> {
     let (key, value) = (fields.u32()? as usize, fields.u32()? as usize);
     Ok((fields.take(key)?, fields.take(value)?))

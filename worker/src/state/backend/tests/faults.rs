@@ -181,11 +181,12 @@ async fn what_a_disk_did_not_take_is_written_when_it_does() {
         .await
         .expect_err("no folder");
     assert_eq!(failure.class, FailureClass::Internal);
-    fs::remove_file(&database).expect("removes");
-    let second = persist(&mut backend, 2, all(&some_rows(10..20)))
+    persist(&mut backend, 2, all(&some_rows(10..20)))
         .await
-        .expect("is written");
-    let from = [world.restored(state_of(&backend, &second))];
+        .expect_err("no folder yet");
+    fs::remove_file(&database).expect("removes");
+    let third = persist(&mut backend, 3, no_changes()).await.expect("is written");
+    let from = [world.restored(state_of(&backend, &third))];
     let mut next = world.open(Kind::Memory, 2).await;
     assert_eq!(restore(&mut next, &from).await, Ok(some_rows(0..20)));
 }
@@ -346,5 +347,9 @@ async fn a_row_of_another_subtask_is_a_failure() {
             .expect_err("not its rows");
         assert_eq!(failure.class, FailureClass::Internal);
         assert!(failure.message.ends_with("and the subtask has 0..4"), "{failure}");
+        if kind == Kind::Rocksdb {
+            let later = persist(&mut backend, 2, no_changes()).await;
+            assert_eq!(later, Err(failure), "changes are lost");
+        }
     }
 }
