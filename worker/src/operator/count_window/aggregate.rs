@@ -10,10 +10,13 @@ use super::{
     numbering::Numbering,
     state::{Picked, State},
 };
-use crate::operator::{
-    Context, Operator,
-    aggregate::{Shape, Shapes},
-    window::partial,
+use crate::{
+    operator::{
+        Context, Operator,
+        aggregate::{Shape, Shapes},
+        window::partial,
+    },
+    state::{Scope, Snapshot, Table},
 };
 
 /// Rows of an emitted batch at most.
@@ -100,6 +103,22 @@ impl Operator for CountWindowAggregate {
             context.emit(partial::batch(&self.output, columns)?);
         }
         self.state.tidy(complete.len())
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.state.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.state.restore(table, rows.columns())
     }
 
     fn is_timed(&self) -> bool {

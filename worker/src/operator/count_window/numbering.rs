@@ -1,13 +1,19 @@
 //! How many rows each key has had, and which windows its next row is in.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef, Int64Array, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, SchemaRef};
 use weir_model::Failure;
 use weir_proto::graph;
 
-use crate::operator::{keys::GroupTable, ttl::Ttl};
+use crate::{
+    operator::{
+        keys::{GroupTable, Groups},
+        ttl::Ttl,
+    },
+    state::{Dirty, Scope, Snapshot, Table, snapshot},
+};
 
 /// Keys without rows before their memory is given back, unless none has any.
 const DEAD_KEYS: usize = 4096;
@@ -32,6 +38,12 @@ impl Windows {
         (row + 1).is_multiple_of(self.slide)
     }
 
+    /// The windows of a key that are open once it has had so many rows, as far as they have begun.
+    pub(super) fn open(self, rows: u64) -> Range<u64> {
+        let begun = rows.checked_sub(1).map_or(0, |last| self.of(last).end);
+        rows / self.slide..begun.max(rows / self.slide)
+    }
+
     /// How many windows of a key are open at once.
     pub(super) fn most_open(self) -> usize {
         self.size.div_ceil(self.slide) as usize
@@ -48,6 +60,9 @@ pub(super) struct Numbering {
     dead: usize,
     /// When keys go that get no rows; none: never.
     ttl: Option<Ttl>,
+    dirty: Dirty,
+    /// Keys that have been forgotten since the last snapshot, and may have been in an earlier one.
+    deleted: Vec<Vec<ArrayRef>>,
 }
 
 impl Numbering {
@@ -71,6 +86,8 @@ impl Numbering {
             rows: Vec::new(),
             dead: 0,
             ttl: Ttl::new(spec.state_ttl_ms),
+            dirty: Dirty::default(),
+            deleted: Vec::new(),
         };
         Ok((numbering, keys))
     }
@@ -90,6 +107,7 @@ impl Numbering {
         let groups = self.keys.intern(columns, rows)?;
         let keys = groups.ids.map_or_else(|| vec![0; rows], <[u32]>::to_vec);
         self.rows.resize(groups.total, 0);
+        self.dirty.mark_rows(groups.ids, rows);
         let mut over = Vec::new();
         if let Some(ttl) = &mut self.ttl {
             let is_over = |key: &u32| (*key as usize) < known && ttl.is_over(*key, now_ms);
@@ -137,6 +155,7 @@ impl Numbering {
             self.dead += usize::from(self.rows[key as usize] > 0);
             self.rows[key as usize] = 0;
         }
+        self.dirty.mark(due.iter().copied());
         due
     }
 
@@ -149,6 +168,7 @@ impl Numbering {
         let live: Vec<u32> = (0..keys as u32)
             .filter(|key| self.rows[*key as usize] > 0)
             .collect();
+        self.note_deleted(&live)?;
         let columns = self.keys.keys_of(&live)?;
         self.keys = GroupTable::new(&self.key_types)?;
         self.keys.intern(&columns, live.len())?;
@@ -160,8 +180,93 @@ impl Numbering {
         Ok(Some(live))
     }
 
+    /// Notes the written keys that are about to be forgotten, and the new numbers of the others.
+    fn note_deleted(&mut self, live: &[u32]) -> Result<(), Failure> {
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for key in self.dirty.take() {
+            match live.binary_search(&key) {
+                Ok(new) => kept.push(new as u32),
+                Err(_) => gone.push(key),
+            }
+        }
+        self.dirty.mark(kept);
+        if !gone.is_empty() {
+            self.deleted.push(self.keys.keys_of(&gone)?);
+        }
+        Ok(())
+    }
+
+    /// How many rows a key has had.
+    pub(super) fn rows(&self, key: u32) -> u64 {
+        self.rows.get(key as usize).copied().unwrap_or(0)
+    }
+
+    pub(super) fn key_types(&self) -> &[DataType] {
+        &self.key_types
+    }
+
+    /// The table of the keys: the rows of each, and when it got the last one if keys go with time.
+    pub(super) fn table(&self) -> Table {
+        let written = self.ttl.as_ref().map(|_| DataType::Int64);
+        let values: Vec<DataType> = [DataType::Int64].into_iter().chain(written).collect();
+        Table::new("keys", &self.key_types, &[], &values)
+    }
+
+    /// Notes what is written from now on.
+    pub(super) fn track_changes(&mut self) {
+        self.dirty.track();
+    }
+
+    /// Says how many rows keys have had, and deletes those that have been forgotten. Returns the keys that a snapshot is about.
+    pub(super) fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<Vec<u32>, Failure> {
+        let keys = match scope {
+            Scope::All => (0..self.keys.len() as u32).collect(),
+            Scope::Changes => self.dirty.take(),
+        };
+        let all = keys.iter().copied();
+        let (live, dead): (Vec<u32>, Vec<u32>) = all.partition(|key| self.rows(*key) > 0);
+        if scope == Scope::Changes {
+            for keys in std::mem::take(&mut self.deleted) {
+                into.delete(0, keys)?;
+            }
+            if !dead.is_empty() {
+                into.delete(0, self.keys.keys_of(&dead)?)?;
+            }
+        }
+        for keys in live.chunks(snapshot::ROWS) {
+            let mut columns = self.keys.keys_of(keys)?;
+            let rows = keys.iter().map(|key| self.rows(*key) as i64);
+            columns.push(Arc::new(rows.collect::<Int64Array>()));
+            if let Some(ttl) = &self.ttl {
+                columns.push(Arc::new(Int64Array::from(ttl.written_ms(keys))));
+            }
+            into.write(0, columns)?;
+        }
+        Ok(keys)
+    }
+
+    /// Takes rows that such a snapshot had, of keys that are new.
+    pub(super) fn restore(&mut self, columns: &[ArrayRef]) -> Result<(), Failure> {
+        let (keys, values) = columns.split_at(self.key_types.len());
+        let first = self.keys.len() as u32;
+        self.keys.intern(keys, values[0].len())?;
+        let rows = values[0].as_primitive::<Int64Type>().values();
+        self.rows.extend(rows.iter().map(|rows| *rows as u64));
+        if let (Some(ttl), Some(written)) = (&mut self.ttl, values.get(1)) {
+            let written = written.as_primitive::<Int64Type>().values();
+            for (key, written) in (first..).zip(written) {
+                ttl.write([key], *written);
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of keys that there are.
+    pub(super) fn restored(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Groups<'_>, Failure> {
+        self.keys.intern(keys, rows)
+    }
+
     /// How many keys it holds.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
@@ -196,5 +301,8 @@ mod tests {
         let closing: Vec<u64> = (0..6).filter(|row| windows.closes(*row)).collect();
         assert_eq!(closing, [1, 3, 5]);
         assert!(closing.iter().all(|row| windows.of(*row).start == row / 2));
+        let open: Vec<_> = (0..5).map(|rows| windows.open(rows)).collect();
+        assert_eq!(open, [0..0, 0..2, 1..3, 1..3, 2..4]);
+        assert_eq!(Windows { size: 1, slide: 3 }.open(2), 0..0);
     }
 }

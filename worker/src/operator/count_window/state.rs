@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, cast::AsArray, types::Int64Type};
+use arrow_schema::DataType;
 use weir_model::Failure;
 
 use super::numbering::Numbering;
-use crate::operator::{
-    aggregate::{Accumulator, Count, Shapes},
-    keys::Groups,
+use crate::{
+    operator::{
+        aggregate::{Accumulators, Shapes},
+        keys::Groups,
+    },
+    state::{Scope, Snapshot, Table, snapshot},
 };
 
 /// No window.
@@ -27,10 +31,17 @@ pub(super) struct State {
     windows: usize,
     /// How many of them are over.
     dead: usize,
-    /// Rows per window; COUNT(*) is this.
-    rows: Count,
-    /// None: COUNT(*).
-    aggregates: Vec<Option<Box<dyn Accumulator>>>,
+    aggregates: Accumulators,
+    told: Told,
+}
+
+/// What a snapshot has been told of.
+#[derive(Debug, Default)]
+struct Told {
+    /// Per key, how many rows it had had then; which windows were open then follows from it.
+    rows: Vec<u64>,
+    /// Windows of keys that went since: key columns and numbers.
+    gone: Vec<(Vec<ArrayRef>, ArrayRef)>,
 }
 
 /// Rows that are aggregated, each once per window.
@@ -54,17 +65,14 @@ pub(super) struct Complete {
 
 impl State {
     pub(super) fn new(numbering: Numbering, aggregates: &Shapes) -> Result<Self, Failure> {
-        let accumulators = aggregates
-            .iter()
-            .map(|a| (!a.is_count_star()).then(|| a.accumulator()).transpose());
         Ok(Self {
             most_open: numbering.windows().most_open(),
             numbering,
             open: Vec::new(),
             windows: 0,
             dead: 0,
-            rows: Count::default(),
-            aggregates: accumulators.collect::<Result<_, _>>()?,
+            aggregates: Accumulators::new(aggregates)?,
+            told: Told::default(),
         })
     }
 
@@ -77,7 +85,7 @@ impl State {
         now_ms: i64,
     ) -> Result<Picked, Failure> {
         let (keys, over) = self.numbering.keys(keys, rows, now_ms)?;
-        self.close(&over);
+        self.close(&over)?;
         let windows = self.numbering.windows();
         let mut picked = Picked::default();
         for (row, &key) in (0_u32..).zip(&keys) {
@@ -114,13 +122,7 @@ impl State {
             rows: windows.len(),
             total: self.windows,
         };
-        self.rows.rows(groups);
-        for (accumulator, argument) in self.aggregates.iter_mut().zip(arguments) {
-            if let Some(accumulator) = accumulator {
-                accumulator.update(groups, argument.as_ref())?;
-            }
-        }
-        Ok(())
+        self.aggregates.update(groups, arguments)
     }
 
     /// Keys, results and numbers of complete windows, from one of them to another.
@@ -131,12 +133,7 @@ impl State {
     ) -> Result<Vec<ArrayRef>, Failure> {
         let mut columns = self.numbering.key_columns(&complete.keys[part.clone()])?;
         let windows = &complete.windows[part.clone()];
-        for accumulator in &self.aggregates {
-            columns.push(match accumulator {
-                Some(accumulator) => accumulator.finish_of(windows)?,
-                None => Accumulator::finish_of(&self.rows, windows)?,
-            });
-        }
+        columns.extend(self.aggregates.results_of(windows)?);
         columns.push(Arc::new(Int64Array::from(complete.ids[part].to_vec())));
         Ok(columns)
     }
@@ -157,10 +154,7 @@ impl State {
         for window in self.open.iter_mut().filter(|w| **w != NONE) {
             *window = names[*window as usize];
         }
-        self.rows.keep_only(&live);
-        for accumulator in self.aggregates.iter_mut().flatten() {
-            accumulator.keep(&live)?;
-        }
+        self.aggregates.keep(&live)?;
         (self.windows, self.dead) = (live.len(), 0);
         Ok(())
     }
@@ -168,7 +162,7 @@ impl State {
     /// Lets keys go whose time is over, with their windows.
     pub(super) fn sweep(&mut self, now_ms: i64) -> Result<(), Failure> {
         let due = self.numbering.sweep(now_ms);
-        self.close(&due);
+        self.close(&due)?;
         if let Some(kept) = self.numbering.bury()? {
             let of_key = |key: &u32| {
                 let first = *key as usize * self.most_open;
@@ -176,24 +170,148 @@ impl State {
             };
             let open = kept.iter().flat_map(|key| self.open[of_key(key)].iter().copied());
             self.open = open.collect();
+            let told = kept.iter().map(|key| self.told.of(*key));
+            self.told.rows = told.collect();
         }
         self.tidy(0)
     }
 
     /// Closes all windows of keys without a result.
-    fn close(&mut self, keys: &[u32]) {
+    fn close(&mut self, keys: &[u32]) -> Result<(), Failure> {
+        self.forget(keys)?;
         for &key in keys {
             let first = key as usize * self.most_open;
             for window in self.open.iter_mut().skip(first).take(self.most_open) {
                 self.dead += usize::from(std::mem::replace(window, NONE) != NONE);
             }
         }
+        Ok(())
+    }
+
+    /// Notes the windows of keys that a snapshot has been told of: they are no more.
+    fn forget(&mut self, keys: &[u32]) -> Result<(), Failure> {
+        let (mut of_keys, mut ids) = (Vec::new(), Vec::new());
+        for &key in keys {
+            for id in self.numbering.windows().open(self.told.of(key)) {
+                of_keys.push(key);
+                ids.push(id as i64);
+            }
+            if let Some(rows) = self.told.rows.get_mut(key as usize) {
+                *rows = 0;
+            }
+        }
+        if !ids.is_empty() {
+            let columns = self.numbering.key_columns(&of_keys)?;
+            self.told.gone.push((columns, Arc::new(Int64Array::from(ids))));
+        }
+        Ok(())
+    }
+
+    /// Its tables: the keys, and their open windows.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        let types = self.numbering.key_types();
+        let states = self.aggregates.state_types();
+        let windows = Table::new("windows", types, &[DataType::Int64], &states);
+        vec![self.numbering.table(), windows]
+    }
+
+    /// Notes what changes from now on.
+    pub(super) fn track_changes(&mut self) {
+        self.numbering.track_changes();
+        let keys = 0..self.numbering.len() as u32;
+        self.told.rows = keys.map(|key| self.numbering.rows(key)).collect();
+    }
+
+    /// Says keys and windows that are open, and deletes those that are no more.
+    pub(super) fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let keys = self.numbering.snapshot(scope, into)?;
+        if scope == Scope::Changes {
+            self.delete_closed(&keys, into)?;
+        }
+        let (mut of_keys, mut ids, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        for key in keys {
+            let first = key as usize * self.most_open;
+            for id in self.numbering.windows().open(self.numbering.rows(key)) {
+                let window = self.open[first + (id % self.most_open as u64) as usize];
+                if window != NONE {
+                    of_keys.push(key);
+                    ids.push(id as i64);
+                    open.push(window);
+                }
+            }
+        }
+        for from in (0..open.len()).step_by(snapshot::ROWS) {
+            let part = from..open.len().min(from + snapshot::ROWS);
+            let mut columns = self.numbering.key_columns(&of_keys[part.clone()])?;
+            columns.push(Arc::new(Int64Array::from(ids[part.clone()].to_vec())));
+            columns.extend(self.aggregates.state_of(&open[part])?);
+            into.write(1, columns)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes windows that have closed since the last snapshot, which was told of them.
+    fn delete_closed(&mut self, keys: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
+        for (mut columns, ids) in std::mem::take(&mut self.told.gone) {
+            columns.push(ids);
+            into.delete(1, columns)?;
+        }
+        let (mut of_keys, mut ids) = (Vec::new(), Vec::new());
+        for &key in keys {
+            let windows = self.numbering.windows();
+            let (told, now) = (self.told.of(key), self.numbering.rows(key));
+            for id in windows.open(told).take_while(|id| *id < windows.open(now).start) {
+                of_keys.push(key);
+                ids.push(id as i64);
+            }
+            let at = key as usize;
+            self.told.rows.resize(self.told.rows.len().max(at + 1), 0);
+            self.told.rows[at] = now;
+        }
+        if !ids.is_empty() {
+            let mut columns = self.numbering.key_columns(&of_keys)?;
+            columns.push(Arc::new(Int64Array::from(ids)));
+            into.delete(1, columns)?;
+        }
+        Ok(())
+    }
+
+    /// Takes rows of a table that such a snapshot had.
+    pub(super) fn restore(&mut self, table: usize, columns: &[ArrayRef]) -> Result<(), Failure> {
+        if table == 0 {
+            self.numbering.restore(columns)?;
+            self.open.resize(self.numbering.len() * self.most_open, NONE);
+            return Ok(());
+        }
+        let (keys, values) = columns.split_at(self.numbering.key_types().len());
+        let ids = values[0].as_primitive::<Int64Type>().values();
+        let keys = self.numbering.restored(keys, ids.len())?;
+        let first = self.windows;
+        for (row, id) in ids.iter().enumerate() {
+            let key = keys.ids.map_or(0, |keys| keys[row] as usize);
+            self.open[key * self.most_open + *id as usize % self.most_open] = (first + row) as u32;
+        }
+        self.windows += ids.len();
+        let windows: Vec<u32> = (first as u32..self.windows as u32).collect();
+        let groups = Groups {
+            ids: Some(&windows),
+            rows: windows.len(),
+            total: self.windows,
+        };
+        self.aggregates.restore(groups, &values[1..])
     }
 
     /// How many keys and how many windows it holds memory for.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         (self.numbering.len(), self.windows)
+    }
+}
+
+impl Told {
+    /// How many rows a key had had at the last snapshot; of one that it was not told of, none.
+    fn of(&self, key: u32) -> u64 {
+        self.rows.get(key as usize).copied().unwrap_or(0)
     }
 }
 

@@ -9,7 +9,10 @@ use weir_model::Failure;
 use weir_proto::graph;
 
 use super::numbering::Numbering;
-use crate::operator::{Context, Operator, window::partial};
+use crate::{
+    operator::{Context, Operator, window::partial},
+    state::{Scope, Snapshot, Table},
+};
 
 /// Rows with the number of their window.
 #[derive(Debug)]
@@ -57,6 +60,22 @@ impl Operator for CountWindow {
         columns.push(Arc::new(Int64Array::from(ids)));
         context.emit(partial::batch(&self.output, columns)?);
         Ok(())
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![self.numbering.table()]
+    }
+
+    fn track_changes(&mut self) {
+        self.numbering.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.numbering.snapshot(scope, into).map(drop)
+    }
+
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.numbering.restore(rows.columns())
     }
 
     fn is_timed(&self) -> bool {

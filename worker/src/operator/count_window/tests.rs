@@ -9,7 +9,10 @@ use weir_proto::{
 };
 
 use super::CountWindowAggregate;
-use crate::operator::{Context, Operator};
+use crate::operator::{
+    Context, Operator,
+    rehearsal::{self, Call},
+};
 
 fn field(name: &str, data_type: DataType) -> Field {
     Field::new(name, data_type, true)
@@ -195,5 +198,33 @@ proptest! {
             }
             prop_assert_eq!(at(&mut windows, 0, &rows), expected);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_restored_aggregate_goes_on_as_one_that_was_not(
+        (size, slide) in prop::sample::select(vec![(2_u64, 2_u64), (5, 2), (7, 1), (1, 3)]),
+        ttl_ms in prop::sample::select(vec![0, 1_000_u64]),
+        steps in prop::collection::vec((
+            0..600_i64,
+            prop::collection::vec((prop::option::of(0..3_i64), prop::option::of(0..9_i64), prop::option::of(any::<bool>())), 0..8),
+        ), 1..12),
+    ) {
+        let mut now_ms = 0;
+        let mut calls = Vec::new();
+        for (wait_ms, rows) in steps {
+            now_ms += wait_ms;
+            calls.push(Call::Time(now_ms));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()),
+                Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
+                Arc::new(rows.iter().map(|r| r.2).collect::<BooleanArray>()),
+            ];
+            calls.push(Call::Rows(RecordBatch::try_new(input(), columns).expect("fits")));
+        }
+        calls.push(Call::Time(now_ms + 5_000));
+        let make = move || Box::new(operator(size, slide, ttl_ms)) as Box<dyn Operator>;
+        rehearsal::check_sorted(make, &calls);
     }
 }
