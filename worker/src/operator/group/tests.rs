@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use proptest::prelude::*;
 use weir_connector::{
     RowKind::{self, Delete, Insert, UpdateAfter, UpdateBefore},
     changelog,
@@ -12,12 +13,19 @@ use weir_proto::{
 };
 
 use super::GroupAggregate;
-use crate::operator::{Context, Operator};
+use crate::operator::{
+    Context, Operator,
+    rehearsal::{self, Call},
+};
 
 const TTL_MS: i64 = 1_000;
 
 /// `SELECT k, SUM(v), COUNT(*) ... GROUP BY k` (or without k), over rows that are changes or not.
 fn aggregate(with_key: bool, takes_back: bool) -> GroupAggregate {
+    aggregate_for(with_key, takes_back, TTL_MS)
+}
+
+fn aggregate_for(with_key: bool, takes_back: bool, ttl_ms: i64) -> GroupAggregate {
     let field = |name: &str, nullable| Field::new(name, DataType::Int64, nullable);
     let call = |function: AggregateFunction, column, result: Field| graph::Aggregate {
         function: function.into(),
@@ -32,15 +40,15 @@ fn aggregate(with_key: bool, takes_back: bool) -> GroupAggregate {
             call(AggregateFunction::CountStar, None, field("count", false)),
         ],
         partial: false,
-        state_ttl_ms: TTL_MS as u64,
+        state_ttl_ms: ttl_ms as u64,
     };
-    let mut output: Vec<Field> = with_key.then(|| field("k", false)).into_iter().collect();
+    let mut output: Vec<Field> = with_key.then(|| field("k", true)).into_iter().collect();
     output.extend([field("sum", true), field("count", false), changelog::op_field()]);
     GroupAggregate::new(&spec, &input(takes_back), Arc::new(Schema::new(output))).expect("builds")
 }
 
 fn input(takes_back: bool) -> SchemaRef {
-    let field = |name: &str| Field::new(name, DataType::Int64, false);
+    let field = |name: &str| Field::new(name, DataType::Int64, true);
     let mut fields = vec![field("k"), field("v")];
     fields.extend(takes_back.then(changelog::op_field));
     Arc::new(Schema::new(fields))
@@ -186,4 +194,55 @@ fn memory_of_keys_that_are_over_is_given_back() {
     sweep(&mut sums, 100_000);
     assert_eq!(sums.state.len(), 0);
     assert_eq!(sums.timer_ms(), None);
+}
+
+/// Rows of a batch, keys and values that may be null, and whether each goes: then one that is there does, or one that never was.
+type Step = (i64, Vec<(Option<i64>, Option<i64>, u8)>);
+
+/// The calls of steps, each of which waits so long, ms.
+fn calls(steps: &[Step], takes_back: bool) -> Vec<Call> {
+    let (mut now_ms, mut there, mut calls) = (0, Vec::new(), Vec::new());
+    for (wait_ms, rows) in steps {
+        now_ms += wait_ms;
+        let (mut kinds, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, value, goes) in rows {
+            let mut row = (*key, *value);
+            let takes = takes_back && *goes > 5;
+            if takes && *goes > 6 && !there.is_empty() {
+                row = there.swap_remove(usize::from(*goes) % there.len());
+            } else if !takes {
+                there.push(row);
+            }
+            kinds.push(if takes { Delete } else { Insert }.byte());
+            keys.push(row.0);
+            values.push(row.1);
+        }
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(keys)),
+            Arc::new(Int64Array::from(values)),
+        ];
+        columns.extend(takes_back.then(|| changelog::column(kinds)));
+        calls.push(Call::Time(now_ms));
+        calls.push(Call::Rows(
+            RecordBatch::try_new(input(takes_back), columns).expect("fits"),
+        ));
+    }
+    calls.push(Call::Time(now_ms + 3 * TTL_MS));
+    calls
+}
+
+proptest! {
+    #[test]
+    fn a_restored_aggregate_goes_on_as_one_that_was_not(
+        with_key: bool,
+        takes_back: bool,
+        ttl_ms in prop::sample::select(vec![0, TTL_MS]),
+        steps in prop::collection::vec((
+            0..700_i64,
+            prop::collection::vec((prop::option::of(0..4_i64), prop::option::of(0..9_i64), 0..12_u8), 0..5),
+        ), 1..12),
+    ) {
+        let make = move || Box::new(aggregate_for(with_key, takes_back, ttl_ms)) as Box<dyn Operator>;
+        rehearsal::check_sorted(make, &calls(&steps, takes_back));
+    }
 }

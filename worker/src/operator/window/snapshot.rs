@@ -16,7 +16,7 @@ fn starts(start: i64, rows: usize) -> ArrayRef {
 }
 
 /// Rows by the moment in this column.
-pub(super) fn by_start(rows: &RecordBatch, column: usize) -> Result<Vec<(i64, RecordBatch)>, Failure> {
+pub(super) fn by_moment(rows: &RecordBatch, column: usize) -> Result<Vec<(i64, RecordBatch)>, Failure> {
     let column = rows.column(column).as_primitive::<Int64Type>().values();
     let mut places: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     for (row, start) in (0_u32..).zip(column) {
@@ -68,7 +68,7 @@ impl Panes {
     /// Takes rows that such a snapshot had.
     pub(super) fn restore(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
         let start = self.key_types().len();
-        for (at, rows) in by_start(rows, start)? {
+        for (at, rows) in by_moment(rows, start)? {
             let (keys, state) = rows.columns().split_at(start);
             self.pane(at)?.restore(keys, &state[1..])?;
         }

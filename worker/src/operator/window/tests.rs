@@ -21,6 +21,7 @@ use weir_proto::{
 use crate::{
     expression::testing,
     operator::{Context, Operator, build},
+    state::rehearse::Rehearsed,
 };
 
 const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -67,6 +68,8 @@ struct Phases {
     /// The same with results that come with every batch, and late rows up to [`LATENESS_MS`].
     updating: graph::Operator,
     partial: SchemaRef,
+    /// After how many calls they are restored from their snapshots; none: never.
+    restarts: Option<u32>,
 }
 
 /// How far behind a window's end rows still change its result.
@@ -150,6 +153,7 @@ fn phases_of(keys: &[u32], kind: Kind) -> Phases {
             graph::operator::Spec::WindowAggregate(global),
         ),
         partial,
+        restarts: None,
     }
 }
 
@@ -167,15 +171,24 @@ impl Phases {
     }
 
     fn global(&self) -> Box<dyn Operator> {
-        build(&self.global, Some(Arc::clone(&self.partial))).expect("a global phase")
+        self.kept(&self.global, Arc::clone(&self.partial))
     }
 
     fn only(&self) -> Box<dyn Operator> {
-        build(&self.only, Some(raw())).expect("a phase over raw rows")
+        self.kept(&self.only, raw())
     }
 
     fn updating(&self) -> Box<dyn Operator> {
-        build(&self.updating, Some(raw())).expect("a phase over raw rows")
+        self.kept(&self.updating, raw())
+    }
+
+    fn kept(&self, operator: &graph::Operator, input: SchemaRef) -> Box<dyn Operator> {
+        let operator = operator.clone();
+        let make = move || build(&operator, Some(Arc::clone(&input)));
+        match self.restarts {
+            None => make().expect("an operator"),
+            Some(every) => Box::new(Rehearsed::new(Box::new(make), every).expect("an operator with tables")),
+        }
     }
 }
 
@@ -583,8 +596,9 @@ proptest! {
             Naive { size: 10, slide: 4, grow: None },
             Naive { size: 12, slide: 12, grow: Some(4) },
         ]),
+        restarts in prop::option::of(1..4_u32),
     ) {
-        let phases = phases_of(&keys, kind.spec(offset_ms));
+        let phases = Phases { restarts, ..phases_of(&keys, kind.spec(offset_ms)) };
         let mut locals: Vec<_> = (0..3).map(|_| phases.local()).collect();
         let mut global = phases.global();
         let (mut between, mut out) = (Context::default(), Context::default());

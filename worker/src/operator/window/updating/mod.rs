@@ -3,7 +3,9 @@
 //! A row is added to each window that it belongs to, not to a pane that windows share: what a window has added up to is there at any time.
 //!
 //! - `state`: the open windows. Leans on a group's state.
+//! - `snapshot`: the same as rows of a table. Leans on `state`.
 
+mod snapshot;
 mod state;
 
 use arrow_array::RecordBatch;
@@ -11,14 +13,20 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph;
 
-use self::state::{State, Window};
+use self::{
+    snapshot::Due,
+    state::{State, Window},
+};
 use super::{
     EMIT_ROWS,
     input::Raw,
     partial,
     windows::{Attached, Kind, Windows},
 };
-use crate::operator::{Context, Operator};
+use crate::{
+    operator::{Context, Operator},
+    state::{Scope, Snapshot, Table},
+};
 
 /// Aggregates raw rows into results of windows that change.
 #[derive(Debug)]
@@ -150,6 +158,7 @@ impl UpdatingWindowAggregate {
             let due = now_ms.saturating_add(self.when.late_ms);
             self.late_due_ms.get_or_insert(due);
         }
+        self.stop_timers();
         Ok(())
     }
 
@@ -158,8 +167,20 @@ impl UpdatingWindowAggregate {
         let over = self.ended(self.when.lateness_ms);
         // What waits for its delay must come before the window goes.
         self.fire_ended(over)?;
-        self.state.forget(over);
+        self.state.forget(over)?;
+        self.stop_timers();
         self.out.send(context)
+    }
+
+    /// Nothing is due where nothing waits.
+    fn stop_timers(&mut self) {
+        let ended = self.ended(0);
+        if self.early_due_ms.is_some() && !self.state.running(ended).any(|(_, w)| w.is_changed()) {
+            self.early_due_ms = None;
+        }
+        if self.late_due_ms.is_some() && !self.state.ended(ended).any(|(_, w)| w.is_changed()) {
+            self.late_due_ms = None;
+        }
     }
 }
 
@@ -240,6 +261,33 @@ impl Operator for UpdatingWindowAggregate {
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.watermark = EventTime::MAX;
         self.fire(context)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![self.state.table()]
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let due = Due {
+            ended: self.ended(0),
+            early_ms: self.early_due_ms,
+            late_ms: self.late_due_ms,
+        };
+        self.state.snapshot(scope, due, into)
+    }
+
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.state.restore(rows)
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        self.watermark = watermark;
+        (self.early_due_ms, self.late_due_ms) = self.state.restored(self.ended(0));
+        Ok(())
     }
 }
 

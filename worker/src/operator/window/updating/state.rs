@@ -7,10 +7,13 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
-use crate::operator::{
-    aggregate::Shapes,
-    group::{changes::Changes, state::State as Aggregated},
-    keys::Groups,
+use crate::{
+    operator::{
+        aggregate::Shapes,
+        group::{changes::Changes, state::State as Aggregated},
+        keys::Groups,
+    },
+    state::snapshot,
 };
 
 /// Groups go with their window, and not after a time of their own.
@@ -19,9 +22,14 @@ const FOR_EVER: u64 = 0;
 /// The windows that may still change, by end.
 #[derive(Debug)]
 pub(super) struct State {
-    keys: Vec<DataType>,
-    aggregates: Shapes,
-    open: BTreeMap<i64, Window>,
+    pub(super) keys: Vec<DataType>,
+    pub(super) aggregates: Shapes,
+    /// The types of the columns that the state of a group is kept in.
+    pub(super) state_types: Vec<DataType>,
+    pub(super) open: BTreeMap<i64, Window>,
+    pub(super) is_tracking: bool,
+    /// Groups of windows that have gone since the last snapshot, which was told of them: key columns, the end and the number of rows.
+    pub(super) deleted: Vec<(Vec<ArrayRef>, i64, usize)>,
 }
 
 /// One window.
@@ -31,27 +39,44 @@ pub(super) struct Window {
     pub(super) start: i64,
     /// Whether the watermark has reached its end.
     pub(super) has_fired: bool,
-    groups: Aggregated,
-    total: usize,
-    /// How many of the groups, from the first on, have been emitted.
-    emitted: usize,
-    /// Of these, whether what was emitted is no longer what there is.
-    is_changed: Vec<bool>,
-    /// Those that are changed.
-    changed: Vec<u32>,
+    pub(super) groups: Aggregated,
+    /// What there is to emit of each group.
+    pub(super) standing: Vec<Standing>,
+    /// Groups that were never emitted.
+    pub(super) fresh: Vec<u32>,
+    /// Groups that were emitted and have changed since.
+    pub(super) changed: Vec<u32>,
     /// What was emitted of them, piece by piece: result columns.
-    before: Vec<Vec<ArrayRef>>,
+    pub(super) before: Vec<Vec<ArrayRef>>,
+    /// How many groups, from the first on, have been in a snapshot.
+    pub(super) told: usize,
+    /// When what there is to emit was due before it was restored, ms.
+    pub(super) due_ms: Option<i64>,
+}
+
+/// What there is to emit of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It was never emitted.
+    Fresh = 0,
+    /// What was emitted is what there is.
+    Emitted = 1,
+    /// It is no longer.
+    Changed = 2,
 }
 
 impl State {
     /// No windows yet, of groups by keys of these types.
     pub(super) fn new(keys: Vec<DataType>, aggregates: Shapes) -> Result<Self, Failure> {
         // Finds at once what cannot be aggregated.
-        Aggregated::new(keys.clone(), &aggregates, FOR_EVER)?;
+        let groups = Aggregated::new(keys.clone(), &aggregates, FOR_EVER)?;
         Ok(Self {
             keys,
             aggregates,
+            state_types: groups.state_types(),
             open: BTreeMap::new(),
+            is_tracking: false,
+            deleted: Vec::new(),
         })
     }
 
@@ -59,16 +84,23 @@ impl State {
     pub(super) fn window(&mut self, start: i64, end: i64) -> Result<&mut Window, Failure> {
         match self.open.entry(end) {
             std::collections::btree_map::Entry::Occupied(window) => Ok(window.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => Ok(place.insert(Window {
-                start,
-                has_fired: false,
-                groups: Aggregated::new(self.keys.clone(), &self.aggregates, FOR_EVER)?,
-                total: 0,
-                emitted: 0,
-                is_changed: Vec::new(),
-                changed: Vec::new(),
-                before: Vec::new(),
-            })),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let mut groups = Aggregated::new(self.keys.clone(), &self.aggregates, FOR_EVER)?;
+                if self.is_tracking {
+                    groups.track_changes();
+                }
+                Ok(place.insert(Window {
+                    start,
+                    has_fired: false,
+                    groups,
+                    standing: Vec::new(),
+                    fresh: Vec::new(),
+                    changed: Vec::new(),
+                    before: Vec::new(),
+                    told: 0,
+                    due_ms: None,
+                }))
+            }
         }
     }
 
@@ -85,10 +117,18 @@ impl State {
     }
 
     /// Forgets the windows that end by a moment.
-    pub(super) fn forget(&mut self, by: i64) {
+    pub(super) fn forget(&mut self, by: i64) -> Result<(), Failure> {
         while let Some(first) = self.open.first_entry().filter(|first| *first.key() <= by) {
-            first.remove();
+            let (end, window) = first.remove_entry();
+            if self.is_tracking && window.told > 0 {
+                let told: Vec<u32> = (0..window.told as u32).collect();
+                for groups in told.chunks(snapshot::ROWS) {
+                    self.deleted
+                        .push((window.groups.keys(groups)?, end, groups.len()));
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -101,17 +141,18 @@ impl Window {
         rows: usize,
     ) -> Result<(), Failure> {
         let touched = self.groups.touch(keys, rows, 0)?;
-        let is_fresh = |group: &u32| self.is_changed.get(*group as usize) == Some(&false);
-        let known = touched.groups[..touched.known].iter().copied();
-        let fresh: Vec<u32> = known.filter(is_fresh).collect();
-        if !fresh.is_empty() {
-            self.before.push(self.groups.results(&fresh)?);
-            for group in &fresh {
-                self.is_changed[*group as usize] = true;
+        let (known, new) = touched.groups.split_at(touched.known);
+        let is_emitted = |group: &u32| self.standing[*group as usize] == Standing::Emitted;
+        let changed: Vec<u32> = known.iter().copied().filter(is_emitted).collect();
+        if !changed.is_empty() {
+            self.before.push(self.groups.results(&changed)?);
+            for group in &changed {
+                self.standing[*group as usize] = Standing::Changed;
             }
-            self.changed.extend(fresh);
+            self.changed.extend(changed);
         }
-        self.total = touched.total;
+        self.standing.resize(touched.total, Standing::Fresh);
+        self.fresh.extend_from_slice(new);
         let groups = Groups {
             ids: touched.ids.as_deref(),
             rows,
@@ -122,7 +163,7 @@ impl Window {
 
     /// Whether there is something to emit.
     pub(super) fn is_changed(&self) -> bool {
-        !self.changed.is_empty() || self.emitted < self.total
+        !self.changed.is_empty() || !self.fresh.is_empty()
     }
 
     /// What has changed since the last call, as if it is emitted now.
@@ -130,12 +171,12 @@ impl Window {
         let before = self.take_before()?;
         let mut groups = std::mem::take(&mut self.changed);
         let known = groups.len();
+        groups.append(&mut self.fresh);
         for group in &groups {
-            self.is_changed[*group as usize] = false;
+            self.standing[*group as usize] = Standing::Emitted;
         }
-        groups.extend(self.emitted as u32..self.total as u32);
-        self.emitted = self.total;
-        self.is_changed.resize(self.total, false);
+        // That they have been emitted is part of their state.
+        self.groups.mark(&groups);
         Ok(Changes {
             keys: self.groups.keys(&groups)?,
             before,
@@ -147,7 +188,7 @@ impl Window {
     }
 
     /// What was emitted of the changed groups, in their order.
-    fn take_before(&mut self) -> Result<Vec<ArrayRef>, Failure> {
+    pub(super) fn take_before(&mut self) -> Result<Vec<ArrayRef>, Failure> {
         let pieces = std::mem::take(&mut self.before);
         match pieces.as_slice() {
             [] => self.groups.results(&[]),

@@ -6,6 +6,7 @@ use arrow_array::{
     types::{Int64Type, TimestampMillisecondType},
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use proptest::prelude::*;
 use weir_connector::{RowKind, changelog};
 use weir_model::EventTime;
 use weir_proto::{
@@ -14,7 +15,10 @@ use weir_proto::{
 };
 
 use super::UpdatingWindowAggregate;
-use crate::operator::{Context, Operator};
+use crate::operator::{
+    Context, Operator,
+    rehearsal::{self, Call},
+};
 
 const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
@@ -24,60 +28,72 @@ struct Test {
     context: Context,
 }
 
+fn windows_of_10_ms() -> Kind {
+    Kind::Tumble(graph::TumbleWindow {
+        size_ms: 10,
+        offset_ms: 0,
+    })
+}
+
+fn operator(emit: graph::Emit, kind: Kind) -> UpdatingWindowAggregate {
+    let field = |name: &str, data_type: DataType| Field::new(name, data_type, true);
+    let input = Schema::new(vec![
+        field("ts", MS),
+        field("k", DataType::Int64),
+        field("n", DataType::Int64),
+    ]);
+    let result = Schema::new(vec![field("most", DataType::Int64)]);
+    let spec = graph::WindowAggregate {
+        window: Some(graph::Window {
+            time_column: 0,
+            attached: false,
+            kind: Some(kind),
+        }),
+        aggregates: vec![graph::Aggregate {
+            function: AggregateFunction::Max.into(),
+            column: Some(2),
+            result: schema::encode(&result).expect("encodes"),
+            ..graph::Aggregate::default()
+        }],
+        raw: true,
+        keys: vec![1],
+        emit: Some(emit),
+        ..graph::WindowAggregate::default()
+    };
+    let mut output = vec![field("k", DataType::Int64), field("most", DataType::Int64)];
+    output.extend(["window_start", "window_end", "window_time"].map(|name| field(name, MS)));
+    output.push(changelog::op_field());
+    let output = Arc::new(Schema::new(output));
+    UpdatingWindowAggregate::new(&spec, &Arc::new(input), output).expect("an operator")
+}
+
+fn batch(rows: &[(i64, i64, i64)]) -> RecordBatch {
+    let ts: ArrayRef = Arc::new(
+        rows.iter()
+            .map(|r| Some(r.0))
+            .collect::<TimestampMillisecondArray>(),
+    );
+    let number = |of: fn(&(i64, i64, i64)) -> i64| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<Int64Array>())
+    };
+    let columns = [("ts", ts), ("k", number(|r| r.1)), ("n", number(|r| r.2))];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, c)| (name, c, true)));
+    batch.expect("rows")
+}
+
 impl Test {
     fn new(emit: graph::Emit) -> Self {
-        let field = |name: &str, data_type: DataType| Field::new(name, data_type, true);
-        let input = Schema::new(vec![
-            field("ts", MS),
-            field("k", DataType::Int64),
-            field("n", DataType::Int64),
-        ]);
-        let result = Schema::new(vec![field("most", DataType::Int64)]);
-        let spec = graph::WindowAggregate {
-            window: Some(graph::Window {
-                time_column: 0,
-                attached: false,
-                kind: Some(Kind::Tumble(graph::TumbleWindow {
-                    size_ms: 10,
-                    offset_ms: 0,
-                })),
-            }),
-            aggregates: vec![graph::Aggregate {
-                function: AggregateFunction::Max.into(),
-                column: Some(2),
-                result: schema::encode(&result).expect("encodes"),
-                ..graph::Aggregate::default()
-            }],
-            raw: true,
-            keys: vec![1],
-            emit: Some(emit),
-            ..graph::WindowAggregate::default()
-        };
-        let mut output = vec![field("k", DataType::Int64), field("most", DataType::Int64)];
-        output.extend(["window_start", "window_end", "window_time"].map(|name| field(name, MS)));
-        output.push(changelog::op_field());
-        let output = Arc::new(Schema::new(output));
         Self {
-            operator: UpdatingWindowAggregate::new(&spec, &Arc::new(input), output).expect("an operator"),
+            operator: operator(emit, windows_of_10_ms()),
             context: Context::default(),
         }
     }
 
     /// What comes out, as `+I k most start`, of rows `(ts, k, n)` at a time.
     fn rows(&mut self, now_ms: i64, rows: &[(i64, i64, i64)]) -> Vec<String> {
-        let ts: ArrayRef = Arc::new(
-            rows.iter()
-                .map(|r| Some(r.0))
-                .collect::<TimestampMillisecondArray>(),
-        );
-        let number = |of: fn(&(i64, i64, i64)) -> i64| -> ArrayRef {
-            Arc::new(rows.iter().map(of).collect::<Int64Array>())
-        };
-        let columns = [("ts", ts), ("k", number(|r| r.1)), ("n", number(|r| r.2))];
-        let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, c)| (name, c, true)));
         self.context.now_ms = now_ms;
         self.operator
-            .on_batch(0, batch.expect("rows"), &mut self.context)
+            .on_batch(0, batch(rows), &mut self.context)
             .expect("takes rows");
         self.said()
     }
@@ -199,4 +215,42 @@ fn changes_by_late_rows_wait_for_their_delay_but_are_never_lost() {
     assert_eq!(test.rows(2000, &[(2, 7, 8)]), NOTHING);
     assert_eq!(test.time(29), ["-U 7 6 0", "+U 7 8 0"], "before the window goes");
     assert_eq!(test.clock(3000), NOTHING);
+}
+
+proptest! {
+    #[test]
+    fn restored_windows_go_on_as_those_that_were_not(
+        hops: bool,
+        early_ms in prop::option::of(prop::sample::select(vec![0, 20_u64])),
+        late_ms in prop::sample::select(vec![0, 30_u64]),
+        lateness_ms in 0..30_u64,
+        steps in prop::collection::vec((
+            0..12_i64,
+            0..9_i64,
+            prop::collection::vec((-30..40_i64, 0..3_i64, 0..9_i64), 0..6),
+        ), 1..12),
+    ) {
+        let (mut now_ms, mut watermark, mut calls) = (0, 0, Vec::new());
+        for (wait_ms, passes_ms, rows) in steps {
+            now_ms += wait_ms;
+            watermark += passes_ms;
+            let rows: Vec<_> = rows.into_iter().map(|(ts, k, n)| (watermark + ts, k, n)).collect();
+            calls.extend([Call::Time(now_ms), Call::Rows(batch(&rows)), Call::Watermark(watermark)]);
+        }
+        let make = move || {
+            let emit = graph::Emit {
+                early_delay_ms: early_ms,
+                late_delay_ms: late_ms,
+                allowed_lateness_ms: lateness_ms,
+            };
+            let hop = graph::HopWindow {
+                size_ms: 10,
+                slide_ms: 5,
+                offset_ms: 0,
+            };
+            let kind = if hops { Kind::Hop(hop) } else { windows_of_10_ms() };
+            Box::new(operator(emit, kind)) as Box<dyn Operator>
+        };
+        rehearsal::check_sorted(make, &calls);
+    }
 }
