@@ -93,7 +93,7 @@ impl Case {
     /// Runs it at every parallelism and compares; or writes what comes out as what is expected.
     pub(crate) async fn check(&self, bless: bool) -> Result<()> {
         for &parallelism in &self.parallelisms {
-            let actual = self
+            let mut actual = self
                 .outcome(Way::Straight(parallelism))
                 .await
                 .with_context(|| format!("at parallelism {parallelism}"))?;
@@ -103,6 +103,11 @@ impl Case {
             let mut expected = self.read_expected()?;
             if Some(&parallelism) != self.parallelisms.first() {
                 expected.retain(|suffix, _| !suffix.ends_with("changes.json"));
+            }
+            if local::rehearsal().is_some() {
+                // A restored operator has its keys in another order, and emits their changes so.
+                sort_changes(&mut actual);
+                sort_changes(&mut expected);
             }
             ensure!(
                 actual == expected,
@@ -281,6 +286,17 @@ fn add_lines(folder: &Path, partition: &str, lines: &mut Vec<String>) -> Result<
         }));
     }
     Ok(())
+}
+
+fn sort_changes(outcome: &mut Outcome) {
+    for (_, changes) in outcome
+        .iter_mut()
+        .filter(|(suffix, _)| suffix.ends_with("changes.json"))
+    {
+        let mut lines: Vec<String> = changes.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        *changes = text(&lines);
+    }
 }
 
 fn text(lines: &[String]) -> String {

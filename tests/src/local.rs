@@ -45,7 +45,7 @@ pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalS
 }
 
 /// `WEIR_REHEARSAL=2` restores every operator from its own snapshot after every second call.
-fn rehearsal() -> Option<u32> {
+pub fn rehearsal() -> Option<u32> {
     std::env::var("WEIR_REHEARSAL").ok()?.parse().ok()
 }
 
