@@ -7,6 +7,7 @@
 //! - `calc`: filter and projection. Leans on `expression`.
 //! - `columns`: columns as plain numbers. Leans on nothing.
 //! - `keys`: group tables. Leans on `columns`.
+//! - `waiting`: rows that wait for their time. Leans on `columns`.
 //! - `ttl`: which groups were written when, and which go. Leans on nothing.
 //! - `match_recognize`: patterns in the rows of each key. Leans on `aggregate` and `rank`.
 //! - `processing_time`: stamps rows with the time at which they pass. Leans on nothing.
@@ -43,6 +44,7 @@ mod temporal;
 mod ttl;
 mod union;
 mod unnest;
+mod waiting;
 mod window;
 
 use arrow_array::RecordBatch;

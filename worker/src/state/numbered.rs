@@ -71,6 +71,12 @@ impl NumberedRows {
         keys
     }
 
+    /// The columns by which rows of the input are found, of keys as they came.
+    pub fn found_by(&self, input: &[ArrayRef], numbers: Vec<i64>) -> Vec<ArrayRef> {
+        let key = |column: &usize| ArrayRef::clone(&input[*column]);
+        Self::key(self.keys.iter().map(key).collect(), numbers)
+    }
+
     /// Rows of the input as rows of the table, which are found by this key.
     pub fn kept(&self, mut key: Vec<ArrayRef>, input: &[ArrayRef]) -> Vec<ArrayRef> {
         let value = |column: &usize| ArrayRef::clone(&input[*column]);

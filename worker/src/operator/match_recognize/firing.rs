@@ -108,9 +108,10 @@ impl<'a> Firing<'a> {
             let key = self.state.key(number);
             if !key.runs.is_empty() {
                 let expired = key.runs.expire(&self.plan.rules, now_ms, &mut self.matches);
-                expired.map_err(|stuck| self.stuck(stuck, None))?;
-                self.report(number, u32::MAX);
-                touched.push(number);
+                if expired.map_err(|stuck| self.stuck(stuck, None))? {
+                    self.report(number, u32::MAX);
+                    touched.push(number);
+                }
             }
         }
         self.finish(&touched)
@@ -187,7 +188,7 @@ impl<'a> Firing<'a> {
 
     /// Notes the conditions that look back and decide on the row; whether there are any.
     fn ask(&mut self, number: u32, cursor: &mut Cursor, row: u32) -> bool {
-        let Key { runs, rows } = self.state.key(cursor.key);
+        let Key { runs, rows, .. } = self.state.key(cursor.key);
         let next = NextRow {
             number: rows.last(),
             ms: self.times[row as usize],
@@ -264,7 +265,7 @@ impl<'a> Firing<'a> {
 
     /// Picks what comes out of the matches found in a key's rows, and drops the rows that nothing needs.
     fn report(&mut self, key: u32, row: u32) {
-        let Key { runs, rows } = self.state.key(key);
+        let Key { runs, rows, .. } = self.state.key(key);
         for found in self.matches.drain(..) {
             self.plan
                 .measured

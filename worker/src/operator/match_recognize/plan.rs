@@ -1,7 +1,6 @@
 //! What the job graph says of a pattern, decoded.
 
-use arrow::compute::SortOptions;
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, SchemaRef};
 use weir_model::Failure;
 use weir_proto::graph::{self, match_skip};
 
@@ -16,7 +15,6 @@ use crate::expression::{Expression, Projection};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) keys: Vec<usize>,
-    pub(super) key_types: Vec<DataType>,
     pub(super) rules: Rules,
     /// The name of each variable.
     pub(super) names: Vec<String>,
@@ -63,7 +61,6 @@ impl Plan {
         let variables: Vec<Variable> = spec.variables.iter().map(variable).collect();
         let optional = variables.iter().take_while(|v| v.min == 0).count();
         Ok(Self {
-            key_types: keys.iter().map(|k| input.field(*k).data_type().clone()).collect(),
             keys,
             names: spec.variables.iter().map(|v| v.name.clone()).collect(),
             columns,
@@ -94,28 +91,6 @@ impl Condition {
         }
         Ok(Self { values, expression })
     }
-}
-
-/// The order of rows: by their event time first, if they have one.
-pub(super) fn order(
-    spec: &graph::MatchRecognize,
-    input: &SchemaRef,
-) -> Result<Vec<(usize, SortOptions)>, Failure> {
-    let time = spec
-        .time_column
-        .map(|column| (column as usize, SortOptions::default()));
-    let is_time = |t: &DataType| matches!(t, DataType::Timestamp(TimeUnit::Millisecond, _));
-    if time.is_some_and(|(c, _)| c >= input.fields().len() || !is_time(input.field(c).data_type())) {
-        return Err(Failure::internal("a pattern over a time that is no TIMESTAMP(3)"));
-    }
-    let others = spec.order.iter().map(|by| {
-        let options = SortOptions {
-            descending: by.descending,
-            nulls_first: by.nulls_first,
-        };
-        (by.column as usize, options)
-    });
-    Ok(time.into_iter().chain(others).collect())
 }
 
 fn variable(spec: &graph::MatchVariable) -> Variable {

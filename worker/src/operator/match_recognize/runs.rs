@@ -37,9 +37,9 @@ pub(super) struct Run {
     /// The time of that row, ms.
     pub(super) start_ms: i64,
     /// The variable that has taken the last row.
-    variable: usize,
+    pub(super) variable: usize,
     /// How many rows each variable has taken.
-    counts: Box<[u32]>,
+    pub(super) counts: Box<[u32]>,
 }
 
 /// A row that partial matches meet.
@@ -144,6 +144,25 @@ impl Runs {
         self.runs.is_empty() && self.complete.is_empty()
     }
 
+    /// The partial matches, then the matches that wait with the time of their last row, ms.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Run, Option<i64>)> {
+        let complete = self.complete.iter().map(|m| (&m.run, Some(m.end_ms)));
+        self.runs.iter().map(|run| (run, None)).chain(complete)
+    }
+
+    /// How many of both there are.
+    pub(super) fn len(&self) -> u32 {
+        (self.runs.len() + self.complete.len()) as u32
+    }
+
+    /// Takes the next one of [`all`](Self::all).
+    pub(super) fn restore(&mut self, run: Run, end_ms: Option<i64>) {
+        match end_ms {
+            None => self.runs.push(run),
+            Some(end_ms) => self.complete.push(Match { run, end_ms }),
+        }
+    }
+
     /// Whether matches wait for earlier ones.
     pub(super) fn is_blocked(&self) -> bool {
         !self.complete.is_empty()
@@ -166,20 +185,26 @@ impl Runs {
         self.runs.first().map(|run| run.start_ms)
     }
 
-    /// Drops partial matches that no row at this time or later can complete; what waited for them alone is found.
-    pub(super) fn expire(&mut self, rules: &Rules, now_ms: i64, found: &mut Vec<Match>) -> Result<(), Stuck> {
+    /// Drops partial matches that no row at this time or later can complete; what waited for them alone is found. Whether there were any.
+    pub(super) fn expire(
+        &mut self,
+        rules: &Rules,
+        now_ms: i64,
+        found: &mut Vec<Match>,
+    ) -> Result<bool, Stuck> {
         let Some(within_ms) = rules.within_ms else {
-            return Ok(());
+            return Ok(false);
         };
         // By where they begin is by time, too.
         let alive = self
             .runs
             .partition_point(|run| now_ms.saturating_sub(run.start_ms) >= within_ms);
         if alive == 0 {
-            return Ok(());
+            return Ok(false);
         }
         self.runs.drain(..alive);
-        self.settle(rules.skip, found)
+        self.settle(rules.skip, found)?;
+        Ok(true)
     }
 
     /// Offers a row to every partial match, and to a new one: `truths` says per one of them, the new one last, which conditions the

@@ -1,24 +1,22 @@
 //! The state of pattern matching: rows that wait for their time, and per key its partial matches with their rows. Nothing outside this file
 //! holds any.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod snapshot;
 
-use arrow::compute::{SortColumn, SortOptions, concat_batches, filter_record_batch, lexsort_to_indices, not};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array, cast::AsArray,
-    types::TimestampMillisecondType,
-};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
-use arrow_select::take::take_record_batch;
+use std::{collections::BTreeSet, ops::Range};
+
+use arrow_array::ArrayRef;
+use arrow_schema::{DataType, SchemaRef};
 use weir_model::Failure;
 
 use super::{runs::Runs, values::KeyRows};
 use crate::{
-    expression::describe_row,
     operator::{
         keys::GroupTable,
         rank::rows::{FRESH, RowStore},
+        waiting::Waiting,
     },
+    state::{Dirty, NumberedRows},
 };
 
 /// Keys without partial matches before their memory is given back.
@@ -29,6 +27,7 @@ const DEAD_KEYS: usize = 4096;
 pub(super) struct State {
     pub(super) waiting: Waiting,
     pub(super) rows: RowStore,
+    layout: NumberedRows,
     key_types: Vec<DataType>,
     table: GroupTable,
     keys: Vec<Key>,
@@ -36,6 +35,8 @@ pub(super) struct State {
     blocked: BTreeSet<u32>,
     /// How many keys there may be before those without partial matches are looked for.
     forget_at: usize,
+    /// The keys that were touched since the last snapshot.
+    touched: Dirty,
 }
 
 /// What is kept of one key.
@@ -43,36 +44,33 @@ pub(super) struct State {
 pub(super) struct Key {
     pub(super) runs: Runs,
     pub(super) rows: KeyRows,
+    saved: Saved,
 }
 
-/// Rows that the watermark has not reached.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    schema: SchemaRef,
-    /// The event time if there is one, then what orders rows of one time.
-    order: Vec<(usize, SortOptions)>,
-    has_event_time: bool,
-    batches: Vec<WaitingRows>,
-}
-
-/// Rows with the earliest and the latest time among them, ms.
-#[derive(Debug)]
-struct WaitingRows {
-    rows: RecordBatch,
-    earliest: i64,
-    latest: i64,
+/// What the last snapshot had of a key. Nothing while changes are not tracked.
+#[derive(Debug, Default)]
+struct Saved {
+    /// The numbers of its rows.
+    rows: Range<u64>,
+    /// How many partial matches, and matches that wait.
+    runs: u32,
 }
 
 impl State {
-    pub(super) fn new(key_types: Vec<DataType>, waiting: Waiting) -> Result<Self, Failure> {
+    /// Nothing yet, of rows of this schema that are partitioned by these columns.
+    pub(super) fn new(input: &SchemaRef, keys: &[usize], time: Option<usize>) -> Result<Self, Failure> {
+        let key_type = |key: &usize| input.field(*key).data_type().clone();
+        let key_types: Vec<DataType> = keys.iter().map(key_type).collect();
         Ok(Self {
-            waiting,
+            waiting: Waiting::new(input, keys, time),
             rows: RowStore::default(),
+            layout: NumberedRows::new(input, input.fields().len(), keys),
             table: GroupTable::new(&key_types)?,
             key_types,
             keys: Vec::new(),
             blocked: BTreeSet::new(),
             forget_at: DEAD_KEYS,
+            touched: Dirty::default(),
         })
     }
 
@@ -122,6 +120,7 @@ impl State {
         released: &[u32],
     ) -> Result<(), Failure> {
         let mut kept = Vec::new();
+        self.touched.mark(touched.iter().copied());
         for &number in touched {
             let key = &mut self.keys[number as usize];
             kept.extend(
@@ -157,13 +156,13 @@ impl State {
         self.rows.tidy()
     }
 
-    /// Numbers the keys anew that have partial matches, when they are few.
+    /// Numbers the keys anew that have partial matches or had some at the last snapshot, when they are few.
     pub(super) fn forget(&mut self) -> Result<(), Failure> {
         if self.keys.len() < self.forget_at || self.key_types.is_empty() {
             return Ok(());
         }
         let live: Vec<u32> = (0..self.len())
-            .filter(|key| !self.keys[*key as usize].runs.is_empty())
+            .filter(|key| !self.keys[*key as usize].is_forgotten())
             .collect();
         self.forget_at = self.keys.len() * 2;
         if live.len() * 2 > self.keys.len() {
@@ -178,108 +177,23 @@ impl State {
             .iter()
             .map(|key| std::mem::take(&mut old[*key as usize]))
             .collect();
+        self.touched.keep(&live);
+        self.find_blocked();
+        Ok(())
+    }
+
+    fn find_blocked(&mut self) {
         let keys = (0..).zip(&self.keys);
         self.blocked = keys
             .filter(|(_, key)| key.runs.is_blocked())
-            .map(|(n, _)| n)
+            .map(|(number, _)| number)
             .collect();
-        Ok(())
     }
 }
 
-impl Waiting {
-    /// No rows of this schema, to come out in this order, which begins with the event time if there is one.
-    pub(super) fn new(schema: SchemaRef, order: Vec<(usize, SortOptions)>, has_event_time: bool) -> Self {
-        Self {
-            schema,
-            order,
-            has_event_time,
-            batches: Vec::new(),
-        }
+impl Key {
+    /// Whether nothing is kept of it, and no snapshot has to say what went.
+    fn is_forgotten(&self) -> bool {
+        self.runs.is_empty() && self.saved.rows.is_empty()
     }
-
-    /// The event times of rows.
-    pub(super) fn times<'a>(&self, batch: &'a RecordBatch) -> Result<&'a TimestampMillisecondArray, Failure> {
-        let times = batch.column(self.order[0].0);
-        match times.nulls().and_then(|n| n.iter().position(|valid| !valid)) {
-            Some(row) => Err(Failure::user(
-                "the time that MATCH_RECOGNIZE orders rows by is null; filter such rows out before",
-            )
-            .at(describe_row(batch, row))),
-            None => Ok(times.as_primitive::<TimestampMillisecondType>()),
-        }
-    }
-
-    /// Keeps rows until their time has come.
-    pub(super) fn add(&mut self, rows: RecordBatch) -> Result<(), Failure> {
-        let times = self.times(&rows)?.values().iter().copied();
-        if let Some((earliest, latest)) = times.clone().min().zip(times.max()) {
-            self.batches.push(WaitingRows {
-                rows,
-                earliest,
-                latest,
-            });
-        }
-        Ok(())
-    }
-
-    /// The rows up to a time, in order. Batches that are all behind it are not touched.
-    pub(super) fn due(&mut self, watermark: i64) -> Result<Option<RecordBatch>, Failure> {
-        if self.batches.iter().all(|batch| batch.earliest > watermark) {
-            return Ok(None);
-        }
-        let mut due = Vec::new();
-        for batch in std::mem::take(&mut self.batches) {
-            if batch.earliest > watermark {
-                self.batches.push(batch);
-            } else if batch.latest <= watermark {
-                due.push(batch.rows);
-            } else {
-                let times = self.times(&batch.rows)?.values().iter();
-                let is_due: BooleanArray = times.map(|t| Some(*t <= watermark)).collect();
-                let rest = not(&is_due).and_then(|rest| filter_record_batch(&batch.rows, &rest));
-                due.push(filter_record_batch(&batch.rows, &is_due).map_err(|e| broken(&e))?);
-                self.add(rest.map_err(|e| broken(&e))?)?;
-            }
-        }
-        let due = concat_batches(&self.schema, &due).map_err(|e| broken(&e))?;
-        self.sorted(due).map(Some)
-    }
-
-    /// Rows in order; of rows that order alike, the one that came first is first.
-    pub(super) fn sorted(&self, batch: RecordBatch) -> Result<RecordBatch, Failure> {
-        let rows = batch.num_rows() as u32;
-        let indices = match self.order.as_slice() {
-            [] => return Ok(batch),
-            [(time, _)] if self.has_event_time => {
-                let times = batch
-                    .column(*time)
-                    .as_primitive::<TimestampMillisecondType>()
-                    .values();
-                if times.is_sorted() {
-                    return Ok(batch);
-                }
-                let mut indices: Vec<u32> = (0..rows).collect();
-                indices.sort_by_key(|row| times[*row as usize]);
-                UInt32Array::from(indices)
-            }
-            order => {
-                let column = |(column, options): &(usize, SortOptions)| SortColumn {
-                    values: Arc::clone(batch.column(*column)),
-                    options: Some(*options),
-                };
-                let arrival = SortColumn {
-                    values: Arc::new(UInt32Array::from_iter_values(0..rows)),
-                    options: None,
-                };
-                let columns: Vec<SortColumn> = order.iter().map(column).chain([arrival]).collect();
-                lexsort_to_indices(&columns, None).map_err(|e| broken(&e))?
-            }
-        };
-        take_record_batch(&batch, &indices).map_err(|e| broken(&e))
-    }
-}
-
-fn broken(error: &ArrowError) -> Failure {
-    Failure::internal(format!("rows cannot be put in the order of their time: {error}"))
 }

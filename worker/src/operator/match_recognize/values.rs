@@ -1,6 +1,6 @@
 //! What expressions read of a match: columns of its rows by variable and position, and aggregates of them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range};
 
 use arrow_array::{
     Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, cast::AsArray, new_null_array,
@@ -86,6 +86,27 @@ impl KeyRows {
     /// The number of the last row.
     pub(super) fn last(&self) -> u64 {
         self.first + (self.places.len() as u64).saturating_sub(1)
+    }
+
+    /// The numbers of all rows.
+    pub(super) fn numbers(&self) -> Range<u64> {
+        self.first..self.first + self.places.len() as u64
+    }
+
+    /// The rows from a number on, each with the place where it is kept.
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (u64, u32)> + '_ {
+        let skipped = number.saturating_sub(self.first);
+        let places = self.places.iter().copied().skip(skipped as usize);
+        (self.first + skipped..).zip(places)
+    }
+
+    /// Takes a row that was kept once; whether its number is the next one.
+    pub(super) fn restore(&mut self, number: u64, place: u32) -> bool {
+        if self.places.is_empty() {
+            self.first = number;
+        }
+        self.places.push_back(place);
+        self.last() == number
     }
 
     /// Where a row is kept.

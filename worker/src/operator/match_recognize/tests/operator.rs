@@ -18,6 +18,7 @@ use weir_proto::{
 use crate::{
     expression::testing::{binary, column, named, schema},
     operator::{Context, Operator, match_recognize::MatchRecognize},
+    state::rehearse::Rehearsed,
 };
 
 /// Key, time, number and value.
@@ -122,6 +123,12 @@ fn found(context: &mut Context) -> Vec<(i64, i64, i64)> {
     found
 }
 
+fn sorted(context: &mut Context) -> Vec<(i64, i64, i64)> {
+    let mut found = found(context);
+    found.sort_unstable();
+    found
+}
+
 /// The matches of all rows, one key after the other.
 fn expected(rows: &[Row]) -> Vec<(i64, i64, i64)> {
     let mut keys: Vec<i64> = rows.iter().map(|r| r.0).collect();
@@ -168,7 +175,49 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Row>>> {
     })
 }
 
+/// What comes out of batches, call by call, whatever the order of the keys, and how far time may come behind each.
+fn run(operator: &mut dyn Operator, batches: &[Vec<Row>], time_is_event_time: bool) -> Vec<String> {
+    let mut context = Context::default();
+    let mut seen = Vec::new();
+    for (at, rows) in batches.iter().enumerate() {
+        context.now_ms = 11 * at as i64;
+        if operator.timer_ms().is_some_and(|timer| timer <= context.now_ms) {
+            operator
+                .on_processing_time(&mut context)
+                .expect("drops what is old");
+        }
+        operator
+            .on_batch(0, batch(rows), &mut context)
+            .expect("takes rows");
+        seen.push(format!("{:?}", sorted(&mut context)));
+        if time_is_event_time {
+            let watermark = EventTime(11 * at as i64 + 5);
+            operator.on_watermark(watermark, &mut context).expect("matches");
+            seen.push(format!(
+                "{:?} {:?}",
+                sorted(&mut context),
+                operator.output_watermark(watermark)
+            ));
+        }
+    }
+    operator.on_end(&mut context).expect("ends");
+    seen.push(format!("{:?} {}", sorted(&mut context), context.late_rows));
+    seen
+}
+
 proptest! {
+    #[test]
+    fn a_restored_operator_goes_on_as_if_nothing_had_been(
+        batches in batches(),
+        every in 1..5_u32,
+        time_column in prop_oneof![Just(Some(1)), Just(None)],
+    ) {
+        let make = move || Ok(Box::new(operator(time_column)) as Box<dyn Operator>);
+        let mut rehearsed = Rehearsed::new(Box::new(make), every).expect("has tables");
+        let expected = run(&mut operator(time_column), &batches, time_column.is_some());
+        prop_assert_eq!(run(&mut rehearsed, &batches, time_column.is_some()), expected);
+    }
+
     #[test]
     fn batches_and_watermarks_make_no_difference(batches in batches()) {
         let mut operator = operator(Some(1));
