@@ -75,7 +75,8 @@ fn run(operator: &mut dyn Operator, calls: &[Call], finish: fn(&mut Vec<String>)
     emitted
 }
 
-fn texts(batch: &RecordBatch) -> Vec<String> {
+/// The rows of a batch.
+pub(super) fn texts(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("null");
     let columns = batch.columns().iter();
     let columns: Vec<ArrayFormatter<'_>> = columns

@@ -15,7 +15,7 @@ const NONE: u32 = u32::MAX;
 
 /// Pairs of a group and one of its values; each group knows its own.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(in crate::operator) struct Counted {
     value: DataType,
     pairs: PairTable,
     counts: Vec<i64>,
@@ -27,7 +27,7 @@ pub(super) struct Counted {
 
 impl Counted {
     /// Of values of this type.
-    pub(super) fn new(value: DataType) -> Result<Self, Failure> {
+    pub(in crate::operator) fn new(value: DataType) -> Result<Self, Failure> {
         Ok(Self {
             pairs: PairTable::new(value.clone())?,
             value,
@@ -39,7 +39,7 @@ impl Counted {
 
     /// Counts rows, those whose value is not null: `by` says by how much. Says of each the row and the count before and after.
     #[inline]
-    pub(super) fn add(
+    pub(in crate::operator) fn add(
         &mut self,
         groups: Groups<'_>,
         values: &ArrayRef,
@@ -119,19 +119,23 @@ impl Counted {
     }
 
     /// The types of the columns of its state.
-    pub(super) fn state_types(&self) -> Vec<DataType> {
+    pub(in crate::operator) fn state_types(&self) -> Vec<DataType> {
         state_types(&self.value)
     }
 
     /// The values of groups and their counts.
-    pub(super) fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+    pub(in crate::operator) fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
         let (pairs, sizes) = self.of_groups(groups.iter().copied(), |count| count != 0);
         let counts = self.counts_of(&pairs).collect();
         state(self.values_of(&pairs)?, counts, sizes)
     }
 
     /// Takes the values of groups which had none, and returns how many those are.
-    pub(super) fn restore(&mut self, groups: Groups<'_>, state: &[ArrayRef]) -> Result<usize, Failure> {
+    pub(in crate::operator) fn restore(
+        &mut self,
+        groups: Groups<'_>,
+        state: &[ArrayRef],
+    ) -> Result<usize, Failure> {
         let Restored { ids, values, counts } = Restored::new(groups, state);
         let groups = Groups {
             ids: Some(&ids),
@@ -143,7 +147,7 @@ impl Counted {
     }
 
     /// Keeps these groups, which are numbered in this order from now on, and of them the pairs that are there.
-    pub(super) fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
+    pub(in crate::operator) fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
         let mut renumbered = vec![NO_PAIR; self.ends.len()];
         for (new, &old) in (0_u32..).zip(groups) {
             if let Some(number) = renumbered.get_mut(old as usize) {

@@ -49,6 +49,7 @@ use weir_model::Failure;
 pub(super) use accumulators::Accumulators;
 pub(super) use average::Divide;
 pub(super) use count::Count;
+pub(super) use counted::Counted;
 pub(super) use shape::{Shape, Shapes, ones, partial_columns, sum_of_average};
 pub(super) use sum::{Addend, as_addends, null_overflow};
 

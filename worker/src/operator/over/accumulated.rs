@@ -3,7 +3,7 @@
 //! That is slower where few keys have many rows. Frames with a bound take rows back from the accumulator, which must be able to.
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use arrow_select::{concat::concat, take::take};
 use weir_model::Failure;
 
@@ -151,6 +151,23 @@ impl Function for Accumulated {
             self.carried.keep(groups)?;
         }
         Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        self.carried.state_types()
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        self.carried.state_of(groups)
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let groups = Groups {
+            ids: Some(groups),
+            rows: groups.len(),
+            total,
+        };
+        self.carried.restore(groups, state)
     }
 }
 

@@ -34,6 +34,15 @@ pub(super) trait Function: Debug + Send {
 
     /// Keeps only these keys, which are numbered in this order from now on.
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure>;
+
+    /// The types of the columns that hold what it carries of a key, if its frame begins with the first row.
+    fn state_types(&self) -> Vec<DataType>;
+
+    /// What it carries of some keys, a row each; leaves it as it is.
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure>;
+
+    /// Takes what it carried of keys, of which it carries nothing yet. So many keys there are in all.
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure>;
 }
 
 /// What an operator must know of a call; the function itself is made when it is needed.
@@ -129,23 +138,32 @@ impl Call {
     ) -> Result<Box<dyn Function>, Failure> {
         match &self.graph.function {
             Some(over_call::Function::Aggregate(aggregate)) => self.aggregate(aggregate, input, arguments),
-            Some(over_call::Function::Own(own)) => self.own(own, arguments),
+            Some(over_call::Function::Own(own)) => self.own(own, input, arguments),
             None => Err(Failure::internal("a call without a function")),
         }
     }
 
-    fn own(&self, own: &graph::OverFunction, arguments: &Arguments) -> Result<Box<dyn Function>, Failure> {
+    fn own(
+        &self,
+        own: &graph::OverFunction,
+        input: &SchemaRef,
+        arguments: &Arguments,
+    ) -> Result<Box<dyn Function>, Failure> {
         let argument = || {
             arguments
                 .place(own.column)
                 .ok_or_else(|| Failure::internal(format!("{} without an argument", own.kind().as_str_name())))
         };
+        let pick = |picks: Picks, argument: usize| {
+            let value = input.field(arguments.columns[argument]).data_type();
+            Pick::new(picks, argument, self.frame, value.clone())
+        };
         Ok(match own.kind() {
             Kind::RowNumber => Box::new(Count::new(None, self.frame)),
             Kind::Rank => Box::new(Number::new(false)),
             Kind::DenseRank => Box::new(Number::new(true)),
-            Kind::FirstValue => Box::new(Pick::new(Picks::First, argument()?, self.frame)),
-            Kind::LastValue => Box::new(Pick::new(Picks::Last, argument()?, self.frame)),
+            Kind::FirstValue => Box::new(pick(Picks::First, argument()?)),
+            Kind::LastValue => Box::new(pick(Picks::Last, argument()?)),
             Kind::Lag => {
                 let offset = usize::try_from(own.offset).unwrap_or(usize::MAX);
                 Box::new(Lag::new(argument()?, offset, arguments.place(own.default_column)))
@@ -166,10 +184,12 @@ impl Call {
             // A ROW of arguments.
             _ if aggregate.packed => return self.accumulated(aggregate, input, argument),
             (AggregateFunction::Min, Some(argument)) => {
-                return Ok(Box::new(Pick::new(Picks::Least, argument, self.frame)));
+                let value = given(argument).clone();
+                return Ok(Box::new(Pick::new(Picks::Least, argument, self.frame, value)));
             }
             (AggregateFunction::Max, Some(argument)) => {
-                return Ok(Box::new(Pick::new(Picks::Greatest, argument, self.frame)));
+                let value = given(argument).clone();
+                return Ok(Box::new(Pick::new(Picks::Greatest, argument, self.frame, value)));
             }
             _ if aggregate.distinct && self.frame.reach != Reach::First => {
                 return self.accumulated(aggregate, input, argument);
@@ -210,10 +230,17 @@ pub(super) fn functions(
 }
 
 /// What is carried of these keys, in this order; nothing yet of those that have not been seen.
-pub(super) fn keep<T: Copy>(carried: &mut Vec<T>, groups: &[u32], nothing: T) {
+pub(super) fn of<T: Copy>(carried: &[T], groups: &[u32], nothing: T) -> Vec<T> {
     let of = |group: &u32| carried.get(*group as usize).copied().unwrap_or(nothing);
-    let kept: Vec<T> = groups.iter().map(of).collect();
-    *carried = kept;
+    groups.iter().map(of).collect()
+}
+
+/// Takes what was carried of these keys, of so many in all.
+pub(super) fn restore<T: Copy>(carried: &mut Vec<T>, groups: &[u32], total: usize, values: &[T], nothing: T) {
+    carried.resize(total, nothing);
+    for (group, value) in groups.iter().zip(values) {
+        carried[*group as usize] = *value;
+    }
 }
 
 fn result_type(result: &[u8]) -> Result<DataType, Failure> {

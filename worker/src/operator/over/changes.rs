@@ -14,6 +14,8 @@ use crate::operator::rank::rows::FRESH;
 pub(super) struct Affected {
     /// The slots of rows that were taken back.
     pub(super) gone: Vec<u32>,
+    /// The numbers of those.
+    pub(super) gone_numbers: Vec<i64>,
     /// The slots of the others; of rows of the batch at hand, their numbers and a mark.
     pub(super) wanted: Vec<u32>,
     /// Of each of the others, its key and its place among the key's rows.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int8Array, RecordBatch, new_empty_array};
 use arrow_schema::{ArrowError, SchemaRef};
-use weir_connector::changelog::{self, adds};
-use weir_model::Failure;
+use weir_connector::{
+    RowKind,
+    changelog::{self, adds},
+};
+use weir_model::{EventTime, Failure};
 
 use super::{
     by_key::ByKey,
@@ -17,13 +20,16 @@ use super::{
     spec::Spec,
     state::{Changing, Entry},
 };
-use crate::operator::{
-    Context, Operator,
-    rank::{
-        changelog::Fresh,
-        order::{Keys, Order},
-        rows::FRESH,
+use crate::{
+    operator::{
+        Context, Operator,
+        rank::{
+            changelog::Fresh,
+            order::{Keys, Order},
+            rows::FRESH,
+        },
     },
+    state::{Scope, Snapshot, Table},
 };
 
 /// Computes functions over rows that change.
@@ -40,6 +46,8 @@ struct Batch<'a, K> {
     keys: &'a K,
     ops: Option<&'a Int8Array>,
     hashes: Vec<u128>,
+    /// The number of the first one.
+    first: i64,
 }
 
 impl<O: Order> ChangingOver<O>
@@ -53,7 +61,7 @@ where
             ));
         }
         Ok(Self {
-            state: Changing::new(spec.key_types(input))?,
+            state: Changing::new(&spec, input)?,
             spec,
             input: Arc::clone(input),
             order,
@@ -82,7 +90,7 @@ where
             let entries = &mut self.state.sorted[group as usize];
             let was_empty = entries.is_empty();
             let edits = edits(entries, positions, batch)?;
-            if let Some(changed) = edits.apply(entries, &mut affected.gone) {
+            if let Some(changed) = edits.apply(entries, &mut affected) {
                 let segment = self.spec.reach(entries, &changed);
                 push(group, &segment, entries, &mut rows, &mut slots);
                 affected
@@ -128,10 +136,16 @@ where
         self.state
             .rows
             .add(columns, changes.kinds.len(), &stay, &mut slots)?;
-        for ((_, wanted), slot) in changes.stay.iter().zip(slots) {
-            let (group, place) = affected.places[*wanted];
-            self.state.sorted[group as usize][place as usize].slot = slot;
+        let places = changes.stay.iter().map(|(_, wanted)| affected.places[*wanted]);
+        for ((group, place), slot) in places.clone().zip(&slots) {
+            self.state.sorted[group as usize][place as usize].slot = *slot;
         }
+        let groups = places.map(|(group, _)| group);
+        self.state.note_written(groups.zip(slots.iter().copied()));
+        let kinds = (0..).zip(&changes.kinds);
+        let deleted = kinds.filter(|(_, kind)| **kind == RowKind::Delete.byte());
+        let deleted = deleted.map(|(row, _)| row);
+        self.state.note_gone(columns, deleted, &affected.gone_numbers)?;
         self.state.tidy()
     }
 }
@@ -149,7 +163,14 @@ fn edits<C: Keys>(
         let hash = batch.hashes.get(row).copied().unwrap_or_default();
         if batch.ops.is_none_or(|ops| adds(ops.value(row))) {
             let slot = position | FRESH;
-            edits.add(entries, Entry { key, slot, hash }, batch.ops.is_some());
+            let number = batch.first + i64::from(position);
+            let entry = Entry {
+                key,
+                slot,
+                hash,
+                number,
+            };
+            edits.add(entries, entry, batch.ops.is_some());
         } else if !edits.remove(entries, &key, hash) {
             return Err(Failure::internal("a row is taken back that was never added"));
         }
@@ -243,6 +264,7 @@ where
             keys: &keys,
             ops,
             hashes,
+            first: self.state.number(batch.num_rows()),
         };
         let (affected, mut rows, slots) = self.edit(&ByKey::new(ids), &changed)?;
         if !slots.is_empty() {
@@ -276,6 +298,36 @@ where
         emitted.push(changelog::column(changes.kinds.clone()));
         context.emit(RecordBatch::try_new(Arc::clone(&self.spec.output), emitted).map_err(broken)?);
         self.settle(&changes, &affected, &columns)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.state.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        let restored = self.state.input(rows)?;
+        let keys = self.order.keys(&restored.rows)?;
+        let hashes = if changelog::is_changelog(&self.input) {
+            Fresh::new(restored.rows.columns(), rows.num_rows()).hashes()?
+        } else {
+            Vec::new()
+        };
+        let hash = |row: usize| hashes.get(row).copied().unwrap_or_default();
+        self.state
+            .restore(&restored, rows, |row| (keys.key(row), hash(row)))
+    }
+
+    fn restored(&mut self, _watermark: EventTime) -> Result<(), Failure> {
+        self.state.restored();
+        Ok(())
     }
 }
 

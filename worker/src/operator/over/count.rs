@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_schema::DataType;
 use weir_model::Failure;
 
 use super::{
-    call::{Function, keep},
+    call::{Function, of, restore},
     frame::{Fold, Frame},
     rows::Rows,
 };
+use crate::operator::columns;
 
 /// Rows in the frame, or rows with a value.
 #[derive(Debug)]
@@ -38,7 +40,21 @@ impl Function for Count {
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        keep(&mut self.counts, groups, 0);
+        self.counts = of(&self.counts, groups, 0);
+        Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![Arc::new(Int64Array::from(of(&self.counts, groups, 0)))])
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let counts = columns::values::<i64>(&state[0]);
+        restore(&mut self.counts, groups, total, &counts, 0);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use arrow_select::take::take;
 use weir_model::Failure;
 
 use super::{call::Function, rows::Rows};
-use crate::operator::keys::{NO_PAIR, PairTable};
+use crate::operator::{aggregate::Counted, keys::Groups};
 
 /// Hands on to another function what comes for the first time; the rest is null there.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Distinct {
     argument: usize,
     value: DataType,
     /// The values of each key so far.
-    seen: PairTable,
+    seen: Counted,
 }
 
 impl Distinct {
@@ -25,7 +25,7 @@ impl Distinct {
         Ok(Self {
             inner,
             argument,
-            seen: PairTable::new(value.clone())?,
+            seen: Counted::new(value.clone())?,
             value,
         })
     }
@@ -42,23 +42,16 @@ impl Distinct {
             places.extend(folded.map(|row| row as u32));
         }
         let mut own;
-        let seen = if rows.carries {
-            &mut self.seen
+        let (seen, total) = if rows.carries {
+            (&mut self.seen, rows.groups)
         } else {
-            own = PairTable::new(self.value.clone())?;
-            &mut own
+            own = Counted::new(self.value.clone())?;
+            (&mut own, rows.segments.len())
         };
-        let mut known = seen.len() as u32;
-        // Pairs are numbered as they come; nulls, which are none, may have taken numbers.
         let values = take(column, &UInt32Array::from(places.clone()), None).map_err(broken)?;
-        seen.intern(Some(&groups), &values)?;
         let mut repeats = vec![true; column.len()];
-        for (&place, &pair) in places.iter().zip(seen.numbers()) {
-            if pair != NO_PAIR && pair >= known {
-                repeats[place as usize] = false;
-                known = pair + 1;
-            }
-        }
+        let note = |row: usize, before: i64, _| repeats[places[row] as usize] &= before > 0;
+        seen.add(of_rows(&groups, total), &values, |_| 1, note)?;
         nullif(column, &BooleanArray::from(repeats)).map_err(broken)
     }
 }
@@ -78,13 +71,35 @@ impl Function for Distinct {
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        let last = groups.iter().max().map_or(0, |&last| last as usize + 1);
-        let mut renumbered = vec![NO_PAIR; last];
-        for (new, &old) in (0_u32..).zip(groups) {
-            renumbered[old as usize] = new;
-        }
-        self.seen.keep(|_| true, &renumbered)?;
+        self.seen.keep(groups)?;
         self.inner.keep(groups)
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        let mut types = self.inner.state_types();
+        types.extend(self.seen.state_types());
+        types
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let mut columns = self.inner.state_of(groups)?;
+        columns.extend(self.seen.state_of(groups)?);
+        Ok(columns)
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let (inner, seen) = state.split_at(self.inner.state_types().len());
+        self.inner.restore(groups, total, inner)?;
+        self.seen.restore(of_rows(groups, total), seen)?;
+        Ok(())
+    }
+}
+
+fn of_rows(groups: &[u32], total: usize) -> Groups<'_> {
+    Groups {
+        ids: Some(groups),
+        rows: groups.len(),
+        total,
     }
 }
 

@@ -50,6 +50,11 @@ impl TimeOrder {
         })
     }
 
+    /// The column of the time.
+    pub(super) fn time(&self) -> usize {
+        self.time
+    }
+
     /// The times of rows, none of which may be null.
     pub(super) fn times(&self, batch: &RecordBatch) -> Result<ScalarBuffer<i64>, Failure> {
         let times = batch.column(self.time);

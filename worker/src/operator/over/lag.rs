@@ -1,7 +1,7 @@
 //! LAG: the value of a row so many rows before.
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use arrow_select::{interleave::interleave, take::take};
 use weir_model::Failure;
 
@@ -49,6 +49,18 @@ impl Function for Lag {
     }
 
     fn keep(&mut self, _groups: &[u32]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        Vec::new()
+    }
+
+    fn state_of(&self, _groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&mut self, _groups: &[u32], _total: usize, _state: &[ArrayRef]) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
+use arrow_schema::DataType;
 use weir_model::Failure;
 
 use super::{
-    call::{Function, keep},
+    call::{Function, of, restore},
     rows::Rows,
 };
+use crate::operator::columns;
 
 /// The place of a row among those of its key.
 #[derive(Debug)]
@@ -58,7 +60,21 @@ impl Function for Number {
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        keep(&mut self.before, groups, 0);
+        self.before = of(&self.before, groups, 0);
+        Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        Ok(vec![Arc::new(Int64Array::from(of(&self.before, groups, 0)))])
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let before = columns::values::<i64>(&state[0]);
+        restore(&mut self.before, groups, total, &before, 0);
         Ok(())
     }
 }

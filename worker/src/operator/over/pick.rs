@@ -3,21 +3,24 @@
 use std::cmp::Ordering;
 
 use arrow::array::make_comparator;
-use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, UInt32Array};
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, UInt32Array, new_empty_array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{ArrowError, DataType, SortOptions};
 use arrow_select::{concat::concat, take::take};
 use weir_model::Failure;
 
 use super::{
-    call::{Function, keep},
+    call::{Function, of},
     frame::{Fold, Frame, PerSegment, Reach},
     rows::Rows,
 };
-use crate::operator::{columns, rank::rows::RowStore};
+use crate::operator::{
+    columns,
+    rank::rows::{NO_ROW, RowStore},
+};
 
 /// No value, and no slot of one.
-const NONE: u32 = u32::MAX;
+const NONE: u32 = NO_ROW;
 
 /// Which value is picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(super) struct Pick {
     picks: Picks,
     argument: usize,
     frame: Frame,
+    /// The type of the values.
+    value: DataType,
     /// Values that were picked of all rows of a key so far.
     carried: RowStore,
     /// The slot of each key's.
@@ -41,11 +46,12 @@ pub(super) struct Pick {
 }
 
 impl Pick {
-    pub(super) fn new(picks: Picks, argument: usize, frame: Frame) -> Self {
+    pub(super) fn new(picks: Picks, argument: usize, frame: Frame, value: DataType) -> Self {
         Self {
             picks,
             argument,
             frame,
+            value,
             carried: RowStore::default(),
             slots: Vec::new(),
         }
@@ -210,7 +216,33 @@ impl Function for Pick {
                 self.carried.remove(*slot);
             }
         }
-        keep(&mut self.slots, groups, NONE);
+        self.slots = of(&self.slots, groups, NONE);
+        self.carried.tidy()
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.value.clone()]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let slots = of(&self.slots, groups, NONE);
+        let no_values = [new_empty_array(&self.value)];
+        Ok(vec![self.carried.column(&slots, &no_values, 0)?])
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let nulls = state[0].logical_nulls();
+        let rows = 0..groups.len() as u32;
+        let picked: Vec<u32> = match &nulls {
+            Some(nulls) => rows.filter(|row| nulls.is_valid(*row as usize)).collect(),
+            None => rows.collect(),
+        };
+        let mut slots = Vec::new();
+        self.carried.add(state, groups.len(), &picked, &mut slots)?;
+        self.slots.resize(total, NONE);
+        for (row, slot) in picked.into_iter().zip(slots) {
+            self.slots[groups[row as usize] as usize] = slot;
+        }
         self.carried.tidy()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::state::Entry;
+use super::{changes::Affected, state::Entry};
 use crate::operator::rank::order::Word;
 
 /// What an ORDER BY compares, as a time if it is one.
@@ -91,8 +91,8 @@ impl<K: Ord + Clone> Edits<K> {
         })
     }
 
-    /// Makes the changes; `gone` gets the slots of rows that were removed. None if nothing changes.
-    pub(super) fn apply(self, entries: &mut Vec<Entry<K>>, gone: &mut Vec<u32>) -> Option<Changed<K>> {
+    /// Makes the changes; `affected` gets the rows that were removed. None if nothing changes.
+    pub(super) fn apply(self, entries: &mut Vec<Entry<K>>, affected: &mut Affected) -> Option<Changed<K>> {
         let Self {
             mut added, removed, ..
         } = self;
@@ -117,7 +117,8 @@ impl<K: Ord + Clone> Edits<K> {
                 until = entries.len();
             }
             if removed.next_if_eq(&place).is_some() {
-                gone.push(entry.slot);
+                affected.gone.push(entry.slot);
+                affected.gone_numbers.push(entry.number);
                 last = entry.key;
                 until = entries.len();
             } else {

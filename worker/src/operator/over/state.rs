@@ -1,14 +1,23 @@
 //! The state of functions OVER rows. Nothing outside this file holds any but the functions themselves, which are in here.
 
-use std::collections::VecDeque;
+mod changing;
+mod timed;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType};
-use arrow_select::filter::filter_record_batch;
+use std::{collections::VecDeque, ops::Range};
+
+use arrow_array::ArrayRef;
+use arrow_schema::{DataType, SchemaRef};
 use weir_model::Failure;
 
-use super::{call::Function, spec::Lookback};
-use crate::operator::{keys::GroupTable, rank::rows::RowStore};
+use super::{
+    call::Function,
+    frame::Reach,
+    spec::{Lookback, Spec},
+};
+use crate::{
+    operator::{keys::GroupTable, rank::rows::RowStore, waiting::Waiting},
+    state::{Dirty, NumberedRows},
+};
 
 /// Keys without rows before their memory is given back.
 const DEAD_KEYS: usize = 4096;
@@ -20,16 +29,32 @@ pub(super) struct Timed {
     keys: GroupTable,
     /// The functions, with what they carry of each key.
     pub(super) functions: Vec<Box<dyn Function>>,
-    /// The columns that functions read, of rows that frames still reach.
+    /// Which of them carry something: those whose frames begin with the first row.
+    carrying: Vec<usize>,
+    /// The types of the columns that functions read.
+    argument_types: Vec<DataType>,
+    /// Those columns, of rows that frames still reach.
     pub(super) rows: RowStore,
     /// Those rows by key, in their order.
-    kept: Vec<VecDeque<Kept>>,
+    kept: Vec<KeptRows>,
     /// Time and key of those rows, in the order of time; only of frames that reach back by time.
     expiry: VecDeque<(i64, u32)>,
-    /// Keys that have such rows.
+    /// Keys that have such rows, or had some at the last snapshot.
     live: usize,
     /// Rows whose time has not come.
     pub(super) waiting: Waiting,
+    /// Keys that were touched since the last snapshot.
+    touched: Dirty,
+}
+
+/// The rows of a key that frames still reach. They are numbered as they come.
+#[derive(Debug, Default)]
+struct KeptRows {
+    rows: VecDeque<Kept>,
+    /// The number of the first one.
+    first: u64,
+    /// The numbers of those that the last snapshot had; none while changes are not tracked.
+    saved: Range<u64>,
 }
 
 /// A row that frames still reach.
@@ -39,17 +64,54 @@ pub(super) struct Kept {
     pub(super) slot: u32,
 }
 
+impl KeptRows {
+    fn push(&mut self, row: Kept) {
+        self.rows.push_back(row);
+    }
+
+    /// Lets the first row go.
+    fn pop(&mut self) {
+        self.rows.pop_front();
+        self.first += 1;
+    }
+
+    /// The numbers of the rows.
+    fn numbers(&self) -> Range<u64> {
+        self.first..self.first + self.rows.len() as u64
+    }
+
+    /// Whether there are no rows, and no snapshot has to say which went.
+    fn is_forgotten(&self) -> bool {
+        self.rows.is_empty() && self.saved.is_empty()
+    }
+}
+
 impl Timed {
-    pub(super) fn new(key_types: Vec<DataType>, functions: Vec<Box<dyn Function>>) -> Result<Self, Failure> {
+    /// Nothing yet, of rows of this schema; `time` is the column of their event time, if they wait for it.
+    pub(super) fn new(
+        spec: &Spec,
+        functions: Vec<Box<dyn Function>>,
+        input: &SchemaRef,
+        time: Option<usize>,
+    ) -> Result<Self, Failure> {
+        let key_types = spec.key_types(input);
+        let calls = spec.calls.iter().enumerate();
+        let arguments = spec.arguments.columns.iter();
         Ok(Self {
             keys: GroupTable::new(&key_types)?,
             key_types,
             functions,
+            carrying: calls
+                .filter(|(_, call)| call.frame.reach == Reach::First)
+                .map(|(at, _)| at)
+                .collect(),
+            argument_types: arguments.map(|c| input.field(*c).data_type().clone()).collect(),
             rows: RowStore::default(),
             kept: Vec::new(),
             expiry: VecDeque::new(),
             live: 0,
-            waiting: Waiting::default(),
+            waiting: Waiting::new(input, &spec.keys, time),
+            touched: Dirty::default(),
         })
     }
 
@@ -57,8 +119,13 @@ impl Timed {
     pub(super) fn touch(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>, Failure> {
         let groups = self.keys.intern(keys, rows)?;
         let ids = groups.ids.map_or_else(|| vec![0; rows], <[u32]>::to_vec);
-        self.kept.resize_with(groups.total, VecDeque::new);
+        self.kept.resize_with(groups.total, KeptRows::default);
         Ok(ids)
+    }
+
+    /// Notes that functions have seen rows of these keys.
+    pub(super) fn note_seen(&mut self, groups: impl IntoIterator<Item = u32>) {
+        self.touched.mark(groups);
     }
 
     /// How many keys there are.
@@ -68,7 +135,7 @@ impl Timed {
 
     /// The rows of a key that frames still reach.
     pub(super) fn kept(&self, group: u32) -> impl Iterator<Item = Kept> + '_ {
-        self.kept[group as usize].iter().copied()
+        self.kept[group as usize].rows.iter().copied()
     }
 
     /// Keeps some rows, in the order of time: their positions, keys and times.
@@ -84,8 +151,8 @@ impl Timed {
         self.rows.add(columns, batch_rows, &positions, &mut slots)?;
         for (&(_, group, time), slot) in kept.iter().zip(slots) {
             let kept = &mut self.kept[group as usize];
-            self.live += usize::from(kept.is_empty());
-            kept.push_back(Kept { time, slot });
+            self.live += usize::from(kept.is_forgotten());
+            kept.push(Kept { time, slot });
             if lookback.range_ms.is_some() {
                 self.expiry.push_back((time, group));
             }
@@ -96,13 +163,14 @@ impl Timed {
     /// Lets those rows of a key go that no frame reaches any more: more rows back, and before a time.
     pub(super) fn prune(&mut self, group: u32, lookback: Lookback, earliest: i64) {
         let kept = &mut self.kept[group as usize];
-        while kept.len() > lookback.rows
-            && let Some(row) = kept.front()
+        while kept.rows.len() > lookback.rows
+            && let Some(row) = kept.rows.front()
             && (lookback.range_ms.is_none() || row.time < earliest)
         {
             self.rows.remove(row.slot);
-            kept.pop_front();
-            self.live -= usize::from(kept.is_empty());
+            kept.pop();
+            self.live -= usize::from(kept.is_forgotten());
+            self.touched.mark([group]);
         }
     }
 
@@ -130,12 +198,12 @@ impl Timed {
         self.rows.tidy()
     }
 
-    /// Numbers the keys anew that have rows.
+    /// Numbers the keys anew that have rows or had some at the last snapshot.
     fn forget_keys(&mut self) -> Result<(), Failure> {
         let mut renumbered = vec![0; self.kept.len()];
         let mut live: Vec<u32> = Vec::with_capacity(self.live);
         for (group, kept) in (0_u32..).zip(&self.kept) {
-            if !kept.is_empty() {
+            if !kept.is_forgotten() {
                 renumbered[group as usize] = live.len() as u32;
                 live.push(group);
             }
@@ -148,6 +216,7 @@ impl Timed {
         for (_, group) in &mut self.expiry {
             *group = renumbered[*group as usize];
         }
+        self.touched.keep(&live);
         self.functions
             .iter_mut()
             .try_for_each(|function| function.keep(&live))
@@ -162,66 +231,13 @@ fn only(keys: &GroupTable, types: &[DataType], live: &[u32]) -> Result<GroupTabl
     Ok(table)
 }
 
-/// Rows that the watermark has not reached.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    batches: Vec<WaitingBatch>,
-}
-
-#[derive(Debug)]
-struct WaitingBatch {
-    rows: RecordBatch,
-    /// The times of its rows, ms.
-    times: Vec<i64>,
-    earliest: i64,
-    latest: i64,
-}
-
-impl Waiting {
-    /// Adds rows with these times.
-    pub(super) fn add(&mut self, rows: RecordBatch, times: &[i64]) {
-        let earliest = times.iter().min().copied();
-        let latest = times.iter().max().copied();
-        if let (Some(earliest), Some(latest)) = (earliest, latest) {
-            self.batches.push(WaitingBatch {
-                rows,
-                times: times.to_vec(),
-                earliest,
-                latest,
-            });
-        }
-    }
-
-    /// Takes the rows out that have this time or an earlier one, in the order of arrival.
-    pub(super) fn due(&mut self, watermark: i64) -> Result<Vec<RecordBatch>, Failure> {
-        let mut due = Vec::new();
-        for batch in std::mem::take(&mut self.batches) {
-            if batch.earliest > watermark {
-                self.batches.push(batch);
-            } else if batch.latest <= watermark {
-                due.push(batch.rows);
-            } else {
-                let is_due: BooleanArray = batch.times.iter().map(|t| Some(*t <= watermark)).collect();
-                due.push(filter_record_batch(&batch.rows, &is_due).map_err(broken)?);
-                let waits: BooleanArray = batch.times.iter().map(|t| Some(*t > watermark)).collect();
-                let rest = filter_record_batch(&batch.rows, &waits).map_err(broken)?;
-                let times: Vec<i64> = batch.times.into_iter().filter(|t| *t > watermark).collect();
-                self.add(rest, &times);
-            }
-        }
-        Ok(due)
-    }
-}
-
-fn broken(error: ArrowError) -> Failure {
-    Failure::internal(format!(
-        "rows that wait for their time cannot be told apart: {error}"
-    ))
-}
-
 /// Of rows that may be taken back: all of them, with the results that were emitted.
 #[derive(Debug)]
 pub(super) struct Changing<K> {
+    /// How the rows are kept, without what each one does.
+    layout: NumberedRows,
+    columns: usize,
+    result_types: Vec<DataType>,
     key_types: Vec<DataType>,
     keys: GroupTable,
     /// The columns of the input, then the results.
@@ -230,6 +246,21 @@ pub(super) struct Changing<K> {
     pub(super) sorted: Vec<Vec<Entry<K>>>,
     /// Keys without rows.
     dead: usize,
+    /// The number of the next row.
+    next: i64,
+    /// Keys of which rows came or have other results since the last snapshot, and the slots of those rows.
+    touched: Dirty,
+    written: Dirty,
+    gone: Gone,
+}
+
+/// Rows that are there no longer, for the next snapshot.
+#[derive(Debug, Default)]
+struct Gone {
+    /// By what they are found.
+    rows: Vec<Vec<ArrayRef>>,
+    /// Rows from this number on came since the last snapshot; it does not know them.
+    since: i64,
 }
 
 /// A row among those of its key.
@@ -241,17 +272,35 @@ pub(super) struct Entry<K> {
     pub(super) slot: u32,
     /// A hash of the whole row, wide enough to tell rows apart; of rows that are only appended, 0.
     pub(super) hash: u128,
+    /// Ascending among rows that order alike, in the order in which they came.
+    pub(super) number: i64,
 }
 
 impl<K> Changing<K> {
-    pub(super) fn new(key_types: Vec<DataType>) -> Result<Self, Failure> {
+    /// Nothing yet, of rows of this schema.
+    pub(super) fn new(spec: &Spec, input: &SchemaRef) -> Result<Self, Failure> {
+        let key_types = spec.key_types(input);
         Ok(Self {
+            layout: NumberedRows::new(input, spec.columns, &spec.keys),
+            columns: spec.columns,
+            result_types: spec.calls.iter().map(|call| call.result.clone()).collect(),
             keys: GroupTable::new(&key_types)?,
             key_types,
             rows: RowStore::default(),
             sorted: Vec::new(),
             dead: 0,
+            next: 0,
+            touched: Dirty::default(),
+            written: Dirty::default(),
+            gone: Gone::default(),
         })
+    }
+
+    /// Numbers for so many rows; the first of them.
+    pub(super) fn number(&mut self, rows: usize) -> i64 {
+        let first = self.next;
+        self.next += rows as i64;
+        first
     }
 
     /// The keys of rows, by number.
@@ -279,6 +328,7 @@ impl<K> Changing<K> {
                 .collect();
             self.keys = only(&self.keys, &self.key_types, &live)?;
             self.sorted.retain(|rows| !rows.is_empty());
+            self.touched.keep(&live);
             self.dead = 0;
         }
         self.rows.tidy()

@@ -1,14 +1,14 @@
 //! SUM and AVG: of no values null, with the types, the overflow and the rounding of the aggregates of groups.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
 use super::{
-    call::{Function, keep},
+    call::{Function, of as carried_of, restore},
     count::counts,
     frame::{Fold, Frame},
     rows::Rows,
@@ -123,8 +123,28 @@ impl<N: Addend + Debug> Function for Sum<N> {
     }
 
     fn keep(&mut self, groups: &[u32]) -> Result<(), Failure> {
-        keep(&mut self.sums, groups, N::ZERO);
-        keep(&mut self.counts, groups, 0);
+        self.sums = carried_of(&self.sums, groups, N::ZERO);
+        self.counts = carried_of(&self.counts, groups, 0);
+        Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.sum_type.clone(), DataType::Int64]
+    }
+
+    fn state_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, Failure> {
+        let sums = carried_of(&self.sums, groups, N::ZERO);
+        let counts = carried_of(&self.counts, groups, 0);
+        Ok(vec![
+            columns::column(&self.sum_type, sums, None),
+            Arc::new(Int64Array::from(counts)),
+        ])
+    }
+
+    fn restore(&mut self, groups: &[u32], total: usize, state: &[ArrayRef]) -> Result<(), Failure> {
+        let (sums, counts) = (columns::values::<N>(&state[0]), columns::values::<i64>(&state[1]));
+        restore(&mut self.sums, groups, total, &sums, N::ZERO);
+        restore(&mut self.counts, groups, total, &counts, 0);
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Frames against what they say, and state that lets go.
 
+mod restored;
+
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, TimestampMillisecondArray};

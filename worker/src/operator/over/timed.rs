@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::{concat::concat_batches, filter::filter_record_batch};
 use weir_model::{EventTime, Failure};
@@ -16,7 +17,10 @@ use super::{
     spec::{Lookback, Spec},
     state::Timed,
 };
-use crate::operator::{Context, Operator, rank::rows::FRESH};
+use crate::{
+    operator::{Context, Operator, rank::rows::FRESH},
+    state::{Scope, Snapshot, Table},
+};
 
 /// Rows of an emitted batch at most.
 const EMIT_ROWS: usize = 8192;
@@ -41,7 +45,7 @@ impl TimedOver {
         };
         let functions = functions(&spec.calls, input, &spec.arguments)?;
         Ok(Self {
-            state: Timed::new(spec.key_types(input), functions)?,
+            state: Timed::new(&spec, functions, input, order.as_ref().map(TimeOrder::time))?,
             lookback: spec.lookback(),
             input: Arc::clone(input),
             order,
@@ -69,6 +73,8 @@ impl TimedOver {
             .state
             .touch(&self.spec.keys_of(&due.batch), due.batch.num_rows())?;
         let by_key = ByKey::new(ids);
+        self.state
+            .note_seen(by_key.segments().map(|positions| by_key.key(positions[0])));
         let arguments = self.spec.arguments_of(&due.batch);
         let rows = self.rows(due, &by_key, &arguments)?;
         let mut columns: Vec<ArrayRef> = self
@@ -178,18 +184,23 @@ impl TimedOver {
     }
 
     /// Rows that came before the watermark reached their time wait for it; the others are counted as late.
-    fn wait(&mut self, batch: RecordBatch, times: &[i64], context: &mut Context) -> Result<(), Failure> {
+    fn wait(
+        &mut self,
+        batch: RecordBatch,
+        times: ScalarBuffer<i64>,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
         let watermark = self.watermark.0;
         if times.iter().all(|t| *t > watermark) {
             self.state.waiting.add(batch, times);
             return Ok(());
         }
-        let late = (0..).zip(times).filter(|(_, t)| **t <= watermark);
+        let late = (0..).zip(times.iter()).filter(|(_, t)| **t <= watermark);
         context.drop_late(late.map(|(row, _)| row));
         let in_time: BooleanArray = times.iter().map(|t| Some(*t > watermark)).collect();
         let batch = filter_record_batch(&batch, &in_time).map_err(broken)?;
-        let times: Vec<i64> = times.iter().copied().filter(|t| *t > watermark).collect();
-        self.state.waiting.add(batch, &times);
+        let times = times.iter().copied().filter(|t| *t > watermark).collect();
+        self.state.waiting.add(batch, times);
         Ok(())
     }
 }
@@ -201,7 +212,7 @@ impl Operator for TimedOver {
         }
         if let Some(order) = &self.order {
             let times = order.times(&batch)?;
-            return self.wait(batch, &times, context);
+            return self.wait(batch, times, context);
         }
         let rows = batch.num_rows();
         let due = Due {
@@ -236,6 +247,29 @@ impl Operator for TimedOver {
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
         self.on_watermark(EventTime::MAX, context)
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        self.state.tables()
+    }
+
+    fn track_changes(&mut self) {
+        self.state.track_changes();
+    }
+
+    fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        self.state.snapshot(scope, into)
+    }
+
+    fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.state.restore(table, rows)
+    }
+
+    fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
+        if self.order.is_some() {
+            self.watermark = watermark;
+        }
+        self.state.restored(self.lookback)
     }
 }
 
