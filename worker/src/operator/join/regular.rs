@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use weir_connector::{RowKind, changelog};
 use weir_model::{EventTime, Failure};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     expression::Filter,
-    operator::{Context, Operator},
+    operator::{Context, Operator, keys::common_types},
     state::{Scope, Snapshot, Table},
 };
 
@@ -70,10 +70,7 @@ impl Join {
         let schemas = [rows_of(left), rows_of(right)];
         let columns = |keys: &[u32]| keys.iter().map(|&k| k as usize).collect::<Vec<_>>();
         let keys = [columns(&spec.left_keys), columns(&spec.right_keys)];
-        let key_types = types_of(&schemas[0], &keys[0]);
-        if key_types.is_none() || key_types != types_of(&schemas[1], &keys[1]) {
-            return Err(Failure::internal("the keys of a join do not fit together"));
-        }
+        let key_types = common_types([&schemas[0], &schemas[1]], &keys)?;
         let sides = [side(spec, 0, left, &keys[0])?, side(spec, 1, right, &keys[1])?];
         let fields = schemas.iter().flat_map(|s| s.fields().iter().cloned());
         let both = std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -85,7 +82,7 @@ impl Join {
         Ok(Self {
             kind: spec.r#type(),
             left: schemas[0].fields().len(),
-            state: State::new(&key_types.unwrap_or_default(), sides)?,
+            state: State::new(&key_types, sides)?,
             keys,
             condition: condition.map(|filter| (filter, both)),
             columns: columns(&spec.output),
@@ -273,12 +270,6 @@ impl Operator for Join {
         self.state.restored();
         Ok(())
     }
-}
-
-/// The types of key columns; none if one is not there.
-fn types_of(schema: &SchemaRef, keys: &[usize]) -> Option<Vec<DataType>> {
-    let field = |key: &usize| schema.fields().get(*key).map(|f| f.data_type().clone());
-    keys.iter().map(field).collect()
 }
 
 fn side(spec: &graph::Join, port: usize, input: &SchemaRef, keys: &[usize]) -> Result<Side, Failure> {

@@ -102,10 +102,8 @@ impl State {
 
     /// Says the rows of both sides, or what has changed of them.
     pub(super) fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
-        let sides = self.sides.iter_mut().enumerate();
-        sides
-            .map(|(table, side)| side.snapshot(scope, table, into))
-            .collect()
+        let mut sides = self.sides.iter_mut().enumerate();
+        sides.try_for_each(|(table, side)| side.snapshot(scope, table, into))
     }
 
     /// Takes rows of a side's table behind those that are there; returns them with the columns of the input.

@@ -200,21 +200,13 @@ impl TimedJoin {
         }
         self.join.emit(arrived, &mut pairs, context)?;
         let pick = |values: &mut dyn Iterator<Item = u32>| -> Vec<u32> {
-            values
-                .zip(&stays)
-                .filter(|(_, stays)| **stays)
-                .map(|(v, _)| v)
-                .collect()
+            let kept = values.zip(&stays).filter(|(_, stays)| **stays);
+            kept.map(|(value, _)| value).collect()
         };
         let groups = pick(&mut arrived.groups.iter().copied());
         let matches = pick(&mut matched.iter().map(|matched| u32::from(*matched)));
-        self.expiry[side].extend(
-            deadlines
-                .iter()
-                .zip(&stays)
-                .filter(|(_, stays)| **stays)
-                .map(|(deadline, _)| *deadline),
-        );
+        let kept = deadlines.iter().zip(&stays).filter(|(_, stays)| **stays);
+        self.expiry[side].extend(kept.map(|(deadline, _)| *deadline));
         let rows = if groups.len() == stays.len() {
             arrived.batch.clone()
         } else {

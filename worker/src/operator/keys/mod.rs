@@ -17,7 +17,7 @@ use arrow_array::{
     cast::AsArray,
     types::{Float32Type, Float64Type},
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, SchemaRef};
 use weir_model::Failure;
 
 use bytes::{RowTable, StringTable};
@@ -146,6 +146,19 @@ impl GroupTable {
             Keys::Rows(table) => table.clear(),
         }
     }
+}
+
+/// The types of the keys by which rows of two inputs meet, which are the same on both.
+pub(super) fn common_types(
+    inputs: [&SchemaRef; 2],
+    keys: &[Vec<usize>; 2],
+) -> Result<Vec<DataType>, Failure> {
+    let types = |side: usize| -> Option<Vec<DataType>> {
+        let field = |key: &usize| inputs[side].fields().get(*key).map(|f| f.data_type().clone());
+        keys[side].iter().map(field).collect()
+    };
+    let left = types(0).filter(|left| types(1).as_ref() == Some(left));
+    left.ok_or_else(|| Failure::internal("the keys of a join do not fit together"))
 }
 
 /// Floats with one bit pattern per value, as the exchange hashes them: -0.0 is 0.0, and there is one NaN. Other columns as they are.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     expression::{Filter, describe_row},
-    operator::{Context, Operator, columns},
+    operator::{Context, Operator, columns, keys::common_types},
     state::{Scope, Snapshot, Table},
 };
 
@@ -45,30 +45,20 @@ impl TemporalJoin {
         output: SchemaRef,
     ) -> Result<Self, Failure> {
         let [left, right] = inputs else {
-            return Err(Failure::internal(format!(
-                "a temporal join of {} inputs",
-                inputs.len()
-            )));
+            let inputs = inputs.len();
+            return Err(Failure::internal(format!("a temporal join of {inputs} inputs")));
         };
         let numbers = |numbers: &[u32]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let keys = [numbers(&spec.left_keys), numbers(&spec.right_keys)];
         let times = [spec.left_time as usize, spec.right_time as usize];
         let moment = DataType::Timestamp(TimeUnit::Millisecond, None);
-        for (input, time) in inputs.iter().zip(times) {
-            if input.fields().get(time).map(|f| f.data_type()) != Some(&moment) {
-                return Err(Failure::internal("a temporal join needs times in ms"));
-            }
-        }
-        let types = |input: &SchemaRef, keys: &[usize]| -> Option<Vec<DataType>> {
-            let field = |key: &usize| input.fields().get(*key).map(|f| f.data_type().clone());
-            keys.iter().map(field).collect()
+        let is_moment = |(input, time): (&SchemaRef, usize)| {
+            input.fields().get(time).map(|f| f.data_type()) == Some(&moment)
         };
-        let left_types = types(left, &keys[0]);
-        if left_types.is_none() || left_types != types(right, &keys[1]) {
-            return Err(Failure::internal(
-                "the keys of a temporal join do not fit together",
-            ));
+        if !inputs.iter().zip(times).all(is_moment) {
+            return Err(Failure::internal("a temporal join needs times in ms"));
         }
+        let key_types = common_types([left, right], &keys)?;
         let fields = left.fields().iter().chain(right.fields()).cloned();
         let both: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let condition = spec
@@ -82,7 +72,7 @@ impl TemporalJoin {
             condition: condition.map(|filter| (filter, both)),
             columns: numbers(&spec.output),
             state: State {
-                versions: Versions::new(SchemaRef::clone(right), &keys[1], spec.state_ttl_ms)?,
+                versions: Versions::new(SchemaRef::clone(right), &keys[1], key_types, spec.state_ttl_ms)?,
                 waiting: Waiting::new(left, &keys[0], times[0]),
             },
             keys,

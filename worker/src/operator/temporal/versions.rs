@@ -61,9 +61,12 @@ struct Changes {
 impl Versions {
     /// None yet, with the key in these columns; those of a key live for so long after rows or versions came for it, ms, or for ever if
     /// that is 0.
-    pub(super) fn new(schema: SchemaRef, keys: &[usize], ttl_ms: u64) -> Result<Self, Failure> {
-        let data_type = |key: &usize| schema.field(*key).data_type().clone();
-        let key_types: Vec<DataType> = keys.iter().map(data_type).collect();
+    pub(super) fn new(
+        schema: SchemaRef,
+        keys: &[usize],
+        key_types: Vec<DataType>,
+        ttl_ms: u64,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             layout: NumberedRows::new(&schema, schema.fields().len(), keys),
             keys: GroupTable::new(&key_types)?,
