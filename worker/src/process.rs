@@ -36,7 +36,7 @@ pub struct Config {
     pub threads: usize,
     /// A folder for the databases of state. What is in it may be lost.
     pub state_dir: PathBuf,
-    /// Bytes of memory to make do with.
+    /// Bytes of memory to divide: see `MemoryBudget`.
     pub memory_bytes: u64,
 }
 

@@ -92,6 +92,9 @@ pub(crate) struct Up {
     /// Slots per worker: how many subtasks of a job it runs side by side.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) slots: u32,
+    /// Memory of each worker to divide: databases of state share an eighth of it. Bytes, or a number with k, m or g.
+    #[arg(long, default_value = "2g", value_parser = memory, env = "WEIR_MEMORY")]
+    pub(crate) memory: u64,
     /// A PostgreSQL server to keep the metadata in. Default: a private one in the data directory.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
@@ -141,6 +144,9 @@ pub(crate) struct Worker {
     /// A folder on a local disk for the databases of state, which may be lost. Default: one among the system's temporary files.
     #[arg(long, env = "WEIR_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Memory to divide: databases of state share an eighth of it. Bytes, or a number with k, m or g.
+    #[arg(long, default_value = "2g", value_parser = memory, env = "WEIR_MEMORY")]
+    pub(crate) memory: u64,
 }
 
 /// What every client command takes.
@@ -340,6 +346,29 @@ pub(crate) struct Local {
     pub(crate) threads: Option<u16>,
 }
 
+/// The least memory that a worker can do with.
+const MIN_MEMORY_BYTES: u64 = 64 << 20;
+
+/// A size in bytes: a number, and k, m or g for so many times 1024.
+fn memory(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "k" | "kb" => Some(10),
+        "m" | "mb" => Some(20),
+        "g" | "gb" => Some(30),
+        _ => None,
+    };
+    let bytes = number.parse::<u64>().ok().zip(shift);
+    let bytes = bytes.and_then(|(number, shift)| number.checked_mul(1 << shift));
+    match bytes {
+        Some(bytes) if bytes >= MIN_MEMORY_BYTES => Ok(bytes),
+        Some(_) => Err("a worker needs 64m at least".to_owned()),
+        None => Err("it is no size: write 512m or 4g, for instance".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -349,6 +378,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_numbers_with_a_unit() {
+        assert_eq!(memory("67108864"), Ok(64 << 20));
+        assert_eq!(memory("512m"), Ok(512 << 20));
+        assert_eq!(memory("3GB"), Ok(3 << 30));
+        assert_eq!(memory("65536k"), Ok(64 << 20));
+        assert!(memory("63m").is_err_and(|e| e.contains("64m")));
+        for wrong in ["", "m", "1t", "-1g", "1.5g", "99999999999g"] {
+            assert!(memory(wrong).is_err_and(|e| e.contains("no size")), "{wrong}");
+        }
     }
 
     #[test]

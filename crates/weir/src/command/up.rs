@@ -139,6 +139,8 @@ fn worker(arguments: &Up, data_dir: &Path, grpc: SocketAddr, number: u32) -> Pro
             format!("http://{grpc}"),
             text("--slots"),
             arguments.slots.to_string(),
+            text("--memory"),
+            arguments.memory.to_string(),
             text("--state-dir"),
             data_dir.join("workers").display().to_string(),
         ],

@@ -10,7 +10,6 @@ use crate::{arguments::Worker, outcome::Outcome};
 pub(super) async fn worker(arguments: Worker) -> Result<(), Outcome> {
     super::init_log("info");
     let shutdown = super::shutdown_signal()?;
-    let defaults = Config::default();
     let config = Config {
         control_plane: arguments.control_plane,
         exchange_listen: arguments.exchange_listen,
@@ -19,8 +18,8 @@ pub(super) async fn worker(arguments: Worker) -> Result<(), Outcome> {
             .unwrap_or_else(|| arguments.exchange_listen.ip().to_string()),
         slots: arguments.slots,
         threads: threads(arguments.threads),
-        state_dir: arguments.state_dir.unwrap_or_else(|| defaults.state_dir.clone()),
-        ..defaults
+        state_dir: arguments.state_dir.unwrap_or_else(|| Config::default().state_dir),
+        memory_bytes: arguments.memory,
     };
     let handle = weir_worker::start(
         config,
