@@ -297,6 +297,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Rows of one time that order alike as well: they come out in the order that they would have.
         #[test]
         fn a_restored_sort_goes_on_as_if_nothing_had_been(

@@ -289,6 +289,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Sessions that grow at both ends and become one, and late rows.
         #[test]
         fn restored_sessions_go_on_as_if_nothing_had_been(
@@ -304,6 +306,8 @@ mod tests {
                 calls.push(Call::Watermark(watermark));
             }
             rehearsal::check_sorted(move || sessions(keys), &calls);
+            let columns: Vec<usize> = keys.iter().map(|key| *key as usize).collect();
+            rehearsal::check_rescaled(move || sessions(keys), &calls, &columns);
         }
     }
 }

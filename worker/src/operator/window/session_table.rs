@@ -368,6 +368,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Sessions that grow at both ends and become one, late rows, and batches of which nothing waits.
         #[test]
         fn a_restored_session_table_goes_on_as_if_nothing_had_been(
@@ -383,6 +385,8 @@ mod tests {
                 calls.push(Call::Watermark(watermark));
             }
             rehearsal::check_sorted(move || table(keys), &calls);
+            let columns: Vec<usize> = keys.iter().map(|key| *key as usize).collect();
+            rehearsal::check_rescaled(move || table(keys), &calls, &columns);
         }
     }
 }
