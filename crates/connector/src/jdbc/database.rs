@@ -23,7 +23,9 @@ pub(super) fn connect(server: &PgConnectOptions) -> PgPool {
 
 /// What went wrong while doing something. What no other try can mend is the user's: a value that does not fit, a table that is not there.
 pub(super) fn failed(doing: &str, error: &sqlx::Error) -> ConnectorError {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     let class = match code.as_deref().and_then(|code| code.get(..2)) {
         Some("0A" | "22" | "23" | "42" | "44") => FailureClass::User,
         _ => FailureClass::External,

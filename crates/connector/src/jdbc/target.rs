@@ -61,12 +61,12 @@ impl Target {
     pub(super) fn upsert(&self, rows: &str) -> String {
         let columns = list(&self.columns, quoted);
         let values = list(&self.columns, |column| format!("r.{}", quoted(column)));
-        let mut statement = format!(
+        let insert = format!(
             "INSERT INTO {} ({columns}) SELECT {values} FROM {rows}",
             self.name()
         );
         if self.keys.is_empty() {
-            return statement;
+            return insert;
         }
         let rest: Vec<_> = self
             .columns
@@ -80,8 +80,7 @@ impl Target {
             let set = |column: &str| format!("{0} = EXCLUDED.{0}", quoted(column));
             format!("UPDATE SET {}", list(&rest, set))
         };
-        statement += &format!(" ON CONFLICT ({}) DO {action}", list(&self.keys, quoted));
-        statement
+        format!("{insert} ON CONFLICT ({}) DO {action}", list(&self.keys, quoted))
     }
 
     /// Deletes rows with the keys of such rows.

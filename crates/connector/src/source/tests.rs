@@ -113,7 +113,7 @@ fn factory(table: &Table) -> Box<dyn SourceFactory> {
 
 fn write(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);
-    if name.ends_with(".gz") {
+    if Path::new(name).extension().is_some_and(|ending| ending == "gz") {
         let mut packed = GzEncoder::new(fs::File::create(path).expect("a file"), Compression::fast());
         packed.write_all(text.as_bytes()).expect("packs");
         packed.finish().expect("packs");
@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn rows_of_a_query_are_read_on_from_their_positions(runs in runs(), parallelism in 1..4_u32, rows in 0..20_i64) {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
-        let words: ArrayRef = Arc::new(StringArray::from_iter((0..rows).map(|n| (n % 3 > 0).then(|| n.to_string()))));
+        let words: ArrayRef = Arc::new((0..rows).map(|n| (n % 3 > 0).then(|| n.to_string())).collect::<StringArray>());
         let batch = RecordBatch::try_new(schema(), vec![numbers, words]).expect("rows");
         let table = values::table("VALUES".into(), &batch).expect("encodes");
         check(&*factory(&table), &schema(), parallelism, &runs, rows as usize);
