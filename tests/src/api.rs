@@ -7,7 +7,10 @@ use reqwest::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use weir_model::{
     JobId, Phase, Problem,
-    api::{CreateJob, EventList, ExampleList, ExecutionList, Info, Job, JobList, Output, WorkerList},
+    api::{
+        CheckpointList, CreateJob, EventList, ExampleList, ExecutionList, Info, Job, JobList, Output,
+        WorkerList,
+    },
     metrics::JobMetrics,
 };
 
@@ -82,6 +85,11 @@ impl Api {
     /// Its numbers.
     pub async fn metrics(&self, id: JobId) -> Result<JobMetrics> {
         self.get(&format!("jobs/{id}/metrics")).await
+    }
+
+    /// Its checkpoints and savepoints, the newest first.
+    pub async fn checkpoints(&self, id: JobId) -> Result<CheckpointList> {
+        self.get(&format!("jobs/{id}/checkpoints")).await
     }
 
     /// All workers.

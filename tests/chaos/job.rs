@@ -1,0 +1,221 @@
+//! The job: its script for a cluster, and what has to come out of it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use sqlx::{AssertSqlSafe, PgPool};
+use weir_tests::{changes, local};
+
+use crate::check::Found;
+
+/// What the source makes: event n is a function of the seed and n.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Events {
+    /// How many.
+    pub(crate) count: u64,
+    /// How many a second.
+    pub(crate) rate: u64,
+    pub(crate) seed: u64,
+}
+
+/// A table that the job writes.
+pub(crate) struct Output {
+    pub(crate) name: &'static str,
+    /// Its columns in DDL.
+    columns: &'static str,
+    /// The columns by which a row is replaced; none: rows are only added.
+    pub(crate) keys: &'static [&'static str],
+    /// The columns by which rows are compared, if others.
+    compared: &'static [&'static str],
+    query: &'static str,
+    to: To,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Files,
+    Database,
+}
+
+/// Every row, keyed windows, a join, the best of each key, and aggregates that change.
+pub(crate) const OUTPUTS: &[Output] = &[
+    Output {
+        name: "bids",
+        columns: "auction BIGINT, bidder BIGINT, price BIGINT, moment STRING",
+        keys: &[],
+        compared: &[],
+        query: "SELECT auction, bidder, price, CAST(dateTime AS STRING) FROM bid",
+        to: To::Files,
+    },
+    Output {
+        name: "per_second",
+        columns: "auction BIGINT, slot STRING, bids BIGINT, highest BIGINT, total BIGINT",
+        keys: &[],
+        compared: &["auction", "slot"],
+        query: "SELECT auction, CAST(window_start AS STRING), COUNT(*), MAX(price), SUM(price) \
+                FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(dateTime), INTERVAL '1' SECOND)) \
+                GROUP BY auction, window_start, window_end",
+        to: To::Files,
+    },
+    Output {
+        name: "matched",
+        columns: "auction BIGINT, bidder BIGINT, price BIGINT, seller BIGINT, category BIGINT",
+        keys: &[],
+        compared: &[],
+        query: "SELECT b.auction, b.bidder, b.price, a.seller, a.category FROM bid AS b JOIN auction AS a ON b.auction = a.id",
+        to: To::Database,
+    },
+    Output {
+        name: "best",
+        columns: "auction BIGINT, place BIGINT, bidder BIGINT, price BIGINT",
+        keys: &["auction", "place"],
+        compared: &[],
+        query: "SELECT auction, place, bidder, price FROM (SELECT auction, bidder, price, \
+                ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC, bidder, dateTime) AS place FROM bid) AS ranked \
+                WHERE place <= 3",
+        to: To::Database,
+    },
+    Output {
+        name: "per_bidder",
+        columns: "bidder BIGINT, bids BIGINT, total BIGINT, highest BIGINT",
+        keys: &["bidder"],
+        compared: &[],
+        query: "SELECT bidder, COUNT(*), SUM(price), MAX(price) FROM bid GROUP BY bidder",
+        to: To::Database,
+    },
+];
+
+impl Output {
+    /// The columns by which rows are compared.
+    pub(crate) fn compared(&self) -> &'static [&'static str] {
+        if self.compared.is_empty() {
+            self.keys
+        } else {
+            self.compared
+        }
+    }
+
+    fn ddl(&self, options: &str) -> String {
+        let Self {
+            name,
+            columns,
+            keys,
+            query,
+            ..
+        } = self;
+        let key = match keys {
+            [] => String::new(),
+            keys => format!(", PRIMARY KEY ({}) NOT ENFORCED", keys.join(", ")),
+        };
+        format!("CREATE TABLE {name} ({columns}{key}) WITH ({options});\nINSERT INTO {name} {query};\n")
+    }
+}
+
+const SOURCE: &str = "CREATE TABLE nexmark (
+    event_type INT,
+    person ROW<dateTime TIMESTAMP(3)>,
+    auction ROW<id BIGINT, dateTime TIMESTAMP(3), seller BIGINT, category BIGINT>,
+    bid ROW<auction BIGINT, bidder BIGINT, price BIGINT, dateTime TIMESTAMP(3)>,
+    dateTime AS CASE WHEN event_type = 0 THEN person.dateTime WHEN event_type = 1 THEN auction.dateTime ELSE bid.dateTime END,
+    WATERMARK FOR dateTime AS dateTime - INTERVAL '1' SECOND
+) WITH ('connector' = 'nexmark'";
+
+const VIEWS: &str = "CREATE VIEW auction AS SELECT auction.id, auction.seller, auction.category FROM nexmark WHERE event_type = 1;
+CREATE VIEW bid AS SELECT bid.auction, bid.bidder, bid.price, dateTime FROM nexmark WHERE event_type = 2;
+";
+
+fn source(events: Events, limited: bool) -> String {
+    let Events { count, rate, seed } = events;
+    format!(
+        "{SOURCE}, 'events.num' = '{count}', 'first-event.rate' = '{rate}', 'rate.limited' = '{limited}', 'seed' = '{seed}');\n{VIEWS}"
+    )
+}
+
+/// The script that a cluster runs.
+pub(crate) fn script(events: Events, checkpoint_ms: u64, files: &Path, database: &str) -> String {
+    let mut sql = format!("SET 'execution.checkpointing.interval' = '{checkpoint_ms} ms';\n");
+    sql += &source(events, true);
+    for output in OUTPUTS {
+        let name = output.name;
+        sql += &output.ddl(&match output.to {
+            To::Files => format!(
+                "'connector' = 'filesystem', 'format' = 'json', 'path' = '{}'",
+                files.join(name).display()
+            ),
+            To::Database => format!("'connector' = 'jdbc', 'url' = '{database}', 'table-name' = '{name}'"),
+        });
+    }
+    sql
+}
+
+/// Creates the tables that the job writes to.
+pub(crate) async fn create_tables(database: &PgPool) -> Result<()> {
+    for output in OUTPUTS.iter().filter(|output| output.to == To::Database) {
+        let columns = output.columns.replace("STRING", "TEXT");
+        let key = match output.keys {
+            [] => String::new(),
+            keys => format!(", PRIMARY KEY ({})", keys.join(", ")),
+        };
+        let create = format!("CREATE TABLE {} ({columns}{key})", output.name);
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(database).await?;
+    }
+    Ok(())
+}
+
+/// What has to come out of each output: the same queries over the same events, run undisturbed in this process.
+pub(crate) async fn expected(events: Events) -> Result<Vec<Vec<String>>> {
+    let mut sql = source(events, false);
+    for output in OUTPUTS {
+        sql += &output.ddl("'connector' = 'print'");
+    }
+    let (mut printed, stats) = local::run(&sql, Some(2))
+        .await
+        .map_err(|refused| anyhow!("{refused:?}"))?;
+    ensure!(stats.late_rows == 0, "{} rows came late", stats.late_rows);
+    let mut all = Vec::with_capacity(OUTPUTS.len());
+    for output in OUTPUTS {
+        let rows = changes::materialize(printed.remove(output.name).unwrap_or_default())?;
+        ensure!(!rows.is_empty(), "nothing has to come out of '{}'", output.name);
+        all.push(rows);
+    }
+    Ok(all)
+}
+
+/// What readers see of an output.
+pub(crate) async fn found(output: &Output, files: &Path, database: &PgPool) -> Result<Vec<Found>> {
+    match output.to {
+        To::Files => in_files(&files.join(output.name)),
+        To::Database => in_table(output.name, database).await,
+    }
+}
+
+fn in_files(folder: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let place = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if place.starts_with('.') {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        found.extend(text.lines().map(|line| Found {
+            row: line.to_owned(),
+            place: place.clone(),
+        }));
+    }
+    Ok(found)
+}
+
+async fn in_table(name: &str, database: &PgPool) -> Result<Vec<Found>> {
+    let select = format!("SELECT row_to_json(t)::text FROM {name} AS t");
+    let rows: Vec<(String,)> = sqlx::query_as(AssertSqlSafe(select)).fetch_all(database).await?;
+    let found = rows.into_iter().map(|(row,)| Found {
+        row,
+        place: format!("table {name}"),
+    });
+    Ok(found.collect())
+}
