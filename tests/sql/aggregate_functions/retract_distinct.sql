@@ -1,5 +1,6 @@
 -- Distinct values go with the last row that has them.
 -- parallelism: 1
+-- checkpoints: none, because the order of distinct values depends on which changes are in one batch
 SET 'pipeline.batch-rows' = '1';
 CREATE TABLE sales (
     shop STRING, item STRING, n INT, price DECIMAL(10, 2), rate DOUBLE, ok BOOLEAN, `day` DATE, ts TIMESTAMP(3),

@@ -1,3 +1,4 @@
+-- checkpoints: none, because a row is late if the one before it is in another batch
 CREATE TABLE readings (
     sensor STRING,
     celsius DOUBLE,
