@@ -213,16 +213,13 @@ fn by_key(context: &mut Context) -> Vec<String> {
 fn changed(rows: &[Row], live: &mut Vec<Row>) -> RecordBatch {
     let (mut moved, mut kinds) = (Vec::new(), Vec::new());
     for row in rows {
-        match row.4.filter(|_| !live.is_empty()) {
-            Some(which) => {
-                moved.push(live.swap_remove(which % live.len()));
-                kinds.push(RowKind::Delete.byte());
-            }
-            None => {
-                moved.push(*row);
-                live.push(*row);
-                kinds.push(RowKind::Insert.byte());
-            }
+        if let Some(which) = row.4.filter(|_| !live.is_empty()) {
+            moved.push(live.swap_remove(which % live.len()));
+            kinds.push(RowKind::Delete.byte());
+        } else {
+            moved.push(*row);
+            live.push(*row);
+            kinds.push(RowKind::Insert.byte());
         }
     }
     rows_of(&moved, Some(kinds))
