@@ -11,12 +11,10 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 use weir_checkpoint::{
-    coordinator::{
-        Action, After, Coordinator, Deployment, Event, Found, Record, Savepoint, Subtask, SubtaskRecord,
-    },
+    coordinator::{Action, After, Coordinator, Deployment, Event, Found, Savepoint, Subtask},
     manifest::{CheckpointId, Manifest},
 };
-use weir_model::{Failure, Generation, JobId, SavepointId, SubtaskIndex, TaskId, api::CheckpointSubtask};
+use weir_model::{Failure, Generation, JobId, SavepointId};
 use weir_proto::{
     control::{
         AbortCheckpoint, AfterBarrier, CommitCheckpoint, SubtaskRef, TriggerCheckpoint, to_worker::Message,
@@ -31,11 +29,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    db::{
-        StoreError,
-        checkpoints::{EndedCheckpoint, NewCheckpoint},
-        events::{Actor, Kind, NewEvent},
-    },
+    db::checkpoints::NewCheckpoint,
     job::{Job, observed::Handover},
 };
 
@@ -44,14 +38,14 @@ pub(super) const STORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// A coordinator with what it takes to do as it asks.
 pub(super) struct Driver {
-    context: Context,
-    job: JobId,
+    pub(super) context: Context,
+    pub(super) job: JobId,
     /// The savepoint that the job was about to stop with when its deployment was taken over.
     stop_savepoint: Option<SavepointId>,
-    generation: Generation,
+    pub(super) generation: Generation,
     /// The URL of the job's folder.
-    folder: String,
-    coordinator: Coordinator,
+    pub(super) folder: String,
+    pub(super) coordinator: Coordinator,
     left: Option<Left>,
     /// Those that were asked for, by the URL of their folder.
     savepoints: HashMap<String, SavepointId>,
@@ -102,13 +96,14 @@ impl Driver {
             let wait = wake_at.map_or(Duration::MAX, |at| at.saturating_sub(clock.elapsed()));
             let event = tokio::select! {
                 () = self.context.shutdown.cancelled() => return,
-                input = inputs.recv(), if open => match input {
-                    Some(input) => self.hear(input).await,
-                    None => {
+                input = inputs.recv(), if open => {
+                    if let Some(input) = input {
+                        self.hear(input).await
+                    } else {
                         open = false;
                         Event::Ended(Failure::user("the job does not run any more"))
                     }
-                },
+                }
                 Some(written) = self.manifests.join_next() => wrote(written),
                 () = clock.sleep(wait), if wake_at.is_some() => Event::Tick,
             };
@@ -193,12 +188,12 @@ impl Driver {
     }
 
     /// Changes what is seen, and has the job looked at.
-    fn see(&self, change: impl FnOnce(&mut Seen)) {
+    pub(super) fn see(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut self.seen.lock());
         self.context.wake.now();
     }
 
-    fn savepoint_of(&self, savepoint: Option<&Savepoint>) -> Option<SavepointId> {
+    pub(super) fn savepoint_of(&self, savepoint: Option<&Savepoint>) -> Option<SavepointId> {
         self.savepoints.get(&savepoint?.url).copied()
     }
 
@@ -279,122 +274,6 @@ impl Driver {
             (checkpoint, written)
         });
     }
-
-    async fn completed(&mut self, record: Record) {
-        let savepoint = self.savepoint_of(record.savepoint.as_ref());
-        let number = record.checkpoint.0;
-        self.keep(&record, None).await;
-        if let Some(id) = savepoint {
-            let message = format!("savepoint {id} is there as checkpoint {number}");
-            self.record(Kind::SavepointCompleted, message).await;
-        } else {
-            self.see(|seen| {
-                if let Some((None, handover @ Handover::Asked)) = &mut seen.handover {
-                    *handover = Handover::Complete { number };
-                }
-            });
-        }
-        self.context.moves.tell(self.job);
-    }
-
-    async fn failed(&mut self, record: Record, why: &Failure) {
-        let savepoint = self.savepoint_of(record.savepoint.as_ref());
-        let number = record.checkpoint.0;
-        self.keep(&record, Some(why)).await;
-        let (kind, what) = match savepoint {
-            None => (Kind::CheckpointFailed, format!("checkpoint {number}")),
-            Some(id) => (Kind::SavepointFailed, format!("savepoint {id}")),
-        };
-        self.record(kind, format!("{what} was given up: {why}")).await;
-        self.give_up_handover(savepoint, why);
-        self.context.moves.tell(self.job);
-    }
-
-    async fn refused(&mut self, savepoint: &Savepoint, why: &Failure) {
-        let Some(id) = self.savepoint_of(Some(savepoint)) else {
-            return;
-        };
-        let (store, now_ms) = (&self.context.store, self.context.clock.now_ms());
-        if let Err(error) = store.fail_savepoint(id, &why.to_string(), now_ms).await {
-            tracing::error!(%error, savepoint = %id, "the refusal of a savepoint could not be kept");
-        }
-        self.record(
-            Kind::SavepointFailed,
-            format!("savepoint {id} was not begun: {why}"),
-        )
-        .await;
-        self.give_up_handover(Some(id), why);
-    }
-
-    fn give_up_handover(&self, savepoint: Option<SavepointId>, why: &Failure) {
-        self.see(|seen| {
-            if let Some((of, handover @ Handover::Asked)) = &mut seen.handover
-                && *of == savepoint
-            {
-                *handover = Handover::Failed { why: why.to_string() };
-            }
-        });
-    }
-
-    /// Keeps how a checkpoint ended. What is there must be known before anything is committed: the metadata store is
-    /// asked until it answers.
-    async fn keep(&self, record: &Record, why: Option<&Failure>) {
-        let (now, now_ms) = (self.context.clock.elapsed(), self.context.clock.now_ms());
-        let begun_ago_ms = now.saturating_sub(record.begun).as_millis() as i64;
-        let ended = EndedCheckpoint {
-            job: self.job,
-            number: record.checkpoint.0,
-            begun_at_ms: now_ms - begun_ago_ms,
-            failure: why.map(ToString::to_string),
-            subtasks: record.subtasks.iter().map(part).collect(),
-        };
-        loop {
-            match self.context.store.end_checkpoint(&ended, now_ms).await {
-                Ok(()) => return,
-                Err(StoreError::Unavailable(error)) => {
-                    tracing::warn!(%error, job = %self.job, "the end of a checkpoint cannot be kept yet");
-                }
-                Err(error) => {
-                    tracing::error!(%error, job = %self.job, "the end of a checkpoint cannot be kept");
-                    return;
-                }
-            }
-            tokio::select! {
-                () = self.context.clock.sleep(STORE_AGAIN) => {}
-                () = self.context.shutdown.cancelled() => return,
-            }
-        }
-    }
-
-    async fn discard(&mut self, checkpoints: &[CheckpointId]) {
-        let numbers: Vec<_> = checkpoints.iter().map(|checkpoint| checkpoint.0).collect();
-        if let Err(error) = self.context.store.discard_checkpoints(self.job, &numbers).await {
-            // They stay, and are found by the next garbage collection.
-            tracing::error!(%error, job = %self.job, "checkpoints could not be discarded");
-            return;
-        }
-        let kept: Vec<_> = self.coordinator.retained().collect();
-        let live = Some(self.generation.0);
-        tokio::spawn(folder::clean(
-            self.context.clone(),
-            self.folder.clone(),
-            kept,
-            live,
-        ));
-    }
-
-    async fn record(&self, kind: Kind, message: String) {
-        let event = NewEvent {
-            at_ms: self.context.clock.now_ms(),
-            actor: Actor::ControlPlane,
-            job: Some(self.job),
-            kind,
-            message,
-        };
-        if let Err(error) = self.context.store.record(&event).await {
-            tracing::error!(%error, kind = kind.as_str(), "an event could not be kept");
-        }
-    }
 }
 
 fn wrote(written: Result<(CheckpointId, Result<(), Failure>), JoinError>) -> Event {
@@ -403,24 +282,5 @@ fn wrote(written: Result<(CheckpointId, Result<(), Failure>), JoinError>) -> Eve
         Ok((checkpoint, Err(why))) => Event::ManifestFailed { checkpoint, why },
         // Only a panic of the write itself, whose number is lost with it.
         Err(error) => Event::Interrupted(Failure::internal(format!("writing a manifest panicked: {error}"))),
-    }
-}
-
-fn part(record: &SubtaskRecord) -> CheckpointSubtask {
-    let SubtaskRecord {
-        subtask,
-        end_to_end,
-        cost,
-    } = record;
-    CheckpointSubtask {
-        task: TaskId(subtask.task),
-        subtask: SubtaskIndex(subtask.subtask),
-        alignment_us: cost.alignment_us,
-        sync_us: cost.sync_us,
-        async_us: cost.async_us,
-        end_to_end_ms: end_to_end.as_millis() as u64,
-        bytes_new: cost.bytes_new,
-        bytes_full: cost.bytes_full,
-        bytes_in_flight: cost.bytes_in_flight,
     }
 }

@@ -5,6 +5,7 @@
 //! - [`garbage`]: what in the state folder is of no more use. Leans on `db`, `folder`.
 //! - [`history`]: what the metadata store knows of checkpoints against what is there. Leans on `db`, `folder`.
 //! - [`driver`]: one deployment's coordinator at work. Leans on all of the above and on `cluster`.
+//! - `ending`: what it does about checkpoints that have ended. Leans on `driver`.
 //! - [`coordinate`]: begins to take the checkpoints of a deployment. Leans on `driver`, `history`.
 //! - [`begin`]: what a new deployment begins with. Leans on `history`.
 
@@ -23,6 +24,7 @@ use crate::job::{
 pub mod begin;
 pub mod coordinate;
 pub mod driver;
+mod ending;
 pub mod folder;
 pub mod garbage;
 pub mod history;

@@ -77,7 +77,10 @@ async fn list(client: Client) -> Result<(), Outcome> {
         "ID", "STATUS", "BYTES", "JOB"
     ));
     for savepoint in &list.savepoints {
-        let tags: String = savepoint.tags.iter().map(|tag| format!(" [{tag}]")).collect();
+        let tags = match savepoint.tags.join(", ") {
+            tags if tags.is_empty() => tags,
+            tags => format!(" [{tags}]"),
+        };
         super::say(&format!(
             "{:36}  {:11}  {:>12}  {:24}  {}{tags}",
             savepoint.id,
