@@ -41,6 +41,10 @@ impl Driver {
         let savepoint = self.savepoint_of(record.savepoint.as_ref());
         let number = record.checkpoint.0;
         self.keep(&record, Some(why)).await;
+        if let Some(id) = savepoint {
+            // It may have failed before its number was kept.
+            self.fail_savepoint(id, why).await;
+        }
         let (kind, what) = match savepoint {
             None => (Kind::CheckpointFailed, format!("checkpoint {number}")),
             Some(id) => (Kind::SavepointFailed, format!("savepoint {id}")),
@@ -54,16 +58,20 @@ impl Driver {
         let Some(id) = self.savepoint_of(Some(savepoint)) else {
             return;
         };
-        let (store, now_ms) = (&self.context.store, self.context.clock.now_ms());
-        if let Err(error) = store.fail_savepoint(id, &why.to_string(), now_ms).await {
-            tracing::error!(%error, savepoint = %id, "the refusal of a savepoint could not be kept");
-        }
+        self.fail_savepoint(id, why).await;
         self.record(
             Kind::SavepointFailed,
             format!("savepoint {id} was not begun: {why}"),
         )
         .await;
         self.give_up_handover(Some(id), why);
+    }
+
+    async fn fail_savepoint(&self, id: SavepointId, why: &Failure) {
+        let (store, now_ms) = (&self.context.store, self.context.clock.now_ms());
+        if let Err(error) = store.fail_savepoint(id, &why.to_string(), now_ms).await {
+            tracing::error!(%error, savepoint = %id, "the failure of a savepoint could not be kept");
+        }
     }
 
     fn give_up_handover(&self, savepoint: Option<SavepointId>, why: &Failure) {

@@ -111,7 +111,7 @@ impl Store {
         let sum = |of: fn(&api::CheckpointSubtask) -> u64| subtasks.iter().map(of).sum::<u64>() as i64;
         let bytes_full = sum(|part| part.bytes_full);
         let mut tx = self.pool.begin().await?;
-        sqlx::query(
+        let changed = sqlx::query(
             "UPDATE checkpoints SET status = $3, begun_at_ms = $4, ended_at_ms = $5, bytes_new = $6, bytes_full = $7, \
              bytes_in_flight = $8, failure = $9 WHERE job = $1 AND number = $2 AND status = 'in_progress'",
         )
@@ -125,7 +125,12 @@ impl Store {
         .bind(sum(|part| part.bytes_in_flight))
         .bind(failure)
         .execute(&mut *tx)
-        .await?;
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            // Kept before, or the job is gone and its history with it.
+            return Ok(());
+        }
         insert_subtasks(&mut tx, *job, *number, subtasks).await?;
         settle_savepoint(&mut tx, *job, *number, (failure.as_deref(), bytes_full), now_ms).await?;
         if failure.is_none() {
