@@ -42,6 +42,8 @@ pub struct Duty {
     events: UnboundedSender<SubtaskEvent>,
     ledger: Ledger,
     running: HashMap<Key, Running>,
+    /// Deployments whose subtasks have all ended: what their sinks had prepared is yet to be committed. As long as the ledger knows them.
+    ended: HashMap<Key, Running>,
     up: Option<UnboundedSender<FromWorker>>,
 }
 
@@ -78,6 +80,7 @@ impl Duty {
             events,
             ledger: Ledger::default(),
             running: HashMap::new(),
+            ended: HashMap::new(),
             up: None,
         };
         (duty, news)
@@ -129,7 +132,7 @@ impl Duty {
             }
             to_worker::Message::CommitCheckpoint(commit) => {
                 let key = (commit.job_id.clone(), Generation(commit.generation));
-                if let Some(running) = self.running.get(&key)
+                if let Some(running) = self.running.get(&key).or_else(|| self.ended.get(&key))
                     && let Some(coordinated) = &running.coordinated
                 {
                     coordinated.commit(&key, commit, running.deployment.commits(), &self.events);
@@ -354,6 +357,7 @@ impl Duty {
                 self.say_alignment(key, &running);
                 if let Some(coordinated) = &running.coordinated {
                     coordinated.clear(key);
+                    self.ended.insert(key.clone(), running);
                 }
             }
             self.network.inbound.forget(&key.0, key.1);
@@ -363,6 +367,7 @@ impl Duty {
     /// The regular report: numbers and printed rows of everything that runs.
     pub fn report(&mut self) {
         self.ledger.expire(self.clock.elapsed());
+        self.ended.retain(|key, _| self.ledger.knows(key));
         for (key, running) in &self.running {
             self.report_printed(key);
             if !running.live.is_empty() {
