@@ -123,7 +123,7 @@ fn spread(
     graph: &JobGraph,
     has_now: &[SourceSplits],
 ) -> Result<(Vec<SourceSplits>, Vec<SubtaskRestore>), Failure> {
-    let assigned = restore::assign(manifest, &shape(graph), &found(graph, has_now)?)?;
+    let assigned = restore::assign(manifest, &shape(graph), &found(manifest, graph, has_now)?)?;
     let splits = splits(graph, &assigned);
     let restores: Result<Vec<_>, Failure> = assigned.iter().map(|a| restore_of(a, folder)).collect();
     Ok((splits, restores?))
@@ -153,10 +153,14 @@ fn sources(graph: &JobGraph) -> impl Iterator<Item = &Operator> {
     graph.operators.iter().filter(is_source)
 }
 
-/// What the sources have now, by their uid.
-fn found(graph: &JobGraph, has_now: &[SourceSplits]) -> Result<FoundSplits, Failure> {
+/// What the sources have that the checkpoint does not know, by their uid.
+///
+/// A source that it knows goes on with its splits: what a connector finds now may be the same rows, cut otherwise for another
+/// parallelism.
+fn found(manifest: &Manifest, graph: &JobGraph, has_now: &[SourceSplits]) -> Result<FoundSplits, Failure> {
+    let known = || manifest.subtasks.iter().flat_map(|state| &state.operators);
     let mut found = FoundSplits::new();
-    for source in sources(graph) {
+    for source in sources(graph).filter(|source| known().all(|operator| operator.uid != source.uid)) {
         let of_source = has_now.iter().filter(|splits| splits.operator == source.id);
         let splits: Result<Vec<_>, _> = of_source.flat_map(|splits| &splits.splits).map(unread).collect();
         found.entry(source.uid.clone()).or_default().extend(splits?);
@@ -282,5 +286,85 @@ pub fn to_api(report: &Report) -> Compatibility {
         compatible: report.refusal(false).is_none(),
         compatible_if_dropped: report.refusal(true).is_none(),
         operators: report.operators.iter().map(of_operator).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_checkpoint::manifest::{CheckpointId, FORMAT, Files, Kind, OperatorState, SubtaskState};
+    use weir_proto::graph::Source;
+
+    use super::*;
+
+    fn source(id: u32, uid: &str) -> Operator {
+        Operator {
+            id,
+            uid: uid.to_owned(),
+            task: id,
+            parallelism: 3,
+            spec: Some(Spec::Source(Source::default())),
+            ..Operator::default()
+        }
+    }
+
+    fn split(id: &str) -> Split {
+        Split {
+            id: id.to_owned(),
+            state: b"{}".to_vec(),
+        }
+    }
+
+    fn manifest(uid: &str, splits: &[&str]) -> Manifest {
+        let operator = OperatorState {
+            uid: uid.to_owned(),
+            splits: splits
+                .iter()
+                .map(|id| unread(&split(id)).expect("text"))
+                .collect(),
+            ..OperatorState::default()
+        };
+        Manifest {
+            format: FORMAT,
+            weir_version: String::new(),
+            kind: Kind::Checkpoint,
+            job: String::new(),
+            checkpoint: CheckpointId(1),
+            generation: 1,
+            created_at_ms: 0,
+            max_parallelism: 128,
+            subtasks: vec![SubtaskState {
+                task: 0,
+                subtask: 0,
+                key_groups: 0..128,
+                finished: false,
+                operators: vec![operator],
+                files: Files::default(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_source_goes_on_with_its_splits_however_they_are_cut_now_and_a_new_one_begins() {
+        let graph = JobGraph {
+            operators: vec![source(0, "old"), source(1, "new")],
+            max_parallelism: 128,
+            ..JobGraph::default()
+        };
+        let now = |operator| SourceSplits {
+            operator,
+            subtask: 0,
+            splits: vec![split("0-of-3"), split("1-of-3"), split("2-of-3")],
+        };
+        let manifest = manifest("old", &["0-of-2", "1-of-2"]);
+        let (splits, _) = spread(&manifest, "", &graph, &[now(0), now(1)]).expect("it goes on");
+        let read = |operator| {
+            let of_operator = splits.iter().filter(|splits| splits.operator == operator);
+            let ids = of_operator
+                .flat_map(|splits| &splits.splits)
+                .map(|split| split.id.as_str());
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(read(0), ["0-of-2", "1-of-2"]);
+        assert_eq!(read(1).len(), 3);
     }
 }
