@@ -374,6 +374,11 @@ mod tests {
             Err(ErrorCode::SqlUnsupported)
         );
         assert_eq!(set("table.exec.nothing", "1"), Err(ErrorCode::UnknownOption));
+        assert_eq!(set("execution.checkpointing.dir", "file:///x"), Ok(()));
+        assert_eq!(
+            set("execution.checkpointing.intervall", "1 s"),
+            Err(ErrorCode::UnknownOption)
+        );
     }
 
     #[test]
