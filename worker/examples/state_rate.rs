@@ -157,7 +157,7 @@ impl<'a> Bench<'a> {
             spent += took;
             uploaded += last.bytes_new;
         }
-        self.print(
+        print(
             "rocksdb: grow, a checkpoint every 50 MB",
             spent,
             self.rows,
@@ -184,7 +184,7 @@ impl<'a> Bench<'a> {
         }
         let what = format!("rocksdb: change 1%, each of {CHANGES} checkpoints");
         let each = CHANGES as u32;
-        self.print(&what, spent / each, changed, uploaded / CHANGES, full / CHANGES);
+        print(&what, spent / each, changed, uploaded / CHANGES, full / CHANGES);
         println!(
             "{:<42} {:>8.1}",
             "rocksdb: files in all to those uploaded",
@@ -200,7 +200,7 @@ impl<'a> Bench<'a> {
         let keys: Vec<i64> = (0..self.rows as i64).collect();
         let changes = self.changes(&keys, 0)?;
         let (persisted, took) = self.persist(&mut backend, changes).await?;
-        self.print(what, took, self.rows, persisted.bytes_new, persisted.bytes_full);
+        print(what, took, self.rows, persisted.bytes_new, persisted.bytes_full);
         Ok(persisted)
     }
 
@@ -251,7 +251,7 @@ impl<'a> Bench<'a> {
         }
         assert_eq!(rows, self.rows, "every row is there once");
         let took = self.clock.elapsed().saturating_sub(since);
-        self.print(
+        print(
             what,
             took,
             rows,
@@ -276,17 +276,17 @@ impl<'a> Bench<'a> {
             files: persisted.files.clone(),
         })
     }
+}
 
-    fn print(&self, what: &str, took: Duration, rows: usize, uploaded: u64, files: u64) {
-        let seconds = took.as_secs_f64();
-        let megabytes = (rows * ROW_BYTES) as f64 / 1e6;
-        println!(
-            "{what:<42} {seconds:>8.2} {:>8.0} {:>12.1} {:>12.1}",
-            megabytes / seconds,
-            uploaded as f64 / 1e6,
-            files as f64 / 1e6
-        );
-    }
+fn print(what: &str, took: Duration, rows: usize, uploaded: u64, files: u64) {
+    let seconds = took.as_secs_f64();
+    let megabytes = (rows * ROW_BYTES) as f64 / 1e6;
+    println!(
+        "{what:<42} {seconds:>8.2} {:>8.0} {:>12.1} {:>12.1}",
+        megabytes / seconds,
+        uploaded as f64 / 1e6,
+        files as f64 / 1e6
+    );
 }
 
 /// A text of words, which repeat.

@@ -74,7 +74,7 @@ fn batch(writes: &[(Vec<u8>, Option<Vec<u8>>)]) -> Batch {
 }
 
 fn many(from: u16, count: u16) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    let value = |at: u16| (at % 7 != 0).then(|| vec![at as u8; 4096]);
+    let value = |at: u16| (!at.is_multiple_of(7)).then(|| vec![at as u8; 4096]);
     let numbers = (from..from + count).rev();
     numbers.map(|at| (at.to_be_bytes().to_vec(), value(at))).collect()
 }

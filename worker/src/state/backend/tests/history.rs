@@ -6,10 +6,22 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What a row becomes.
+#[derive(Clone, Copy, Debug)]
+enum To {
+    Value(Option<i64>),
+    Nothing,
+}
+
+impl To {
+    fn is_written(self) -> bool {
+        matches!(self, Self::Value(_))
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
-    /// Rows written, or deleted where there is no value.
-    Change(Vec<(Key, Option<Option<i64>>)>),
+    Change(Vec<(Key, To)>),
     /// So many rows that they make a file of their own.
     ChangeMany(i64),
     Checkpoint {
@@ -30,7 +42,8 @@ fn kind() -> impl Strategy<Value = Kind> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let value = prop::option::of(prop::option::of(0..100_i64));
+    let value = prop::option::of(0..100_i64).prop_map(To::Value);
+    let value = prop_oneof![value, Just(To::Nothing)];
     prop_oneof![
         6 => prop::collection::vec((key(), value), 1..12).prop_map(Step::Change),
         1 => (0..4_i64).prop_map(Step::ChangeMany),
@@ -77,7 +90,7 @@ impl Job {
         match step {
             Step::Change(changes) => self.change(changes),
             Step::ChangeMany(from) => {
-                let value = |at: i64| ((0, 1, at, "x".repeat(1000)), Some(Some(at)));
+                let value = |at: i64| ((0, 1, at, "x".repeat(1000)), To::Value(Some(at)));
                 let changes: Vec<_> = (from * 500..from * 500 + 4000).map(value).collect();
                 self.change(&changes);
             }
@@ -87,27 +100,29 @@ impl Job {
         }
     }
 
-    fn change(&mut self, changes: &[(Key, Option<Option<i64>>)]) {
+    fn change(&mut self, changes: &[(Key, To)]) {
         for subtask in &mut self.subtasks {
             let groups = subtask.backend.shared.config.key_groups.clone();
             let here = |key: &Key| groups.contains(&group_of(key.2));
             // Runs of writes make a batch, as operators make them.
             let here: Vec<_> = changes.iter().filter(|(key, _)| here(key)).collect();
-            for run in here.chunk_by(|(_, a), (_, b)| a.is_some() && b.is_some()) {
-                let writes: Vec<_> = run
-                    .iter()
-                    .filter_map(|(key, value)| Some((key, (*value)?)))
-                    .collect();
+            for run in here.chunk_by(|(_, a), (_, b)| a.is_written() && b.is_written()) {
+                let mut writes = Vec::new();
+                for (key, to) in run {
+                    if let To::Value(value) = to {
+                        writes.push((key, *value));
+                    }
+                }
                 if writes.is_empty() {
                     delete(&run[0].0, &mut subtask.changes);
                 }
                 write(&writes, &mut subtask.changes);
             }
         }
-        for (key, value) in changes {
-            match value {
-                Some(value) => self.rows.insert(key.clone(), *value),
-                None => self.rows.remove(key),
+        for (key, to) in changes {
+            match to {
+                To::Value(value) => self.rows.insert(key.clone(), *value),
+                To::Nothing => self.rows.remove(key),
             };
         }
     }
@@ -262,7 +277,7 @@ async fn rows_are_redistributed_from_1_to_3_to_2() {
     ] {
         job.step(&Step::ChangeMany(i64::from(parallelism))).await;
         job.checkpoint(false).await;
-        job.change(&[((2, 0, 7, "not in the checkpoint".to_owned()), Some(None))]);
+        job.change(&[((2, 0, 7, "not in the checkpoint".to_owned()), To::Value(None))]);
         job.restart(kind, parallelism).await;
         assert!(job.rows.len() >= 4000);
         assert!(!job.rows.keys().any(|key| key.0 == 2));
