@@ -140,7 +140,7 @@ async fn run_job(
     let job = cluster.api.start(&script, 2).await?;
     cluster
         .api
-        .wait_phase(job.id, Phase::Running, Duration::from_secs(60))
+        .wait_phase(job.id, Phase::Running, Duration::from_mins(1))
         .await?;
     let faults = trouble(settings, &cluster, job.id, &clock)
         .await

@@ -67,12 +67,11 @@ impl Report {
 
     /// Each difference with its first row.
     pub(crate) fn differences_text(&self) -> String {
-        let wrong = self
-            .differences
-            .iter()
-            .filter(|(_, differences)| !differences.none());
-        wrong
-            .map(|(name, differences)| format!("{name}: {differences}\n"))
-            .collect()
+        let mut text = String::new();
+        for (name, differences) in self.differences.iter().filter(|(_, d)| !d.none()) {
+            // A string takes everything.
+            let _ = writeln!(text, "{name}: {differences}");
+        }
+        text
     }
 }

@@ -40,7 +40,7 @@ use crate::local::Collected;
 const CHECKPOINTS: u32 = 3;
 /// Events that a source reads from one checkpoint to the next.
 const PACE: u32 = 1;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A deployment to be.
 pub(super) struct Stage {
@@ -104,7 +104,7 @@ impl Stage {
             failure: None,
             to_commit: unbounded_channel(),
         };
-        let (deployment, left) = running.to_end(news).await?;
+        let (deployment, left) = running.finish(news).await?;
         Ok((local::stats(&self.graph, &deployment), left))
     }
 
@@ -208,7 +208,7 @@ struct Running {
 }
 
 impl Running {
-    async fn to_end(
+    async fn finish(
         mut self,
         mut news: UnboundedReceiver<SubtaskEvent>,
     ) -> Result<(Deployment, Option<Left>), Failure> {

@@ -96,7 +96,7 @@ impl Rescaled {
 
     fn called(&mut self) -> Result<(), Failure> {
         self.calls += 1;
-        if self.calls % 2 > 0 {
+        if !self.calls.is_multiple_of(2) {
             return Ok(());
         }
         let tables = (0..).zip(self.operators[0].tables());

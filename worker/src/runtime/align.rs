@@ -150,7 +150,9 @@ mod tests {
             word.push_str(if verdict.release { "r" } else { "" });
             word.push_str(if verdict.block { "b" } else { "" });
             if let Some((barrier, waited)) = verdict.complete {
-                word.push_str(&format!("{}@{}", barrier.checkpoint, waited.as_millis()));
+                word += &barrier.checkpoint.to_string();
+                word += "@";
+                word += &waited.as_millis().to_string();
             }
             said.push(if word.is_empty() { "-".to_owned() } else { word });
         }

@@ -1,6 +1,6 @@
 //! What the sinks of a deployment have prepared, until it is committed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use weir_connector::SinkFactory;
@@ -89,17 +89,11 @@ impl Commits {
         self.sinks.lock().push(sink);
     }
 
-    /// The subtasks that have sinks, each once, with theirs.
-    pub fn by_subtask(&self) -> Vec<((u32, u32), Vec<Arc<SinkCommits>>)> {
-        let mut by_subtask: Vec<((u32, u32), Vec<Arc<SinkCommits>>)> = Vec::new();
+    /// The subtasks (task, number) that have sinks, with theirs.
+    pub fn by_subtask(&self) -> BTreeMap<(u32, u32), Vec<Arc<SinkCommits>>> {
+        let mut by_subtask: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for sink in self.sinks.lock().iter() {
-            match by_subtask
-                .iter_mut()
-                .find(|(subtask, _)| *subtask == sink.subtask)
-            {
-                Some((_, sinks)) => sinks.push(Arc::clone(sink)),
-                None => by_subtask.push((sink.subtask, vec![Arc::clone(sink)])),
-            }
+            by_subtask.entry(sink.subtask).or_default().push(Arc::clone(sink));
         }
         by_subtask
     }

@@ -221,21 +221,19 @@ impl Subtask {
             counters,
             clock: Arc::clone(&job.clock),
         };
-        let ready = match inbox {
-            Some(inbox) => Ready::Input(Box::new(input::InputTask {
+        let ready = if let Some(inbox) = inbox {
+            Ready::Input(Box::new(input::InputTask {
                 inbox,
                 aligner: Aligner::new(channels.len(), job.is_at_least_once()),
                 channels,
                 entries,
                 steps,
-            })),
-            None => {
-                let uid = &job.graph.operators[plan.operators[0] as usize].uid;
-                let splits = Splits::new(splits, beginning.of(uid));
-                Ready::Source(Box::new(
-                    source::open(&job, &plan, index, splits, steps, Arc::clone(&place)).await?,
-                ))
-            }
+            }))
+        } else {
+            let uid = &job.graph.operators[plan.operators[0] as usize].uid;
+            let splits = Splits::new(splits, beginning.of(uid));
+            let source = source::open(&job, &plan, index, splits, steps, Arc::clone(&place));
+            Ready::Source(Box::new(source.await?))
         };
         place.leave();
         Ok(ready)

@@ -57,7 +57,7 @@ impl Snapshot {
     /// Writes rows of a table: all of its columns.
     pub fn write(&mut self, table: usize, columns: Vec<ArrayRef>) -> Result<(), Failure> {
         let schema = Arc::clone(&self.tables[table].schema);
-        if columns.first().is_some_and(|column| column.is_empty()) {
+        if columns.first().is_some_and(Array::is_empty) {
             return Ok(());
         }
         let rows = batch(schema, columns)?;
@@ -68,7 +68,7 @@ impl Snapshot {
     /// Deletes rows of a table, by all columns of its key. It is no error to delete what is not there.
     pub fn delete(&mut self, table: usize, keys: Vec<ArrayRef>) -> Result<(), Failure> {
         let of_table = &self.tables[table];
-        if keys.first().is_some_and(|column| column.is_empty()) {
+        if keys.first().is_some_and(Array::is_empty) {
             return Ok(());
         }
         let fields = of_table.schema.fields()[..of_table.key].to_vec();
@@ -90,7 +90,7 @@ impl Snapshot {
 
 /// Columns as a batch. A table without columns has one row.
 fn batch(schema: arrow_schema::SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, Failure> {
-    let rows = columns.first().map_or(1, |column| column.len());
+    let rows = columns.first().map_or(1, Array::len);
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|e| Failure::internal(format!("rows of an operator's state do not fit its table: {e}")))

@@ -212,7 +212,6 @@ fn shape(
         packed: matches!((function, &argument), (F::ArrayAgg, Some(DataType::Struct(_)))),
         user: (function == F::User).then(user),
         distinct,
-        ..Default::default()
     };
     let input = field("x", &argument.unwrap_or(DataType::Int64));
     let shape = Shape::of_raw(&aggregate, &input).expect("a shape");
