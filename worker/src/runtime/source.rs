@@ -165,6 +165,10 @@ impl SourceTask {
     /// Does as the coordinator says: begins a checkpoint that is new.
     async fn obey(&mut self, commands: Commands) -> Result<(), Failure> {
         self.pace = commands.pace;
+        if commands.aborted >= self.reader.begun {
+            // The savepoint that it stopped for comes to nothing: the job goes on.
+            self.is_suspended = false;
+        }
         let Some(Trigger { barrier, after }) = commands.trigger else {
             return Ok(());
         };

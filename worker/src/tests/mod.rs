@@ -4,3 +4,4 @@ mod alignment;
 mod cluster;
 mod graphs;
 mod local;
+mod suspended;
