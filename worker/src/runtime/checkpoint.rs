@@ -239,11 +239,6 @@ impl Taker {
         self.commands.mark_changed();
     }
 
-    /// The last checkpoint whose barrier was passed; 0: none.
-    pub fn passed(&self) -> u64 {
-        self.passed
-    }
-
     /// Takes the state of the operators at a barrier. It is stored, and told of, while rows go on.
     pub fn take(
         &mut self,

@@ -40,18 +40,24 @@ impl SinkCommits {
     /// Keeps what was prepared at the barrier of a checkpoint. Returns all that is to be committed with it: what was prepared for
     /// earlier ones is not, if none of them was complete yet.
     pub fn prepare(&self, checkpoint: u64, commits: Vec<String>) -> Vec<String> {
-        self.keep(Since::Checkpoint(checkpoint), commits)
+        self.keep(Since::Checkpoint(checkpoint), commits);
+        self.pending()
     }
 
     /// Keeps what was prepared at the end.
-    pub fn finish(&self, commits: Vec<String>) -> Vec<String> {
-        self.keep(Since::End, commits)
+    pub fn finish(&self, commits: Vec<String>) {
+        self.keep(Since::End, commits);
     }
 
-    fn keep(&self, since: Since, commits: Vec<String>) -> Vec<String> {
-        let mut prepared = self.prepared.lock();
-        prepared.extend(commits.into_iter().map(|commit| (since, commit)));
+    /// All that is to be committed.
+    pub fn pending(&self) -> Vec<String> {
+        let prepared = self.prepared.lock();
         prepared.iter().map(|(_, commit)| commit.clone()).collect()
+    }
+
+    fn keep(&self, since: Since, commits: Vec<String>) {
+        let commits = commits.into_iter().map(|commit| (since, commit));
+        self.prepared.lock().extend(commits);
     }
 
     /// Commits what was prepared for this checkpoint and earlier ones; at the end too, if that `has_ended`.
@@ -66,6 +72,9 @@ impl SinkCommits {
             let due = prepared.iter().filter(|(since, _)| is_due(*since));
             due.map(|(_, commit)| commit.clone()).collect()
         };
+        if due.is_empty() {
+            return Ok(());
+        }
         self.factory.commit(&due).await?;
         self.prepared.lock().retain(|(since, _)| !is_due(*since));
         Ok(())

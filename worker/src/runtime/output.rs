@@ -346,7 +346,7 @@ impl Outputs {
     pub fn commits(&self) -> Vec<(usize, Vec<String>)> {
         let sinks = self.leaves.iter().filter_map(|leaf| match leaf {
             Leaf::Edge(_) => None,
-            Leaf::Sink(writer) => Some((writer.node, writer.commits.finish(Vec::new()))),
+            Leaf::Sink(writer) => Some((writer.node, writer.commits.pending())),
         });
         sinks.collect()
     }
