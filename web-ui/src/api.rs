@@ -7,10 +7,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Request, RequestInit, Response};
-use weir_model::{ErrorCode, JobId, Problem};
+use weir_model::{ErrorCode, JobId, Problem, SavepointId};
 
 /// How long an answer may take; the server gives up earlier, and says so.
 const TIMEOUT_MS: u32 = 40_000;
+
+/// The same where the server reads or writes whole savepoints.
+const SLOW_TIMEOUT_MS: u32 = 3_610_000;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,17 @@ pub(crate) async fn post_empty<T: DeserializeOwned>(path: &str) -> Result<T> {
     read(send("POST", path, None).await?).await
 }
 
+/// Posts nothing to a path under `/api/v1` that takes its time.
+pub(crate) async fn post_slow<T: DeserializeOwned>(path: &str) -> Result<T> {
+    read(send_within("POST", path, None, SLOW_TIMEOUT_MS).await?).await
+}
+
+/// Changes what is at a path under `/api/v1`.
+pub(crate) async fn patch<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Result<T> {
+    let body = serde_json::to_string(body).map_err(|_| Error::Unreadable(0))?;
+    read(send("PATCH", path, Some(body)).await?).await
+}
+
 /// Deletes what is at a path under `/api/v1`.
 pub(crate) async fn delete(path: &str) -> Result<()> {
     send("DELETE", path, None).await.map(|_| ())
@@ -81,16 +95,25 @@ pub(crate) fn job_path(id: JobId, below: &str) -> String {
     format!("/jobs/{id}{below}")
 }
 
+/// The path of a savepoint, or of something below it.
+pub(crate) fn savepoint_path(id: SavepointId, below: &str) -> String {
+    format!("/savepoints/{id}{below}")
+}
+
 /// The whole address of a path, for those that fetch by themselves.
 pub(crate) fn url(path: &str) -> String {
     format!("/api/v1{path}")
 }
 
-/// Answers of a status that is not a success become errors.
 async fn send(method: &str, path: &str, body: Option<String>) -> Result<Response> {
+    send_within(method, path, body, TIMEOUT_MS).await
+}
+
+/// Answers of a status that is not a success become errors.
+async fn send_within(method: &str, path: &str, body: Option<String>, timeout_ms: u32) -> Result<Response> {
     let init = RequestInit::new();
     init.set_method(method);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
     if let Some(body) = &body {
         init.set_body(&JsValue::from_str(body));
     }

@@ -17,6 +17,7 @@ use crate::{
     jobs::{JobPage, JobsPage},
     live::{self, Clock, Fetched},
     parts::{set_title, states::Empty},
+    savepoints::SavepointsPage,
     workers::WorkersPage,
 };
 
@@ -36,6 +37,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Route path=path!("/jobs") view=JobsPage />
                     <Route path=path!("/jobs/new") view=NewJobPage />
                     <Route path=path!("/jobs/:id/:tab?") view=JobPage />
+                    <Route path=path!("/savepoints/:id?") view=SavepointsPage />
                     <Route path=path!("/workers") view=WorkersPage />
                 </Routes>
             </main>
@@ -77,6 +79,7 @@ fn Navigation() -> impl IntoView {
         <nav class="nav" aria-label="Main">
             {link("/jobs", "nav-jobs", "Jobs")}
             {link("/jobs/new", "nav-new-job", "New job")}
+            {link("/savepoints", "nav-savepoints", "Savepoints")}
             {link("/workers", "nav-workers", "Workers")}
         </nav>
     }
@@ -87,6 +90,7 @@ fn section(path: &str) -> Option<&'static str> {
     match path.trim_end_matches('/') {
         "/jobs/new" => Some("/jobs/new"),
         "/workers" => Some("/workers"),
+        path if path == "/savepoints" || path.starts_with("/savepoints/") => Some("/savepoints"),
         path if path.is_empty() || path == "/jobs" || path.starts_with("/jobs/") => Some("/jobs"),
         _ => None,
     }

@@ -6,7 +6,10 @@
 //! - [`live`]: values kept fresh by asking again, the clock, and the event stream of a job. Leans on `api`.
 //! - [`parts`]: what every page is made of: states, badges, dialogs. Leans on `live`.
 //! - [`graph`]: the operator graph and the panel of one operator. Leans on `parts` and `weir-ui-logic`.
-//! - [`jobs`]: the list, and the page of one job. Leans on `graph`.
+//! - [`followed`]: a job that is followed live. Leans on `live`.
+//! - [`checkpoints`]: the checkpoints of a job. Leans on `followed` and `parts`.
+//! - [`savepoints`]: the catalogue, and the savepoints of a job. Leans on `followed` and `parts`.
+//! - [`jobs`]: the list, and the page of one job. Leans on `graph`, `checkpoints` and `savepoints`.
 //! - [`editor`]: the page for a new job. Leans on `graph`.
 //! - [`workers`]: the workers' page. Leans on `parts`.
 //! - [`app`]: the frame around all pages, and which page is where. Leans on all of the above.
@@ -16,11 +19,14 @@
 
 mod api;
 mod app;
+mod checkpoints;
 mod editor;
+mod followed;
 mod graph;
 mod jobs;
 mod live;
 mod parts;
+mod savepoints;
 mod workers;
 
 fn main() {

@@ -95,6 +95,15 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
+/// A short span of time, from microseconds: `640 µs`, `1.2 ms`, `3.4 s`.
+pub fn micros(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..100_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => duration(i64::try_from(us / 1_000).unwrap_or(i64::MAX)),
+    }
+}
+
 /// How long ago, roughly: `just now`, `40 s ago`, `5 min ago`, `3 h ago`, `2 d ago`.
 pub fn ago(ms: i64) -> String {
     match ms.max(0) {
@@ -272,6 +281,21 @@ mod tests {
         ];
         for (ms, text) in cases {
             assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn microseconds_become_what_can_be_read() {
+        let cases = [
+            (0, "0 µs"),
+            (999, "999 µs"),
+            (1_290, "1.2 ms"),
+            (99_999, "99.9 ms"),
+            (250_000, "250 ms"),
+            (61_000_000, "1 min 1 s"),
+        ];
+        for (us, text) in cases {
+            assert_eq!(micros(us), text);
         }
     }
 

@@ -6,9 +6,10 @@ use leptos::prelude::*;
 use weir_model::api::{Event, EventList};
 use weir_ui_logic::format;
 
-use super::page::Followed;
 use crate::{
-    api, live,
+    api,
+    followed::Followed,
+    live,
     parts::states::{self, Empty},
 };
 
@@ -21,10 +22,7 @@ pub(super) fn Events(followed: Followed) -> impl IntoView {
     let events = live::poll(PERIOD, followed.may_grow(), move || async move {
         api::get::<EventList>(&api::job_path(id, "/events")).await
     });
-    Effect::new(move |_| {
-        followed.phase.track();
-        events.refresh();
-    });
+    followed.refresh_on_moves(events);
     let list = move || events.value.get().map(|l| l.events).unwrap_or_default();
     states::fetched(events, "events", move || {
         move || {

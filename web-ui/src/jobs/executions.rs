@@ -9,9 +9,9 @@ use weir_model::{
 };
 use weir_ui_logic::format;
 
-use super::page::Followed;
 use crate::{
     api,
+    followed::Followed,
     live::{self, Clock},
     parts::{
         failure::class_label,
@@ -28,10 +28,7 @@ pub(super) fn Executions(followed: Followed) -> impl IntoView {
     let executions = live::poll(PERIOD, followed.may_grow(), move || async move {
         api::get::<ExecutionList>(&api::job_path(id, "/executions")).await
     });
-    Effect::new(move |_| {
-        followed.phase.track();
-        executions.refresh();
-    });
+    followed.refresh_on_moves(executions);
     let list = move || executions.value.get().map(|l| l.executions).unwrap_or_default();
     states::fetched(executions, "executions", move || {
         move || {
@@ -75,7 +72,7 @@ fn row(execution: Execution) -> impl IntoView {
             let class = class_label(failure.class);
             view! { <strong>{class}</strong> ": " {failure.to_string()} }.into_any()
         }
-        (Some(_), None) => view! { "finished or cancelled" }.into_any(),
+        (Some(_), None) => view! { "finished, or ended as it was asked to" }.into_any(),
         (None, None) => view! { "still runs" }.into_any(),
     };
     view! {

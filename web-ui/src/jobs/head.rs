@@ -1,15 +1,15 @@
-//! A job's name, where it stands, and what can be done with it.
+//! A job's name and where it stands.
 
-use leptos::{prelude::*, task::spawn_local};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
+use leptos::prelude::*;
 use weir_model::{Phase, api::Job};
 use weir_ui_logic::format;
 
-use super::{duration_ms, page::Followed};
+use super::{actions::Actions, duration_ms};
 use crate::{
     api,
+    followed::Followed,
     live::Clock,
-    parts::{badge::PhaseBadge, dialog::Confirm, failure::FailureBox, states::ErrorNotice},
+    parts::{badge::PhaseBadge, failure::FailureBox, states::ErrorNotice},
 };
 
 /// Above the tabs.
@@ -51,17 +51,45 @@ fn Facts(followed: Followed) -> impl IntoView {
             .unwrap_or_else(|| "not yet".to_owned())
     };
     let duration = move || job.with(|j| Some(format::duration(duration_ms(j.as_ref()?, now.get())?)));
+    let savepoint = followed.part(|j| j.savepoint);
+    let restored_from = followed.part(|j| j.restored_from);
+    let beginning = move || match (restored_from.get(), savepoint.get()) {
+        (Some(number), _) => {
+            let href = format!("/jobs/{}/checkpoints", followed.id);
+            view! { <a href=href>{format!("checkpoint {number}")}</a> }.into_any()
+        }
+        (None, Some(id)) => {
+            view! { <a href=format!("/savepoints/{id}") data-testid="began-with">"a savepoint"</a> }
+                .into_any()
+        }
+        (None, None) => view! { "nothing" }.into_any(),
+    };
     let fact = |name: &'static str, value: AnyView| view! { <div><dt>{name}</dt><dd>{value}</dd></div> };
     view! {
         <dl class="fact-row">
-            {fact("Parallelism", (move || part(|j| Some(j.parallelism.to_string()))).into_any())}
+            {fact("Parallelism", (move || part(|j| Some(parallelism(j)))).into_any())}
             {fact("Attempt", (move || part(|j| Some(j.attempt.to_string()))).into_any())}
             {fact("Started", started.into_any())}
             {fact("Duration", (move || duration().unwrap_or_else(|| "–".to_owned())).into_any())}
+            {fact("Began with", beginning.into_any())}
+            {fact("Last checkpoint", (move || part(|j| Some(last_checkpoint(j)))).into_any())}
             {fact("Version", (move || part(|j| Some(j.version.to_string()))).into_any())}
             {fact("Id", view! { <code>{followed.id.to_string()}</code> }.into_any())}
         </dl>
     }
+}
+
+/// The parallelism, and the one that it is on its way to.
+fn parallelism(job: &Job) -> String {
+    match job.rescale_to {
+        Some(to) => format!("{} → {to}", job.parallelism),
+        None => job.parallelism.to_string(),
+    }
+}
+
+fn last_checkpoint(job: &Job) -> String {
+    job.last_checkpoint
+        .map_or_else(|| "none".to_owned(), |number| number.to_string())
 }
 
 /// Why it failed; while it goes on, why it last restarted.
@@ -96,76 +124,5 @@ fn Connection(followed: Followed) -> impl IntoView {
                 </p>
             }
         })
-    }
-}
-
-#[component]
-fn Actions(followed: Followed, error: RwSignal<Option<api::Error>>) -> impl IntoView {
-    let id = followed.id;
-    let asks_cancel = RwSignal::new(false);
-    let asks_delete = RwSignal::new(false);
-    let is_terminal = move || followed.phase.get().is_some_and(Phase::is_terminal);
-    let can_cancel = move || !is_terminal() && followed.phase.get() != Some(Phase::Cancelling);
-    let navigate = use_navigate();
-    let cancel = move || {
-        spawn_local(async move {
-            match api::post_empty::<Job>(&api::job_path(id, "/cancel")).await {
-                Ok(_) => {
-                    error.set(None);
-                    followed.job.refresh();
-                }
-                Err(e) => error.set(Some(e)),
-            }
-        });
-    };
-    let delete = move || {
-        let navigate = navigate.clone();
-        spawn_local(async move {
-            match api::delete(&api::job_path(id, "")).await {
-                Ok(()) => navigate("/jobs", NavigateOptions::default()),
-                Err(e) => error.set(Some(e)),
-            }
-        });
-    };
-    view! {
-        <div class="page-actions">
-            <a class="button" href=format!("/jobs/new?from={id}") data-testid="edit-as-new">"Edit as new job"</a>
-            <button
-                type="button"
-                class="button button-danger"
-                class:is-hidden=move || !can_cancel()
-                data-testid="cancel-job"
-                on:click=move |_| asks_cancel.set(true)
-            >
-                "Cancel job"
-            </button>
-            <button
-                type="button"
-                class="button button-danger"
-                class:is-hidden=move || !is_terminal()
-                data-testid="delete-job"
-                on:click=move |_| asks_delete.set(true)
-            >
-                "Delete"
-            </button>
-        </div>
-        <Confirm
-            open=asks_cancel
-            title="Cancel this job?"
-            text="Its tasks stop and its slots become free. It can't be resumed; its script stays."
-            action="Cancel job"
-            keep="Keep it running"
-            testid="confirm-cancel"
-            on_confirm=cancel
-        />
-        <Confirm
-            open=asks_delete
-            title="Delete this job?"
-            text="Its script, its events and what it printed are removed. Files that it wrote stay."
-            action="Delete"
-            keep="Keep it"
-            testid="confirm-delete"
-            on_confirm=delete
-        />
     }
 }

@@ -1,17 +1,23 @@
 //! The list of jobs, and the page of one job.
 //!
 //! - [`list`]: all jobs, with filters.
-//! - [`page`]: one job: what follows it live, and its tabs.
-//! - [`head`]: its name, where it stands, and what can be done with it.
-//! - [`output`], [`events`], [`executions`], [`script`]: a tab each; the graph's tab is the `graph` module's.
+//! - [`page`]: one job and its tabs.
+//! - [`head`]: its name and where it stands.
+//! - [`actions`], [`stop`]: what can be done with it.
+//! - [`output`], [`rescale`], [`exceptions`], [`events`], [`executions`], [`script`]: a tab each; others are the `graph`,
+//!   `checkpoints` and `savepoints` modules'.
 
+mod actions;
 mod events;
+mod exceptions;
 mod executions;
 mod head;
 mod list;
 mod output;
 mod page;
+mod rescale;
 mod script;
+mod stop;
 
 pub(crate) use self::{list::JobsPage, page::JobPage};
 use weir_model::api::Job;

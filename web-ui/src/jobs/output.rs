@@ -9,9 +9,10 @@ use weir_ui_logic::{
     table::{self, Cell, Table},
 };
 
-use super::page::Followed;
 use crate::{
-    api, live,
+    api,
+    followed::Followed,
+    live,
     parts::states::{self, Empty},
 };
 

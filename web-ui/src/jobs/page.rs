@@ -1,122 +1,25 @@
-//! One job: what follows it live, and its tabs.
-
-use std::time::Duration;
+//! One job and its tabs.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use weir_model::{
-    JobId, Phase,
-    api::{Job, LiveUpdate},
-    graph::Graph,
-    metrics::JobMetrics,
-};
+use weir_model::{JobId, Phase, graph::Graph};
 
-use super::{events::Events, executions::Executions, head::Head, output::OutputTab, script::Script};
+use super::{
+    events::Events, exceptions::Exceptions, executions::Executions, head::Head, output::OutputTab,
+    rescale::RescaleTab, script::Script,
+};
 use crate::{
     api,
+    checkpoints::Checkpoints,
+    followed::Followed,
     graph::{GraphView, Numbers},
-    live::{self, Clock, Fetched, Stream},
+    live,
     parts::{
         set_title,
         states::{self, Empty},
     },
+    savepoints::JobSavepoints,
 };
-
-/// How soon a stream that the browser gave up on is opened again.
-const REOPEN_PERIOD: Duration = Duration::from_secs(2);
-
-/// How long after the end of a job its output and events are still asked for.
-const SETTLING_MS: i64 = 5_000;
-
-/// A job as its tabs see it.
-#[derive(Clone, Copy)]
-pub(super) struct Followed {
-    pub(super) id: JobId,
-    pub(super) job: Fetched<Job>,
-    pub(super) metrics: Fetched<JobMetrics>,
-    /// Whether the event stream is open, or needs not be.
-    pub(super) is_connected: RwSignal<bool>,
-    /// None until the job is known.
-    pub(super) phase: Memo<Option<Phase>>,
-}
-
-impl Followed {
-    fn new(id: JobId) -> Self {
-        let job = live::fetch(move || async move { api::get(&api::job_path(id, "")).await });
-        let metrics = live::fetch(move || async move { api::get(&api::job_path(id, "/metrics")).await });
-        let phase = Memo::new(move |_| job.value.with(|j: &Option<Job>| j.as_ref().map(|j| j.phase)));
-        let followed = Self {
-            id,
-            job,
-            metrics,
-            is_connected: RwSignal::new(true),
-            phase,
-        };
-        followed.stream();
-        followed
-    }
-
-    /// Whether anything can still change.
-    pub(super) fn is_live(self) -> Signal<bool> {
-        Signal::derive(move || self.phase.get().is_some_and(|p| !p.is_terminal()))
-    }
-
-    /// Whether lists about it can still grow: the last entries may come a little after the end.
-    pub(super) fn may_grow(self) -> Signal<bool> {
-        let now = Clock::now();
-        Signal::derive(move || {
-            let ended_at_ms = self.job.value.with(|j| j.as_ref().map(|j| j.ended_at_ms));
-            ended_at_ms.is_some_and(|at| at.is_none_or(|at| now.get() - at < SETTLING_MS))
-        })
-    }
-
-    /// Keeps the event stream open while the job can change.
-    fn stream(self) {
-        let stream = StoredValue::new_local(None::<Stream>);
-        let is_live = self.is_live();
-        let open = move || {
-            let opened = Stream::open(self.id, move |u| self.accept(u), move |ok| self.connection(ok));
-            stream.set_value(opened);
-        };
-        let is_live = Memo::new(move |_| is_live.get());
-        Effect::new(move |_| {
-            if is_live.get() {
-                open();
-            } else {
-                // The numbers at the end may be newer than the last message.
-                if self.phase.get_untracked().is_some() {
-                    self.metrics.refresh();
-                }
-                // Later: this may be a message's own call, and a closure can't be dropped while it runs.
-                set_timeout(move || drop(stream.try_set_value(None)), Duration::ZERO);
-            }
-        });
-        live::every(REOPEN_PERIOD, move || {
-            if is_live.get_untracked() && stream.with_value(|s| s.as_ref().is_none_or(Stream::is_closed)) {
-                open();
-            }
-        });
-    }
-
-    /// The stream leaves the script out.
-    fn accept(self, update: LiveUpdate) {
-        let sql = self
-            .job
-            .value
-            .with_untracked(|j| j.as_ref().map(|j| j.sql.clone()));
-        self.job.value.set(Some(Job {
-            sql: sql.unwrap_or_default(),
-            ..update.job
-        }));
-        self.metrics.value.set(Some(update.metrics));
-    }
-
-    fn connection(self, is_open: bool) {
-        if self.is_connected.get_untracked() != is_open {
-            self.is_connected.set(is_open);
-        }
-    }
-}
 
 /// The page of the job in the path.
 #[component]
@@ -155,9 +58,13 @@ fn JobView(id: JobId) -> impl IntoView {
 }
 
 /// The last part of the path, and the words for it. The first is the default.
-const TABS: [(&str, &str); 5] = [
+const TABS: [(&str, &str); 9] = [
     ("graph", "Graph"),
     ("output", "Output"),
+    ("checkpoints", "Checkpoints"),
+    ("savepoints", "Savepoints"),
+    ("rescale", "Rescale"),
+    ("exceptions", "Exceptions"),
     ("events", "Events"),
     ("executions", "Executions"),
     ("sql", "SQL"),
@@ -189,6 +96,10 @@ fn Tabs(followed: Followed) -> impl IntoView {
         <nav class="tabs" aria-label="About this job">{TABS.into_iter().map(link).collect_view()}</nav>
         {move || match current.get() {
             "output" => view! { <OutputTab followed=followed /> }.into_any(),
+            "checkpoints" => view! { <Checkpoints followed=followed /> }.into_any(),
+            "savepoints" => view! { <JobSavepoints followed=followed /> }.into_any(),
+            "rescale" => view! { <RescaleTab followed=followed /> }.into_any(),
+            "exceptions" => view! { <Exceptions followed=followed /> }.into_any(),
             "events" => view! { <Events followed=followed /> }.into_any(),
             "executions" => view! { <Executions followed=followed /> }.into_any(),
             "sql" => view! { <Script followed=followed /> }.into_any(),
@@ -200,8 +111,12 @@ fn Tabs(followed: Followed) -> impl IntoView {
 #[component]
 fn GraphTab(followed: Followed) -> impl IntoView {
     let id = followed.id;
-    let is_running =
-        Signal::derive(move || matches!(followed.phase.get(), Some(Phase::Running | Phase::Cancelling)));
+    let is_running = Signal::derive(move || {
+        matches!(
+            followed.phase.get(),
+            Some(Phase::Running | Phase::Stopping | Phase::Cancelling)
+        )
+    });
     let numbers = Numbers {
         metrics: followed.metrics.value.into(),
         is_running,

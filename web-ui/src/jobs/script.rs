@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use weir_ui_logic::sql;
 
-use super::page::Followed;
+use crate::followed::Followed;
 
 /// The script, highlighted, to read and to select.
 #[component]

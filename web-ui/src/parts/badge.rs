@@ -1,4 +1,4 @@
-//! The phase of a job, the state of a worker.
+//! The phase of a job, the state of a worker, how a checkpoint stands.
 
 use leptos::prelude::*;
 use weir_model::{Phase, api::WorkerState};
@@ -21,4 +21,10 @@ pub(crate) fn WorkerBadge(state: WorkerState) -> impl IntoView {
         WorkerState::Lost => "lost",
     };
     view! { <span class="badge" data-worker=word>{word}</span> }
+}
+
+/// A word with the tone of what it says: `good`, `busy`, `bad` or `quiet`.
+#[component]
+pub(crate) fn StatusBadge(word: &'static str, tone: &'static str) -> impl IntoView {
+    view! { <span class="badge" data-tone=tone>{word}</span> }
 }

@@ -1,20 +1,10 @@
-//! A question before what can't be undone.
+//! What is asked before something is done.
 
 use leptos::{html::Dialog, prelude::*};
 
-/// Asks while `open`; the browser keeps the focus within, and Escape says no.
+/// A box above the page while `open`; the browser keeps the focus within, and Escape closes it.
 #[component]
-pub(crate) fn Confirm(
-    open: RwSignal<bool>,
-    title: &'static str,
-    #[prop(into)] text: String,
-    /// The word on the button that does it.
-    action: &'static str,
-    /// The word on the button that doesn't.
-    keep: &'static str,
-    testid: &'static str,
-    on_confirm: impl Fn() + 'static,
-) -> impl IntoView {
+pub(crate) fn Modal(open: RwSignal<bool>, title: &'static str, children: Children) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move |_| {
         let Some(dialog) = dialog.get() else { return };
@@ -27,6 +17,26 @@ pub(crate) fn Confirm(
     view! {
         <dialog class="dialog" node_ref=dialog aria-label=title on:close=move |_| open.set(false)>
             <h2>{title}</h2>
+            {children()}
+        </dialog>
+    }
+}
+
+/// A question before what can't be undone.
+#[component]
+pub(crate) fn Confirm(
+    open: RwSignal<bool>,
+    title: &'static str,
+    #[prop(into)] text: String,
+    /// The word on the button that does it.
+    action: &'static str,
+    /// The word on the button that doesn't.
+    keep: &'static str,
+    testid: &'static str,
+    on_confirm: impl Fn() + Send + 'static,
+) -> impl IntoView {
+    view! {
+        <Modal open=open title=title>
             <p>{text}</p>
             <div class="dialog-actions">
                 <button type="button" class="button" on:click=move |_| open.set(false)>{keep}</button>
@@ -42,6 +52,6 @@ pub(crate) fn Confirm(
                     {action}
                 </button>
             </div>
-        </dialog>
+        </Modal>
     }
 }
