@@ -1,7 +1,7 @@
 //! What is being written; kept in the browser between visits.
 
 use leptos::prelude::*;
-use weir_model::api::CreateJob;
+use weir_model::{SavepointId, api::CreateJob};
 
 const STORED_SQL: &str = "weir-draft";
 
@@ -11,6 +11,10 @@ pub(super) struct Draft {
     pub(super) sql: RwSignal<String>,
     pub(super) name: RwSignal<String>,
     pub(super) parallelism_text: RwSignal<String>,
+    /// The savepoint that the job begins with.
+    pub(super) savepoint: RwSignal<Option<SavepointId>>,
+    /// Whether state that no operator wants may be left behind.
+    pub(super) allow_dropped_state: RwSignal<bool>,
 }
 
 impl Draft {
@@ -21,6 +25,8 @@ impl Draft {
             sql: RwSignal::new(stored.unwrap_or_default()),
             name: RwSignal::new(String::new()),
             parallelism_text: RwSignal::new(String::new()),
+            savepoint: RwSignal::new(None),
+            allow_dropped_state: RwSignal::new(false),
         };
         Effect::new(move |_| {
             if let Some(storage) = storage() {
@@ -54,7 +60,8 @@ impl Draft {
             sql: self.sql.get_untracked(),
             name: (!name.is_empty()).then_some(name),
             parallelism: untrack(|| self.parallelism()),
-            ..CreateJob::default()
+            from: self.savepoint.get_untracked(),
+            allow_dropped_state: self.allow_dropped_state.get_untracked(),
         }
     }
 }

@@ -6,10 +6,14 @@
 //! - [`sql_editor`]: a text area with line numbers, colours and a mark at the error.
 //! - [`caret`]: selections and replacements in a text area.
 //! - [`problem`]: what is wrong and where, and the nearest right name to put there.
+//! - [`beginning`]: the savepoint that the job begins with, compared with the script.
+//! - [`compatibility`]: what becomes of the savepoint's state, operator by operator.
 //! - [`examples`]: scripts to start from.
 
+mod beginning;
 mod caret;
 mod check;
+mod compatibility;
 mod draft;
 mod examples;
 mod page;

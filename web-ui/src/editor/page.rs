@@ -10,13 +10,15 @@ use leptos_router::{
     hooks::{use_navigate, use_query_map},
 };
 use weir_model::{
-    ErrorCode, JobId, Problem,
-    api::{Example, ExplainRequest, ExplainResponse, Job},
+    ErrorCode, JobId, Problem, SavepointId,
+    api::{Example, ExplainRequest, ExplainResponse, Job, Savepoint},
 };
 
 use super::{
+    beginning::{Comparison, SavepointField, keep_compared},
     caret,
     check::{Verdict, keep_checked},
+    compatibility::CompatibilityReport,
     draft::Draft,
     examples::Examples,
     problem::VerdictLine,
@@ -34,6 +36,7 @@ struct Page {
     draft: Draft,
     area: NodeRef<Textarea>,
     verdict: RwSignal<Verdict>,
+    comparison: RwSignal<Comparison>,
     plan: RwSignal<Option<ExplainResponse>>,
     /// What the server said to the last submit or explain.
     refusal: RwSignal<Option<api::Error>>,
@@ -46,10 +49,12 @@ struct Page {
 pub(crate) fn NewJobPage() -> impl IntoView {
     set_title("New job");
     let draft = Draft::restore();
+    let verdict = keep_checked(draft);
     let page = Page {
         draft,
         area: NodeRef::new(),
-        verdict: keep_checked(draft),
+        verdict,
+        comparison: keep_compared(draft, verdict),
         plan: RwSignal::new(None),
         refusal: RwSignal::new(None),
         is_submitting: RwSignal::new(false),
@@ -60,6 +65,7 @@ pub(crate) fn NewJobPage() -> impl IntoView {
     Effect::new(move |_| {
         draft.sql.track();
         draft.parallelism_text.track();
+        draft.savepoint.track();
         page.refusal.set(None);
     });
     let navigate = use_navigate();
@@ -75,6 +81,7 @@ pub(crate) fn NewJobPage() -> impl IntoView {
                 <div class="new-job-main">
                     <SqlEditor text=draft.sql area=page.area mark=mark on_submit=move || submit.run(()) />
                     <VerdictLine verdict=page.verdict area=page.area />
+                    <CompatibilityReport comparison=page.comparison draft=draft />
                 </div>
                 <div class="new-job-side">
                     <Form page=page submit=submit />
@@ -95,24 +102,53 @@ impl Page {
         self.plan.set(None);
     }
 
-    /// `?from=ID`: starts with that job's script.
+    /// `?from=ID` starts with that job's script, `?savepoint=ID` with that savepoint and its script.
     fn load_from_query(self) {
-        let from = use_query_map().with_untracked(|q| q.get("from").and_then(|id| id.parse::<JobId>().ok()));
-        let Some(id) = from else { return };
+        let query = use_query_map();
+        let of = |key: &str| query.with_untracked(|q| q.get(key));
+        if let Some(id) = of("from").and_then(|id| id.parse::<JobId>().ok()) {
+            self.load_later(async move {
+                let job = api::get::<Job>(&api::job_path(id, "")).await?;
+                Ok((job.sql, job.name, job.parallelism))
+            });
+        }
+        if let Some(id) = of("savepoint").and_then(|id| id.parse::<SavepointId>().ok()) {
+            self.draft.savepoint.set(Some(id));
+            self.load_script_of(id);
+        }
+    }
+
+    /// The script that the savepoint was taken of.
+    fn load_script_of(self, id: SavepointId) {
+        self.load_later(async move {
+            let savepoint = api::get::<Savepoint>(&api::savepoint_path(id, "")).await?;
+            Ok((savepoint.sql, savepoint.job_name, savepoint.parallelism))
+        });
+    }
+
+    /// A script, its job's name and parallelism, once they are there.
+    fn load_later(self, load: impl Future<Output = api::Result<(String, String, u32)>> + 'static) {
         spawn_local(async move {
-            match api::get::<Job>(&api::job_path(id, "")).await {
-                Ok(job) => {
-                    self.draft.sql.try_set(job.sql);
-                    self.draft.name.try_set(job.name);
-                    self.draft.parallelism_text.try_set(job.parallelism.to_string());
+            match load.await {
+                Ok((sql, name, parallelism)) => {
+                    self.draft.sql.try_set(sql);
+                    self.draft.name.try_set(name);
+                    self.draft.parallelism_text.try_set(parallelism.to_string());
                 }
                 Err(error) => drop(self.refusal.try_set(Some(error))),
             }
         });
     }
 
+    /// Whether the savepoint, if one is chosen, lets a job begin.
+    fn lets_start(self) -> bool {
+        let allow_dropped_state = self.draft.allow_dropped_state.get();
+        self.comparison.with(|c| c.lets_start(allow_dropped_state))
+    }
+
     fn submit(self, on_created: impl FnOnce(Job) + 'static) {
-        if self.is_submitting.get_untracked() || untrack(|| self.draft.parallelism_is_unreadable()) {
+        let is_ready = || self.lets_start() && !self.draft.parallelism_is_unreadable();
+        if self.is_submitting.get_untracked() || !untrack(is_ready) {
             return;
         }
         self.is_submitting.set(true);
@@ -240,12 +276,13 @@ fn Form(page: Page, submit: Callback<()>) -> impl IntoView {
                     <span class="field-error" role="alert" data-testid="parallelism-error">{e}</span>
                 })}
             </label>
+            <SavepointField draft=draft on_load=Callback::new(move |id| page.load_script_of(id)) />
             <div class="form-actions">
                 <button
                     type="submit"
                     class="button button-primary"
                     data-testid="submit-job"
-                    disabled=move || is_empty.get() || page.is_submitting.get()
+                    disabled=move || is_empty.get() || page.is_submitting.get() || !page.lets_start()
                 >
                     {move || if page.is_submitting.get() { "Submitting …" } else { "Submit" }}
                 </button>
