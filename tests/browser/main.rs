@@ -2,6 +2,8 @@
 //!
 //! Each test leaves pictures of what it saw in `<target folder>/browser/`.
 
+mod savepoints;
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Result, ensure};
