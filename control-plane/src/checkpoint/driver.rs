@@ -14,6 +14,7 @@ use weir_checkpoint::{
     coordinator::{Action, After, Coordinator, Deployment, Event, Found, Savepoint, Subtask},
     manifest::{CheckpointId, Manifest},
 };
+use weir_env::failpoint;
 use weir_model::{Failure, Generation, JobId, SavepointId};
 use weir_proto::{
     control::{
@@ -266,11 +267,13 @@ impl Driver {
         let folder = savepoint.map_or_else(|| self.folder.clone(), |savepoint| savepoint.url);
         let context = self.context.clone();
         self.manifests.spawn(async move {
+            failpoint("manifest.writing");
             let written = match (noted, id) {
                 (Err(failure), _) => Err(failure),
                 (Ok(()), Some(id)) => folder::write_savepoint(&context, &folder, id, manifest).await,
                 (Ok(()), None) => folder::write_manifest(&context, &folder, manifest).await,
             };
+            failpoint("manifest.written");
             (checkpoint, written)
         });
     }

@@ -4,10 +4,13 @@
 //! lint configuration bans the direct calls elsewhere.
 //!
 //! - [`clock`]: wall time, monotonic time and sleeping. Leans on nothing.
+//! - [`failpoint`]: steps at which tests end the process. Leans on nothing.
 //! - [`ids`]: new job and worker ids. Leans on `clock`.
 
 pub mod clock;
+pub mod failpoint;
 pub mod ids;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use failpoint::failpoint;
 pub use ids::Ids;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use weir_env::failpoint;
 
 use crate::{ConnectorError, SinkContext};
 
@@ -211,6 +212,7 @@ fn stage_now(parts: &[Part], root: &Path) -> Result<Vec<String>, ConnectorError>
         folders.extend(below.take_while(|folder| folder.starts_with(root)));
     }
     sync_folders(folders)?;
+    failpoint("filesystem.prepared");
     Ok(commits)
 }
 
@@ -261,8 +263,11 @@ fn commit_now(commits: &[String]) -> Result<(), ConnectorError> {
     }
     for file in &staged {
         file.publish()?;
+        failpoint("filesystem.committing");
     }
-    sync_folders(staged.iter().filter_map(|file| file.visible.parent()))
+    sync_folders(staged.iter().filter_map(|file| file.visible.parent()))?;
+    failpoint("filesystem.committed");
+    Ok(())
 }
 
 fn sync_folders<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Result<(), ConnectorError> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use weir_env::failpoint;
 
 use super::{database::failed, rows::Chunk, target::Target};
 use crate::{ConnectorError, SinkContext};
@@ -149,7 +150,10 @@ pub(super) async fn commit(database: &PgPool, commits: &[String]) -> Result<(), 
     for rows in &staged {
         rows.publish(&mut transaction).await?;
     }
-    transaction.commit().await.map_err(doing)
+    failpoint("jdbc.committing");
+    transaction.commit().await.map_err(doing)?;
+    failpoint("jdbc.committed");
+    Ok(())
 }
 
 impl Staged {

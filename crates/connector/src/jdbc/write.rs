@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use async_trait::async_trait;
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use weir_env::Clock;
+use weir_env::{Clock, failpoint};
 use weir_model::FailureClass;
 
 use super::{
@@ -195,6 +195,9 @@ impl Writer {
         staged.chunks = 0;
         if let Some(next) = next_checkpoint {
             staged.checkpoint = next as i64;
+        }
+        if !commits.is_empty() {
+            failpoint("jdbc.prepared");
         }
         Ok(commits)
     }
