@@ -7,6 +7,7 @@
 //! - [`binaries`]: finds the programs of an installed PostgreSQL. Leans on nothing.
 //! - [`account`]: who runs the server: PostgreSQL refuses to run as root. Leans on nothing.
 //! - [`folder`]: the data folder: its lock, its making, what a crash left behind. Leans on `binaries` and `account`.
+//! - [`process`]: its process, started again when it ends by itself. Leans on nothing.
 //! - [`server`]: the running server. Leans on all of the above.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 mod account;
 mod binaries;
 mod folder;
+mod process;
 mod server;
 
 use server::Server;

@@ -4,20 +4,11 @@ use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    process::{Command, Stdio},
+    sync::mpsc,
     time::Duration,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::{
@@ -25,13 +16,11 @@ use super::{
     account::{self, Account, Reach},
     folder::{Folder, Lock, last_lines},
     io,
+    process::Process,
 };
 
 /// How long the server may take to be ready; recovery after a crash is a part of it.
 const READY_WAIT: Duration = Duration::from_mins(2);
-
-/// How long the server may take to stop, at each of the ever harder ways of asking.
-const STOP_WAIT: Duration = Duration::from_secs(20);
 
 /// Bytes of a socket's path at most, the closing zero not counted.
 const SOCKET_PATH_BYTES: usize = 107;
@@ -45,11 +34,9 @@ const PREFIX: &str = "weir-postgres-";
 /// A server that runs. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Server {
+    /// First, so that it has ended when the rest goes.
+    process: Process,
     socket_folder: SocketFolder,
-    pid: Pid,
-    /// Never locked: only there so that the server can be shared.
-    exit: Mutex<mpsc::Receiver<ExitStatus>>,
-    stopping: Arc<AtomicBool>,
     log: PathBuf,
     /// Held open for the server, and the data kept to ourselves, as long as it runs.
     _reach: Reach,
@@ -88,18 +75,15 @@ impl Server {
         command.stdin(Stdio::null()).stdout(log_file).stderr(log_too);
         account.run(&mut command);
         account::bind(&mut command, reach.descriptor(), true);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (pid, exit) = spawn(command, Arc::clone(&stopping))?;
         let mut server = Self {
+            process: Process::start(command)?,
             socket_folder,
-            pid,
-            exit: Mutex::new(exit),
-            stopping,
             log,
             _reach: reach,
             _lock: lock,
         };
         server.wait_until_ready(&path.join("postmaster.pid"))?;
+        server.process.keep();
         Ok(server)
     }
 
@@ -116,7 +100,7 @@ impl Server {
             log: log.clone(),
         };
         for _ in 0..READY_WAIT.as_millis() / STEP.as_millis() {
-            match self.exit.get_mut().recv_timeout(STEP) {
+            match self.process.exit_within(STEP) {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Ok(status) => {
                     let words = fs::read_to_string(&log).unwrap_or_default();
@@ -130,10 +114,11 @@ impl Server {
                 }
             }
             let state = fs::read_to_string(pid_file).unwrap_or_default();
-            let is_ours = state
-                .lines()
-                .next()
-                .is_some_and(|pid| pid.trim() == self.pid.to_string());
+            let is_ours = state.lines().next().is_some_and(|pid| {
+                self.process
+                    .pid()
+                    .is_some_and(|own| pid.trim() == own.to_string())
+            });
             if is_ours && state.lines().nth(7).is_some_and(|state| state.trim() == "ready") {
                 return Ok(());
             }
@@ -143,62 +128,6 @@ impl Server {
             READY_WAIT.as_secs()
         )))
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        // Fast, immediate, and none of its choice.
-        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
-            // Once its exit is known the number may be another process's.
-            if !matches!(self.exit.get_mut().try_recv(), Err(mpsc::TryRecvError::Empty)) {
-                return;
-            }
-            if let Err(error) = kill(self.pid, signal) {
-                tracing::debug!(%error, pid = %self.pid, "the private PostgreSQL server cannot be signalled");
-            }
-            if self.exit.get_mut().recv_timeout(STOP_WAIT).is_ok() {
-                return;
-            }
-            tracing::warn!(pid = %self.pid, %signal, "the private PostgreSQL server does not stop");
-        }
-    }
-}
-
-/// Starts the command on a thread that lives as long as the child: the system ties "dies with its parent" to the thread
-/// that started it, and threads of a pool come and go.
-fn spawn(
-    mut command: Command,
-    stopping: Arc<AtomicBool>,
-) -> Result<(Pid, mpsc::Receiver<ExitStatus>), PrivatePostgresError> {
-    let failed = || io("start postgres".to_owned());
-    let (started, start) = mpsc::channel();
-    let (exited, exit) = mpsc::channel();
-    let watch = move || {
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) => {
-                let _ = started.send(Err(error));
-                return;
-            }
-        };
-        let _ = started.send(Ok(Pid::from_raw(child.id() as i32)));
-        if let Ok(status) = child.wait() {
-            if !stopping.load(Ordering::Relaxed) {
-                tracing::error!(%status, "the private PostgreSQL server ended by itself");
-            }
-            let _ = exited.send(status);
-        }
-    };
-    std::thread::Builder::new()
-        .name("private-postgres".into())
-        .spawn(watch)
-        .map_err(failed())?;
-    let pid = start
-        .recv()
-        .map_err(|_| failed()(std::io::Error::other("its thread ended")))?
-        .map_err(failed())?;
-    Ok((pid, exit))
 }
 
 /// Where the socket is: in the data folder if the way there is short and open enough, else in a temporary folder.

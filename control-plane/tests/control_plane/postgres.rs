@@ -85,6 +85,25 @@ async fn a_killed_server_leaves_nothing_that_stops_the_next() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_by_itself_is_started_again_at_the_same_address() {
+    let folder = data_dir();
+    let server = PrivatePostgres::start(folder.path()).await.expect("starts");
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let pid = server_pid(folder.path());
+        kill(pid, signal).expect("asked to end");
+        eventually("its end", async || kill(pid, None).is_err().then_some(())).await;
+        eventually("another one that answers", async || {
+            PgConnection::connect(server.url()).await.ok()
+        })
+        .await;
+        assert_ne!(server_pid(folder.path()), pid);
+    }
+    let pid = server_pid(folder.path());
+    server.stop().await;
+    assert!(kill(pid, None).is_err(), "it has stopped for good");
+}
+
+#[tokio::test]
 async fn it_cannot_be_reached_over_the_network_or_by_others() {
     let folder = data_dir();
     let server = PrivatePostgres::start(folder.path()).await.expect("starts");
