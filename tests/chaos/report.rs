@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use crate::{check::Differences, faults::Done, job::Events};
+use crate::{check::Differences, job::Events, plan::Done};
 
 /// A run.
 pub(crate) struct Report {

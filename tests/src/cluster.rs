@@ -74,6 +74,15 @@ pub struct Size {
     pub slots: u32,
 }
 
+/// What a cluster is started with beside what all are.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Arguments of `weir up`.
+    pub arguments: Vec<String>,
+    /// Variables of its environment, which its processes inherit.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A running `weir up`.
 #[derive(Debug)]
 pub struct Cluster {
@@ -86,6 +95,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster that keeps its data in `folder`, and waits until all its workers are there.
     pub async fn start(folder: &Path, size: Size) -> Result<Self> {
+        Self::start_with(folder, size, &Extra::default()).await
+    }
+
+    /// The same, with something more.
+    pub async fn start_with(folder: &Path, size: Size, extra: &Extra) -> Result<Self> {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let log = folder.join("up.log");
         let output = File::options().create(true).append(true).open(&log)?;
@@ -93,7 +107,9 @@ impl Cluster {
             .args(["up", "--listen", &listen, "--workers", &size.workers.to_string()])
             .args(["--slots", &size.slots.to_string(), "--data-dir"])
             .arg(folder.join("data"))
+            .args(&extra.arguments)
             .env_remove("DATABASE_URL")
+            .envs(extra.environment.iter().cloned())
             .current_dir(repository::root())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -203,6 +219,11 @@ pub fn folder() -> Result<TempDir> {
 /// Ends a process at once, as a crash would.
 pub fn kill_hard(pid: i32) -> Result<()> {
     kill(Pid::from_raw(pid), Signal::SIGKILL).with_context(|| format!("killing process {pid}"))
+}
+
+/// Asks a process to end, as Ctrl-C does.
+pub fn signal_interrupt(pid: i32) -> Result<()> {
+    kill(Pid::from_raw(pid), Signal::SIGINT).with_context(|| format!("interrupting process {pid}"))
 }
 
 /// Makes a process stand still.

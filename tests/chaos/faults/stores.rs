@@ -1,0 +1,103 @@
+//! Storage that fails for a while.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use weir_model::api::{CheckpointStatus, ExceptionList};
+use weir_tests::wait::Seen;
+
+use super::Chaos;
+
+/// What the system says of a full disk.
+const NO_ROOM: &str = "No space left on device";
+
+impl Chaos<'_> {
+    /// Puts a file in the place of the folder of checkpoints until one has failed. The job goes on meanwhile, and a later one is
+    /// complete.
+    pub(super) async fn lose_store(&mut self) -> Result<()> {
+        self.recovery().await?;
+        let before = self.newest_checkpoint().await?;
+        let attempt = self.attempt().await?;
+        let (store, away) = (
+            self.folder.join("data/state"),
+            self.folder.join("data/state.away"),
+        );
+        fs::write(&away, "")?;
+        let swap = || renameat2(AT_FDCWD, &store, AT_FDCWD, &away, RenameFlags::RENAME_EXCHANGE);
+        swap()?;
+        let failed = self.wait_failed_checkpoint(before).await;
+        self.sleep(0, 2_000).await;
+        swap()?;
+        fs::remove_file(&away)?;
+        let failed = failed?;
+        self.wait_checkpoint_after(failed).await?;
+        let now = self.attempt().await?;
+        ensure!(
+            now == attempt,
+            "the job was deployed anew: attempt {now}, before {attempt}"
+        );
+        Ok(())
+    }
+
+    async fn attempt(&self) -> Result<u32> {
+        self.look("the job", async |job| Ok(Seen::Done(job.attempt.0)))
+            .await
+    }
+
+    /// Waits until a checkpoint that was begun after this has failed and says why. Its number; if the job has ended, that of this.
+    async fn wait_failed_checkpoint(&self, number: u64) -> Result<u64> {
+        self.look("a checkpoint to fail", async |job| {
+            let Ok(list) = self.cluster.api.checkpoints(self.job).await else {
+                return Ok(Seen::NotYet("no answer".to_owned()));
+            };
+            let failed = list
+                .checkpoints
+                .iter()
+                .find(|c| c.number > number && c.status == CheckpointStatus::Failed && c.failure.is_some());
+            Ok(match failed {
+                Some(failed) => Seen::Done(failed.number),
+                None if job.phase.is_terminal() => Seen::Done(number),
+                None => Seen::NotYet(format!("{:?}", list.checkpoints.first())),
+            })
+        })
+        .await
+    }
+
+    /// Fills the disk of a worker until something has failed of it.
+    pub(super) async fn fill_disk(&mut self) -> Result<()> {
+        self.recovery().await?;
+        let since = self.newest_checkpoint().await?;
+        let exceptions = self.exceptions_of_room().await.unwrap_or(0);
+        let disk = &self.used_worker().await?.disk;
+        let failed = self
+            .look("something to fail for want of room", async |job| {
+                // Again and again: databases give back what they had reserved.
+                disk.fill()?;
+                let list = self.cluster.api.checkpoints(self.job).await;
+                let failed = list.is_ok_and(|list| {
+                    let mut newer = list.checkpoints.into_iter().filter(|c| c.number > since);
+                    newer.any(|c| c.failure.is_some_and(|why| why.contains(NO_ROOM)))
+                });
+                let thrown = self.exceptions_of_room().await.unwrap_or(0) > exceptions;
+                Ok(if failed || thrown || job.phase.is_terminal() {
+                    Seen::Done(())
+                } else {
+                    Seen::NotYet(format!("{} {:?}", job.phase, job.failure))
+                })
+            })
+            .await;
+        disk.empty()?;
+        failed
+    }
+
+    async fn exceptions_of_room(&self) -> Result<usize> {
+        let path = format!("jobs/{}/exceptions", self.job);
+        let list: ExceptionList = self.cluster.api.get(&path).await?;
+        let of_room = list
+            .exceptions
+            .iter()
+            .filter(|exception| exception.failure.message.contains(NO_ROOM));
+        Ok(of_room.count())
+    }
+}
