@@ -107,6 +107,7 @@ impl Task {
             finished: false,
             operators: vec![operator],
             files,
+            in_flight: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,7 +14,7 @@ use weir_tests::{
     checkpointed::{self, End, Run},
     local::{self, Refused},
 };
-use weir_worker::state::backend::Kind;
+use weir_worker::{runtime::align::Patience, state::backend::Kind};
 
 /// One script with its directives.
 #[derive(Debug)]
@@ -35,26 +36,47 @@ pub(crate) struct Case {
 enum Way {
     /// From its beginning to its end at a parallelism.
     Straight(u32),
-    /// In [`STAGES`].
-    Checkpointed,
+    /// In stages, [`ALIGNED`] or [`UNALIGNED`].
+    Checkpointed([Run; 3]),
 }
 
 /// Three checkpoints at p=2, the third of which is gone on with at p=3; three more and a savepoint, which is gone on with at p=1.
-const STAGES: [Run; 3] = [
+const ALIGNED: [Run; 3] = [
     Run {
         parallelism: 2,
         backend: Kind::Rocksdb,
+        patience: Patience::Endless,
         end: Some(End::Checkpoint),
     },
     Run {
         parallelism: 3,
         backend: Kind::Rocksdb,
+        patience: Patience::Endless,
         end: Some(End::Savepoint),
     },
     Run {
         parallelism: 1,
         backend: Kind::Memory,
+        patience: Patience::Endless,
         end: None,
+    },
+];
+
+/// The same with three unaligned checkpoints, which are gone on with at p=3 and p=2.
+const UNALIGNED: [Run; 3] = [
+    Run {
+        patience: Patience::Until(Duration::ZERO),
+        ..ALIGNED[0]
+    },
+    Run {
+        patience: Patience::Until(Duration::from_millis(1)),
+        end: Some(End::Checkpoint),
+        ..ALIGNED[1]
+    },
+    Run {
+        parallelism: 2,
+        patience: Patience::Until(Duration::ZERO),
+        ..ALIGNED[2]
     },
 ];
 
@@ -126,24 +148,26 @@ impl Case {
         if self.is_not_checkpointed || self.late_rows > 0 || expected.contains_key("expected-error") {
             return Ok(());
         }
-        let actual = self
-            .outcome(Way::Checkpointed)
-            .await
-            .context("with checkpoints")?;
         let mut expected = expected;
         expected.retain(|suffix, _| !suffix.ends_with("changes.json"));
-        ensure!(
-            actual == expected,
-            "{} with checkpoints at p=2, gone on with at p=3 and p=1, gives something else:\n{}",
-            self.stem.with_extension("sql").display(),
-            difference(&expected, &actual)
-        );
+        for (name, stages) in [("aligned", ALIGNED), ("unaligned", UNALIGNED)] {
+            let actual = self
+                .outcome(Way::Checkpointed(stages))
+                .await
+                .with_context(|| format!("with {name} checkpoints"))?;
+            ensure!(
+                actual == expected,
+                "{} with {name} checkpoints, gone on with at other parallelisms, gives something else:\n{}",
+                self.stem.with_extension("sql").display(),
+                difference(&expected, &actual)
+            );
+        }
         Ok(())
     }
 
-    /// [`STAGES`], all at p=1 if it only runs there.
-    fn stages(&self) -> [Run; 3] {
-        STAGES.map(|run| Run {
+    /// These stages, all at p=1 if it only runs there.
+    fn stages(&self, stages: [Run; 3]) -> [Run; 3] {
+        stages.map(|run| Run {
             parallelism: if self.parallelisms == [1] {
                 1
             } else {
@@ -158,7 +182,7 @@ impl Case {
         let sql = self.sql.replace("{out}", &out.path().display().to_string());
         let ran = match way {
             Way::Straight(parallelism) => local::run(&sql, Some(parallelism)).await,
-            Way::Checkpointed => checkpointed::run(&sql, &self.stages()).await,
+            Way::Checkpointed(stages) => checkpointed::run(&sql, &self.stages(stages)).await,
         };
         let (mut tables, stats) = match ran {
             Ok(ran) => ran,

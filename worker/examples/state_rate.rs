@@ -274,6 +274,7 @@ impl<'a> Bench<'a> {
                 ..OperatorState::default()
             }],
             files: persisted.files.clone(),
+            in_flight: None,
         })
     }
 }

@@ -339,6 +339,7 @@ mod tests {
                 finished: false,
                 operators: vec![operator],
                 files: Files::default(),
+                in_flight: None,
             }],
         }
     }

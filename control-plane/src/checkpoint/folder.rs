@@ -110,7 +110,7 @@ pub async fn damage(context: &Context, url: &str, manifest: &Manifest) -> Result
 /// All files of a manifest, each once.
 fn files(manifest: &Manifest) -> Vec<&StateFile> {
     let mut seen = BTreeSet::new();
-    let all = manifest.subtasks.iter().flat_map(|subtask| &subtask.files.files);
+    let all = manifest.files();
     all.filter(|file| seen.insert(file.path.as_str())).collect()
 }
 

@@ -103,6 +103,7 @@ pub fn of_end(report: &TaskReport) -> Event {
         finished: true,
         operators: Vec::new(),
         files: Files::default(),
+        in_flight: None,
     };
     let state = match report.final_state.as_deref().map(parse) {
         Some(Ok(state)) => state,

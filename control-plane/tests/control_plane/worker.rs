@@ -471,6 +471,7 @@ pub(crate) fn state(deploy: &Deploy, task: u32, subtask: u32, position: u64) -> 
         finished: false,
         operators: operators.collect(),
         files: Files::default(),
+        in_flight: None,
     }
 }
 

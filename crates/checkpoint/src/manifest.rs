@@ -8,7 +8,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. One with a higher number is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The version before rows could be on their way.
+const WITHOUT_IN_FLIGHT: u32 = 1;
 
 /// Numbers the checkpoints and savepoints of a job, in the order in which they were begun; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,7 +37,7 @@ pub enum Kind {
 /// A checkpoint or a savepoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// See [`format`].
     pub format: u32,
     /// The version of Weir that wrote it.
     pub weir_version: String,
@@ -69,6 +72,9 @@ pub struct SubtaskState {
     pub operators: Vec<OperatorState>,
     /// The rows.
     pub files: Files,
+    /// Rows that had not come to it yet, of an unaligned checkpoint: those before it have sent them, and it had not taken them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlight>,
 }
 
 /// What one subtask of an operator keeps, beside its rows.
@@ -156,10 +162,48 @@ pub struct StateFile {
     pub crc32: u32,
 }
 
+/// Rows on their way to a subtask, in a file of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// The inputs that they were on their way to, by the numbers that they have in the file.
+    pub inputs: Vec<InputShape>,
+    /// The rows, in the order in which they are to be taken.
+    pub file: StateFile,
+}
+
+/// An input of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputShape {
+    /// The operator's uid.
+    pub operator: String,
+    /// Which of its ports.
+    pub port: u32,
+    /// An Arrow IPC schema message, base64.
+    pub schema: String,
+}
+
+impl SubtaskState {
+    /// All of its files.
+    pub fn all_files(&self) -> impl Iterator<Item = &StateFile> {
+        let in_flight = self.in_flight.iter().map(|in_flight| &in_flight.file);
+        self.files.files.iter().chain(in_flight)
+    }
+}
+
 impl Manifest {
+    /// All files that it refers to.
+    pub fn files(&self) -> impl Iterator<Item = &StateFile> {
+        self.subtasks.iter().flat_map(SubtaskState::all_files)
+    }
+
     /// All paths of files that it refers to.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        let files = self.subtasks.iter().flat_map(|subtask| &subtask.files.files);
-        files.map(|file| file.path.as_str())
+        self.files().map(|file| file.path.as_str())
     }
+}
+
+/// The version of the format that these need: versions of Weir that do not know of rows on their way must not lose them.
+pub fn format(subtasks: &[SubtaskState]) -> u32 {
+    let have_in_flight = subtasks.iter().any(|subtask| subtask.in_flight.is_some());
+    if have_in_flight { FORMAT } else { WITHOUT_IN_FLIGHT }
 }

@@ -14,18 +14,20 @@ use weir_checkpoint::{
 use weir_model::{Failure, Generation};
 use weir_planner::PlanOptions;
 use weir_proto::graph::{JobGraph, operator::Spec};
-use weir_worker::{local::LocalStats, state::backend::Kind};
+use weir_worker::{local::LocalStats, runtime::align::Patience, state::backend::Kind};
 
 use crate::local::{Collected, Printed, Refused};
 use stage::Stage;
 
 /// How one stage runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Subtasks of each operator.
     pub parallelism: u32,
     /// How its rows are kept.
     pub backend: Kind,
+    /// How long channels wait for each other's barriers.
+    pub patience: Patience,
     /// What it ends with, if it has not finished before; none: it runs to the end of the input.
     pub end: Option<End>,
 }

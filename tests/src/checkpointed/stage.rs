@@ -147,7 +147,7 @@ impl Stage {
                 local: self.root.join("local"),
                 backend: self.run.backend,
                 memory: Arc::new(MemoryBudget::new(64 << 20)),
-                at_least_once: false,
+                patience: self.run.patience,
                 storing: Handle::current(),
                 commands,
             })),
@@ -283,6 +283,7 @@ impl Running {
                         cost: Cost {
                             bytes_new: taken.bytes_new,
                             bytes_full: taken.bytes_full,
+                            bytes_in_flight: taken.bytes_in_flight,
                             ..Cost::default()
                         },
                         state: taken.state,

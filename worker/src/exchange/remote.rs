@@ -61,6 +61,8 @@ struct PeerState {
 struct Granted {
     /// Bytes that may be sent. One message may overdraw it.
     credit: i64,
+    /// It has said anything at all.
+    is_open: bool,
     receiver_gone: bool,
     failure: Option<Failure>,
     waiting: Option<Waker>,
@@ -229,6 +231,7 @@ impl Peer {
         };
         let mut granted = granted.lock();
         granted.credit += bytes as i64;
+        granted.is_open = true;
         match closed {
             // The receiver's own failure is the one to report: this end waits to be cancelled.
             Some(reason) if reason.is_empty() => granted.receiver_gone = true,
@@ -273,6 +276,11 @@ impl RemoteSender {
             .map_or(Ok(granted.credit > 0 && !granted.receiver_gone), Err)
     }
 
+    /// Whether the receiver has accepted the channel: what is sent before is lost.
+    pub fn is_open(&self) -> bool {
+        self.granted.lock().is_open
+    }
+
     /// Returns when a message may be sent; never if the receiver has gone, as its own failure is what is reported.
     pub async fn credit(&mut self) -> Result<(), Failure> {
         poll_fn(|context| self.poll_credit(context)).await
@@ -290,7 +298,7 @@ impl RemoteSender {
         Poll::Pending
     }
 
-    /// Sends; call it when there is credit.
+    /// Sends; call it when there is credit, or when the channel is open for what is not to wait.
     pub fn send(&mut self, message: Message) -> Result<(), Failure> {
         let (element, bytes) = match message {
             Message::Batch(batch) => {

@@ -307,6 +307,22 @@ impl Chain {
         Ok(())
     }
 
+    /// Says to other tasks how far event time had come: when it was said before, they may not have heard it by their own barrier.
+    pub fn say_time_again(&mut self) {
+        for node in &self.nodes {
+            let reached = node.merger.watermark();
+            if reached == EventTime::MIN || node.tells_time() {
+                continue;
+            }
+            let operator = node.operator.as_ref();
+            let said = operator.map_or(reached, |operator| operator.output_watermark(reached));
+            let targets = node.outlets.iter().map(|outlet| outlet.target);
+            let outside = targets.filter(|target| matches!(target, Target::Leaf(_)));
+            self.out
+                .extend(outside.map(|target| (target, Message::Watermark(said))));
+        }
+    }
+
     /// Whether every operator has ended.
     pub fn has_ended(&self) -> bool {
         self.running == 0

@@ -11,7 +11,9 @@ use weir_env::Clock;
 use weir_model::{EventTime, Failure, Generation};
 
 use super::{
+    align::Patience,
     chain::Chain,
+    in_flight::{Keeper, Recorded},
     message::Barrier,
     news::{Last, News, Taken},
 };
@@ -34,8 +36,8 @@ pub struct Checkpoints {
     pub backend: Kind,
     /// The worker's memory.
     pub memory: Arc<MemoryBudget>,
-    /// Channels do not wait for each other's barriers.
-    pub at_least_once: bool,
+    /// How long channels wait for each other's barriers.
+    pub patience: Patience,
     /// Threads that store.
     pub storing: Handle,
     /// What the coordinator says.
@@ -90,6 +92,19 @@ pub struct Position {
     pub splits: Vec<SplitState>,
     /// By position in the chain, what its sinks have to commit.
     pub commits: Vec<(usize, Vec<String>)>,
+}
+
+/// Where a checkpoint cuts through a subtask.
+#[derive(Debug)]
+pub struct Cut {
+    /// The checkpoint.
+    pub barrier: Arc<Barrier>,
+    /// Where its source's splits are.
+    pub splits: Vec<SplitState>,
+    /// How long channels waited for each other.
+    pub alignment: Duration,
+    /// The rows in flight; none in an aligned checkpoint.
+    pub in_flight: Option<Recorded>,
 }
 
 /// What a subtask begins with.
@@ -151,6 +166,8 @@ pub struct Taker {
     key_groups: Range<u32>,
     operators: Vec<OperatorState>,
     backend: Option<Backend>,
+    keeper: Keeper,
+    patience: Patience,
     commands: watch::Receiver<Commands>,
     stores: Stores,
     storing: Handle,
@@ -195,10 +212,12 @@ impl Taker {
             .collect();
         chain.restored(&watermarks)?;
         Ok(Self {
+            keeper: keeper(&taking),
             place: taking.place,
             key_groups: taking.key_groups,
             operators,
             backend,
+            patience: taking.checkpoints.patience,
             commands: taking.checkpoints.commands.clone(),
             stores: taking.checkpoints.stores.clone(),
             storing: taking.checkpoints.storing.clone(),
@@ -208,6 +227,11 @@ impl Taker {
             passed: 0,
             heard: (0, 0),
         })
+    }
+
+    /// Whether a barrier does not wait for room.
+    pub fn is_hasty(&self, barrier: &Barrier) -> bool {
+        matches!(self.patience, Patience::Until(_)) && barrier.savepoint_url.is_none()
     }
 
     /// What the coordinator has said, if it has said anything since.
@@ -239,38 +263,55 @@ impl Taker {
         self.commands.mark_changed();
     }
 
-    /// Takes the state of the operators at a barrier. It is stored, and told of, while rows go on.
+    /// Takes the state of the operators at a barrier. It is stored, and told of, while rows go on. Rows are held up since `since`.
     pub fn take(
         &mut self,
         chain: &mut Chain,
-        barrier: &Barrier,
-        position: Position,
-        alignment: Duration,
+        cut: Cut,
+        commits: Vec<(usize, Vec<String>)>,
         since: Duration,
     ) -> Result<(), Failure> {
-        let mut state = self.state(chain, position);
+        let Cut {
+            barrier,
+            splits,
+            alignment,
+            in_flight,
+        } = cut;
+        let mut state = self.state(chain, Position { splits, commits });
         let (checkpoint, news, clock) = (barrier.checkpoint, self.news.clone(), Arc::clone(&self.clock));
         self.passed = checkpoint;
         let stored = match &mut self.backend {
             None => None,
-            Some(backend) => Some(persist(backend, chain, barrier, &self.stores, self.place)?),
+            Some(backend) => Some(persist(backend, chain, &barrier, &self.stores, self.place)?),
         };
+        let keeper = self.keeper.clone();
         let taken_at = self.clock.elapsed();
         self.storing_now.retain(|storing| !storing.is_finished());
         let storing = self.storing.spawn(async move {
-            let persisted = match stored {
-                None => Ok(Persisted::default()),
-                Some(stored) => stored.await,
+            let persisted = async {
+                match stored {
+                    None => Ok(Persisted::default()),
+                    Some(stored) => stored.await,
+                }
             };
-            let taken = persisted.map(|persisted| {
+            let kept = async {
+                match in_flight {
+                    None => Ok(None),
+                    Some(recorded) => keeper.keep(CheckpointId(checkpoint), recorded).await,
+                }
+            };
+            let taken = tokio::try_join!(persisted, kept).map(|(persisted, in_flight)| {
+                let bytes_in_flight = in_flight.as_ref().map_or(0, |in_flight| in_flight.file.bytes);
                 state.files = persisted.files;
+                state.in_flight = in_flight;
                 Taken {
                     state,
                     alignment,
                     sync: taken_at.saturating_sub(since),
                     asynchronous: clock.elapsed().saturating_sub(taken_at),
-                    bytes_new: persisted.bytes_new,
-                    bytes_full: persisted.bytes_full,
+                    bytes_new: persisted.bytes_new + bytes_in_flight,
+                    bytes_full: persisted.bytes_full + bytes_in_flight,
+                    bytes_in_flight,
                 }
             });
             news.tell_snapshot(checkpoint, taken);
@@ -322,6 +363,7 @@ impl Taker {
             finished: false,
             operators,
             files: Files::default(),
+            in_flight: None,
         }
     }
 }
@@ -363,10 +405,7 @@ async fn open_backend(taking: &Taking, operators: Vec<OperatorTables>) -> Result
     let config = BackendConfig {
         kind: checkpoints.backend,
         folder: local.join(format!("{task}-{subtask}")),
-        files: StateFolder {
-            prefix: layout::state_of(taking.generation.0, task, subtask),
-            ..checkpoints.folder.clone()
-        },
+        files: files_of(taking),
         key_groups: taking.key_groups.clone(),
         max_parallelism: taking.max_parallelism,
         operators,
@@ -376,6 +415,25 @@ async fn open_backend(taking: &Taking, operators: Vec<OperatorTables>) -> Result
     // It works where it is opened: not on the threads of tasks.
     let opened = checkpoints.storing.spawn(Backend::open(config)).await;
     opened.unwrap_or_else(|e| Err(Failure::internal(format!("state could not be opened: {e}"))))
+}
+
+/// Where a subtask makes its files.
+fn files_of(taking: &Taking) -> StateFolder {
+    let (task, subtask) = taking.place;
+    StateFolder {
+        prefix: layout::state_of(taking.generation.0, task, subtask),
+        ..taking.checkpoints.folder.clone()
+    }
+}
+
+fn keeper(taking: &Taking) -> Keeper {
+    let (task, subtask) = taking.place;
+    let local = taking.checkpoints.local_folder(&taking.job, taking.generation);
+    Keeper {
+        folder: files_of(taking),
+        scratch: local.join(format!("{task}-{subtask}-in-flight-")),
+        clock: Arc::clone(&taking.clock),
+    }
 }
 
 /// A folder, in which files are made under a prefix.

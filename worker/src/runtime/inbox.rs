@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use weir_model::Failure;
 
-use super::message::Message;
+use super::message::{Barrier, Message};
 use crate::exchange::ipc::Encoded;
 
 /// What waits in a channel: rows from another process are decoded by the subtask that takes them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Item {
     /// From a subtask in this process.
     Message(Message),
@@ -40,6 +40,26 @@ struct Channel {
     is_blocked: bool,
 }
 
+impl Channel {
+    /// So many bytes are in it no more. Returns the sender that waits for room, if there is room.
+    fn taken(&mut self, bytes: usize, budget: usize) -> Option<Waker> {
+        self.used -= bytes;
+        if let Some(credit) = &mut self.credit {
+            credit.gathered += bytes;
+            // A sender that waits has a whole budget outstanding, so half of it always comes back to it.
+            if credit.gathered >= budget.div_ceil(2) {
+                // The connection may have gone; then nobody waits for the credit.
+                let _ = credit.to.send((credit.tag, std::mem::take(&mut credit.gathered)));
+            }
+        }
+        if self.used < budget {
+            self.sender.take()
+        } else {
+            None
+        }
+    }
+}
+
 /// Where taken bytes are told to the remote sender, gathered so that few messages say it.
 #[derive(Debug)]
 struct RemoteCredit {
@@ -56,6 +76,8 @@ struct State {
     receiver: Option<Waker>,
     receiver_gone: bool,
     failure: Option<Failure>,
+    /// The last barrier that was put into any channel, until the receiver has seen it.
+    announced: Option<Arc<Barrier>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +90,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Inbox {
     shared: Arc<Shared>,
+    announced: Option<Arc<Barrier>>,
 }
 
 /// The sending end of one channel.
@@ -91,6 +114,7 @@ pub fn inbox(channels: usize, budget: usize) -> (Inbox, Vec<InboxSender>) {
             receiver: None,
             receiver_gone: false,
             failure: None,
+            announced: None,
         }),
     });
     let senders = (0..channels)
@@ -99,13 +123,31 @@ pub fn inbox(channels: usize, budget: usize) -> (Inbox, Vec<InboxSender>) {
             channel,
         })
         .collect();
-    (Inbox { shared }, senders)
+    let inbox = Inbox {
+        shared,
+        announced: None,
+    };
+    (inbox, senders)
+}
+
+/// A barrier that has gone ahead of what came before it in its channel.
+#[derive(Debug)]
+pub struct Overtaken {
+    /// The channel.
+    pub channel: usize,
+    /// The barrier, which is in the channel no more.
+    pub barrier: Arc<Barrier>,
+    /// What it has overtaken, which still is in the channel.
+    pub items: Vec<Item>,
 }
 
 impl Inbox {
     /// The next message and its channel, if one waits. Channels take turns.
     pub fn try_receive(&mut self) -> Result<Option<(usize, Item)>, Failure> {
         let mut state = self.shared.state.lock();
+        if state.announced.is_some() {
+            self.announced = state.announced.take();
+        }
         match Self::take(&mut state, self.shared.budget) {
             Some((channel, item, sender)) => {
                 drop(state);
@@ -117,6 +159,46 @@ impl Inbox {
             // A failure comes after what was received before it.
             None => state.failure.clone().map_or(Ok(None), Err),
         }
+    }
+
+    /// The last barrier that had come into any channel when something was last asked for; once.
+    pub fn announced(&mut self) -> Option<Arc<Barrier>> {
+        self.announced.take()
+    }
+
+    /// Takes the barriers of a checkpoint out of all channels, ahead of what came before them.
+    pub fn overtake(&mut self, checkpoint: u64) -> Vec<Overtaken> {
+        let budget = self.shared.budget;
+        let (mut overtaken, mut senders) = (Vec::new(), Vec::new());
+        {
+            let mut state = self.shared.state.lock();
+            let State { channels, ready, .. } = &mut *state;
+            for (index, channel) in channels.iter_mut().enumerate() {
+                let is_it = |(item, _): &(Item, usize)| matches!(item, Item::Message(Message::Barrier(barrier)) if barrier.checkpoint == checkpoint);
+                let Some(at) = channel.queue.iter().position(is_it) else {
+                    continue;
+                };
+                let Some((Item::Message(Message::Barrier(barrier)), bytes)) = channel.queue.remove(at) else {
+                    continue;
+                };
+                senders.extend(channel.taken(bytes, budget));
+                if channel.queue.is_empty() {
+                    ready.retain(|ready| *ready != index);
+                }
+                overtaken.push(Overtaken {
+                    channel: index,
+                    barrier,
+                    items: channel
+                        .queue
+                        .iter()
+                        .take(at)
+                        .map(|(item, _)| item.clone())
+                        .collect(),
+                });
+            }
+        }
+        senders.into_iter().for_each(Waker::wake);
+        overtaken
     }
 
     /// Does not read a channel until all are [released](Self::release). What it holds stays there, and its sender fills it up and waits.
@@ -158,20 +240,7 @@ impl Inbox {
         let index = state.ready.pop_front()?;
         let channel = &mut state.channels[index];
         let (item, bytes) = channel.queue.pop_front()?;
-        channel.used -= bytes;
-        let sender = if channel.used < budget {
-            channel.sender.take()
-        } else {
-            None
-        };
-        if let Some(credit) = &mut channel.credit {
-            credit.gathered += bytes;
-            // A sender that waits has a whole budget outstanding, so half of it always comes back to it.
-            if credit.gathered >= budget.div_ceil(2) {
-                // The connection may have gone; then nobody waits for the credit.
-                let _ = credit.to.send((credit.tag, std::mem::take(&mut credit.gathered)));
-            }
-        }
+        let sender = channel.taken(bytes, budget);
         if !channel.queue.is_empty() {
             state.ready.push_back(index);
         }
@@ -261,6 +330,9 @@ impl InboxSender {
     }
 
     fn put(mut state: parking_lot::MutexGuard<'_, State>, index: usize, item: Item, bytes: usize) {
+        if let Item::Message(Message::Barrier(barrier)) = &item {
+            state.announced = Some(Arc::clone(barrier));
+        }
         let channel = &mut state.channels[index];
         channel.used += bytes;
         channel.queue.push_back((item, bytes));
@@ -329,6 +401,39 @@ mod tests {
         assert_eq!(receive(&mut inbox), Some((0, at(2))));
         assert_eq!(receive(&mut inbox), Some((1, at(3))));
         assert_eq!(receive(&mut inbox), None);
+    }
+
+    #[test]
+    fn a_barrier_overtakes_what_came_before_it_and_leaves_it_there() {
+        let barrier = |checkpoint| {
+            let savepoint_url = None;
+            Message::Barrier(Arc::new(Barrier {
+                checkpoint,
+                savepoint_url,
+            }))
+        };
+        let (mut inbox, mut senders) = inbox(3, 1000);
+        for message in [at(1), barrier(1), at(2), barrier(2), at(3)] {
+            assert_eq!(senders[0].try_send(message), Ok(()));
+        }
+        assert_eq!(senders[1].try_send(at(4)), Ok(()));
+        assert_eq!(senders[2].try_send(barrier(2)), Ok(()));
+        let overtaken = inbox.overtake(2);
+        let channels: Vec<_> = overtaken.iter().map(|o| (o.channel, o.items.len())).collect();
+        assert_eq!(channels, [(0, 3), (2, 0)]);
+        assert!(overtaken.iter().all(|o| o.barrier.checkpoint == 2));
+        let left: Vec<_> = std::iter::from_fn(|| receive(&mut inbox)).collect();
+        let expected = [(0, at(1)), (1, at(4)), (0, barrier(1)), (0, at(2)), (0, at(3))];
+        assert_eq!(left, expected);
+        assert!(inbox.overtake(2).is_empty());
+        assert_eq!(inbox.announced().map(|barrier| barrier.checkpoint), Some(2));
+        assert_eq!(inbox.announced(), None, "it is said once");
+        assert_eq!(senders[2].try_send(at(5)), Ok(()));
+        assert_eq!(
+            receive(&mut inbox),
+            Some((2, at(5))),
+            "an emptied channel is read again"
+        );
     }
 
     #[tokio::test]

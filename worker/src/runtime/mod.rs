@@ -13,7 +13,8 @@
 //! - [`news`]: what a subtask tells of itself. Leans on nothing.
 //! - [`align`]: barriers that wait for each other. Leans on `message`.
 //! - [`splits`]: the splits of a source as checkpoints keep them. Leans on nothing.
-//! - [`checkpoint`]: one subtask's part in checkpoints. Leans on `chain`, `news` and the state backend.
+//! - [`in_flight`]: rows in flight in unaligned checkpoints. Leans on `inbox`, `plan` and the exchange.
+//! - [`checkpoint`]: one subtask's part in checkpoints. Leans on `chain`, `news`, `in_flight` and the state backend.
 //! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
 //! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
@@ -27,6 +28,7 @@ pub mod checkpoint;
 pub mod commits;
 pub mod compute;
 pub mod deployment;
+pub mod in_flight;
 pub mod inbox;
 pub mod input;
 pub mod late;
@@ -43,14 +45,15 @@ pub mod watermark;
 
 use std::{sync::Arc, time::Duration};
 
+use arrow_array::RecordBatch;
 use weir_checkpoint::manifest::SplitState;
 use weir_env::Clock;
 use weir_model::Failure;
 
 use chain::{Chain, Target};
-use checkpoint::{Commands, Position, Taker};
+use checkpoint::{Commands, Cut, Position, Taker};
 use lookup::Lookups;
-use message::{Barrier, Message};
+use message::Message;
 use metrics::{Activity, SubtaskCounters};
 use news::Last;
 use output::{Outputs, wait};
@@ -72,9 +75,25 @@ pub struct Steps {
     pub counters: Arc<SubtaskCounters>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// It goes on from a checkpoint.
+    pub is_restored: bool,
+    /// The rows that were in flight there, and where they enter the chain.
+    pub in_flight: Vec<(Target, RecordBatch)>,
 }
 
 impl Steps {
+    /// Takes up what was in flight in the checkpoint that it goes on from. Before anything else.
+    pub async fn begin(&mut self) -> Result<(), Failure> {
+        if self.is_restored {
+            self.chain.say_time_again();
+        }
+        for (target, rows) in std::mem::take(&mut self.in_flight) {
+            self.feed(target, Message::Batch(rows)).await?;
+        }
+        let now = self.clock.elapsed();
+        self.write(now).await
+    }
+
     /// Runs a message through the operators and writes what comes out.
     pub async fn feed(&mut self, target: Target, message: Message) -> Result<(), Failure> {
         let now = self.clock.elapsed();
@@ -131,26 +150,24 @@ impl Steps {
     }
 
     /// Passes a barrier: what came before it is on its way or in the state that is taken here.
-    pub async fn pass(
-        &mut self,
-        barrier: &Arc<Barrier>,
-        splits: Vec<SplitState>,
-        alignment: Duration,
-    ) -> Result<(), Failure> {
+    pub async fn pass(&mut self, cut: Cut) -> Result<(), Failure> {
         self.drain().await?;
         self.chain.prepare()?;
         let now = self.clock.elapsed();
         self.write(now).await?;
         self.drain().await?;
         // Those that follow can align while this one takes its state.
-        self.outputs.pass(barrier, now).await?;
+        let is_hasty = self
+            .taker
+            .as_ref()
+            .is_some_and(|taker| taker.is_hasty(&cut.barrier));
+        self.outputs.pass(&cut.barrier, is_hasty, now).await?;
         let since = self.clock.elapsed();
-        let commits = self.outputs.prepare(barrier.checkpoint).await?;
+        let commits = self.outputs.prepare(cut.barrier.checkpoint).await?;
         let Some(taker) = &mut self.taker else {
             return Ok(());
         };
-        let position = Position { splits, commits };
-        taker.take(&mut self.chain, barrier, position, alignment, since)
+        taker.take(&mut self.chain, cut, commits, since)
     }
 
     /// What the coordinator has said, if it has said anything since.

@@ -77,7 +77,7 @@ pub enum Happened {
 pub struct Taken {
     /// For the manifest.
     pub state: SubtaskState,
-    /// From the first barrier to the last one.
+    /// From the first barrier to the last one, or until rows in flight were recorded in place of waiting for it.
     pub alignment: Duration,
     /// How long rows were held up.
     pub sync: Duration,
@@ -87,6 +87,8 @@ pub struct Taken {
     pub bytes_new: u64,
     /// Bytes of all its files.
     pub bytes_full: u64,
+    /// Of these, bytes of rows in flight.
+    pub bytes_in_flight: u64,
 }
 
 /// What is left of a subtask that has finished.

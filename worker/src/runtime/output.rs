@@ -10,7 +10,7 @@ use weir_model::Failure;
 use super::{
     chain::Place,
     commits::SinkCommits,
-    inbox::InboxSender,
+    inbox::{InboxSender, Item},
     message::{Barrier, Message},
     metrics::{Activities, Activity, SubtaskCounters},
 };
@@ -45,6 +45,24 @@ impl Sender {
             }
             Self::Remote(sender) => {
                 if !sender.has_credit()? {
+                    wait(activities, Activity::Backpressured, sender.credit()).await?;
+                }
+                sender.send(message)
+            }
+        }
+    }
+
+    /// Sends whether or not there is room.
+    async fn force(&mut self, message: Message, activities: &Activities) -> Result<(), Failure> {
+        match self {
+            Self::Local(sender) => {
+                let bytes = message.bytes();
+                // Should the receiver have gone, its own failure is the one that is reported.
+                let _ = sender.deliver(Item::Message(message), bytes);
+                Ok(())
+            }
+            Self::Remote(sender) => {
+                if !sender.is_open() {
                     wait(activities, Activity::Backpressured, sender.credit()).await?;
                 }
                 sender.send(message)
@@ -126,6 +144,32 @@ impl EdgeWriter {
                 Ok(())
             }
         }
+    }
+
+    /// Sends a barrier, and before it the rows that have gathered, whether or not there is room: no more than a batch per channel.
+    async fn force(&mut self, barrier: &Arc<Barrier>, activities: &Activities) -> Result<(), Failure> {
+        let Self { spread, channels, .. } = self;
+        match spread {
+            Spread::Forward => {}
+            Spread::Rebalance { next, gather } => {
+                if let Some(batch) = gather.flush()? {
+                    let turn = std::mem::replace(next, (*next + 1) % channels.len());
+                    channels[turn].force(Message::Batch(batch), activities).await?;
+                }
+            }
+            Spread::Hash { gather, .. } => {
+                for (channel, gather) in channels.iter_mut().zip(gather) {
+                    if let Some(batch) = gather.flush()? {
+                        channel.force(Message::Batch(batch), activities).await?;
+                    }
+                }
+            }
+        }
+        for channel in channels {
+            let barrier = Message::Barrier(Arc::clone(barrier));
+            channel.force(barrier, activities).await?;
+        }
+        Ok(())
     }
 
     async fn write_rows(
@@ -315,12 +359,22 @@ impl Outputs {
         }
     }
 
-    /// Sends a barrier to other tasks, behind all rows that were written.
-    pub async fn pass(&mut self, barrier: &Arc<Barrier>, now: Duration) -> Result<(), Failure> {
+    /// Sends a barrier to other tasks, behind all rows that were written. One that is hasty does not wait for room.
+    pub async fn pass(
+        &mut self,
+        barrier: &Arc<Barrier>,
+        is_hasty: bool,
+        now: Duration,
+    ) -> Result<(), Failure> {
+        let activities = &self.counters.activities;
         for leaf in &mut self.leaves {
-            if let Leaf::Edge(edge) = leaf {
-                let barrier = Message::Barrier(Arc::clone(barrier));
-                edge.write(barrier, now, &self.counters.activities).await?;
+            match leaf {
+                Leaf::Edge(edge) if is_hasty => edge.force(barrier, activities).await?,
+                Leaf::Edge(edge) => {
+                    let barrier = Message::Barrier(Arc::clone(barrier));
+                    edge.write(barrier, now, activities).await?;
+                }
+                Leaf::Sink(_) => {}
             }
         }
         Ok(())

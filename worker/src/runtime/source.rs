@@ -13,7 +13,7 @@ use super::{
     Steps, YIELD_EVERY,
     alignment::Member,
     chain::{Place, Target},
-    checkpoint::{After, Commands, Trigger, said},
+    checkpoint::{After, Commands, Cut, Trigger, said},
     message::Message,
     metrics::Activity,
     news::Last,
@@ -132,6 +132,7 @@ impl SourceTask {
     /// Runs until all splits have ended. Returns what is left of it, if checkpoints are taken.
     pub async fn run(mut self) -> Result<Option<Last>, Failure> {
         self.reader.steps.counters.activities.enter(Activity::Busy);
+        self.reader.steps.begin().await?;
         let mut since_yield = 0;
         loop {
             if let Some(commands) = self.reader.steps.hear() {
@@ -186,7 +187,13 @@ impl SourceTask {
             .reader
             .splits
             .state(self.source.as_ref(), &self.reader.stage)?;
-        self.reader.steps.pass(&barrier, splits, Duration::ZERO).await
+        let cut = Cut {
+            barrier,
+            splits,
+            alignment: Duration::ZERO,
+            in_flight: None,
+        };
+        self.reader.steps.pass(cut).await
     }
 }
 

@@ -17,11 +17,12 @@ use weir_proto::{
 };
 
 use super::{
-    align::Aligner,
+    align::{Aligner, Patience},
     alignment::Alignment,
     chain::{Chain, Node, Outlet, Place, ROWS, Target},
     checkpoint::{Beginning, Checkpoints, Taker, Taking},
     commits::{Commits, SinkCommits},
+    in_flight::{self, Inputs},
     inbox::Inbox,
     input,
     late::{LateRows, visible_schema},
@@ -70,10 +71,10 @@ impl Job {
         Bits(Bits(self.seed ^ Bits(place).next()).next())
     }
 
-    fn is_at_least_once(&self) -> bool {
+    fn patience(&self) -> Patience {
         self.checkpoints
             .as_ref()
-            .is_some_and(|checkpoints| checkpoints.at_least_once)
+            .map_or(Patience::Endless, |checkpoints| checkpoints.patience)
     }
 }
 
@@ -206,13 +207,13 @@ impl Subtask {
         let outputs = Outputs::new(leaves, Arc::clone(&counters), Arc::clone(&place));
         let chance = job.chance(plan.task, index);
         let mut chain = Chain::new(nodes, Arc::clone(&place)).with_chance(chance);
-        let taker = match &job.checkpoints {
-            None => None,
-            Some(checkpoints) => {
-                let taking = taking(&job, &plan, index, checkpoints, news);
-                Some(Taker::open(taking, &mut chain, &beginning).boxed().await?)
-            }
-        };
+        let (mut taker, mut in_flight) = (None, Vec::new());
+        if let Some(checkpoints) = &job.checkpoints {
+            let taking = taking(&job, &plan, index, checkpoints, news);
+            taker = Some(Taker::open(taking, &mut chain, &beginning).boxed().await?);
+            let restored = in_flight::restored(&job, &plan, index, &beginning, checkpoints);
+            in_flight = restored.boxed().await?;
+        }
         let steps = super::Steps {
             chain,
             outputs,
@@ -220,14 +221,19 @@ impl Subtask {
             taker,
             counters,
             clock: Arc::clone(&job.clock),
+            is_restored: job.restored.is_some(),
+            in_flight,
         };
         let ready = if let Some(inbox) = inbox {
             Ready::Input(Box::new(input::InputTask {
                 inbox,
-                aligner: Aligner::new(channels.len(), job.is_at_least_once()),
+                aligner: Aligner::new(in_flight::recordable(&job.graph, &channels), job.patience()),
+                inputs: Inputs::new(&job.graph, &channels)?,
                 channels,
                 entries,
                 steps,
+                recording: None,
+                looks_for_barriers: false,
             }))
         } else {
             let uid = &job.graph.operators[plan.operators[0] as usize].uid;

@@ -19,6 +19,7 @@ use weir_proto::{
 use super::ledger::Key;
 use crate::{
     runtime::{
+        align::Patience,
         checkpoint::{After, Checkpoints, Commands, Trigger, state_folder},
         commits::{Commits, SinkCommits},
         message::Barrier,
@@ -72,7 +73,7 @@ impl Coordinated {
                 local: storage.local.path().to_owned(),
                 backend,
                 memory: Arc::clone(&storage.memory),
-                at_least_once: checkpointing.at_least_once,
+                patience: Patience::of(&checkpointing),
                 storing: storage.runtime.clone(),
                 commands: heard,
             }),
@@ -187,6 +188,7 @@ fn snapshot(taken: Taken) -> Result<SubtaskSnapshot, Failure> {
         asynchronous,
         bytes_new,
         bytes_full,
+        bytes_in_flight,
     } = taken;
     Ok(SubtaskSnapshot {
         state: written(&state)?,
@@ -195,7 +197,7 @@ fn snapshot(taken: Taken) -> Result<SubtaskSnapshot, Failure> {
         async_us: asynchronous.as_micros() as u64,
         bytes_new,
         bytes_full,
-        bytes_in_flight: 0,
+        bytes_in_flight,
     })
 }
 

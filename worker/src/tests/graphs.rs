@@ -4,12 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parking_lot::Mutex;
-use weir_connector::RowOutput;
+use weir_connector::{RowOutput, changelog};
 use weir_proto::{
     graph::{
-        Aggregate, AggregateFunction, Calc, Edge, Forward, HashKeys, JobGraph, LocalWindowAggregate,
-        NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow, Watermark,
-        WatermarkAlignment, Window, WindowAggregate, edge::Partitioning, operator::Spec, window,
+        Aggregate, AggregateFunction, Calc, Edge, Forward, GroupAggregate, HashKeys, JobGraph,
+        LocalWindowAggregate, NamedExpr, Operator, Rebalance, Settings, Sink, Source, Table, TumbleWindow,
+        Union, Watermark, WatermarkAlignment, Window, WindowAggregate, edge::Partitioning, operator::Spec,
+        window,
     },
     schema,
 };
@@ -107,10 +108,14 @@ impl Graph {
     }
 
     pub(super) fn edge(&mut self, from: u32, to: u32, partitioning: Partitioning) {
+        self.edge_to_port(from, to, 0, partitioning);
+    }
+
+    fn edge_to_port(&mut self, from: u32, to: u32, port: u32, partitioning: Partitioning) {
         self.graph.edges.push(Edge {
             from,
             to,
-            port: 0,
+            port,
             partitioning: Some(partitioning),
             ..Edge::default()
         });
@@ -214,6 +219,32 @@ impl Graph {
         );
         self.edge(local, global, hash(&[]));
         [local, global]
+    }
+
+    /// Counts how often each of [`numbers`] comes from two operators, `rows`. Returns the id of what counts; the edges are made.
+    pub(super) fn count_numbers(&mut self, task: u32, parallelism: u32, from: [u32; 2]) -> u32 {
+        let union = self.add(task, parallelism, "union", &numbers(), Spec::Union(Union {}));
+        for (port, from) in (0..).zip(from) {
+            self.edge_to_port(from, union, port, hash(&[0]));
+        }
+        let rows = Field::new("rows", DataType::Int64, false);
+        let spec = GroupAggregate {
+            keys: vec![0],
+            aggregates: vec![Aggregate {
+                function: AggregateFunction::CountStar.into(),
+                column: None,
+                result: encode(&Schema::new(vec![rows.clone()])),
+                ..Default::default()
+            }],
+            partial: false,
+            state_ttl_ms: 0,
+        };
+        let mut fields = vec![numbers().field(0).clone(), rows];
+        fields.push(changelog::op_field());
+        let spec = Spec::GroupAggregate(spec);
+        let count = self.add(task, parallelism, "count", &Schema::new(fields), spec);
+        self.edge(union, count, forward());
+        count
     }
 
     pub(super) fn output(&self, operator: u32) -> SchemaRef {

@@ -18,6 +18,7 @@ use super::graphs::{Graph, collected, forward, numbers, sequence};
 use crate::{
     local::splits,
     runtime::{
+        align::Patience,
         checkpoint::{After, Checkpoints, Commands, Trigger, state_folder},
         compute::Compute,
         deployment::{Deployment, Location, Order},
@@ -87,7 +88,7 @@ async fn a_source_that_stopped_for_a_savepoint_reads_on_when_that_is_given_up() 
             local: root.path().join("local"),
             backend: Kind::Memory,
             memory: Arc::new(MemoryBudget::new(64 << 20)),
-            at_least_once: false,
+            patience: Patience::Endless,
             storing: Handle::current(),
             commands: heard,
         })),

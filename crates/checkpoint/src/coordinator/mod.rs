@@ -28,7 +28,7 @@ use self::pending::{Committing, Pending, Written};
 pub use self::words::{
     Action, After, Cost, Deployment, Event, Record, Savepoint, Settings, Subtask, SubtaskRecord,
 };
-use crate::manifest::{CheckpointId, FORMAT, Files, Kind, Manifest, SubtaskState};
+use crate::manifest::{self, CheckpointId, Files, Kind, Manifest, SubtaskState};
 
 /// How long to wait with the next attempt at a last checkpoint, at least.
 const LAST_AGAIN: Duration = Duration::from_secs(1);
@@ -311,8 +311,9 @@ impl Coordinator {
             let state = snapshot.or_else(|| self.finished.get(subtask).map(Finished::state));
             state.expect("a subtask that is not waited for has given its state or finished")
         };
+        let subtasks: Vec<SubtaskState> = self.subtasks.iter().map(state).collect();
         Manifest {
-            format: FORMAT,
+            format: manifest::format(&subtasks),
             weir_version: self.weir_version.clone(),
             kind: match pending.savepoint {
                 None => Kind::Checkpoint,
@@ -323,7 +324,7 @@ impl Coordinator {
             generation: self.generation,
             created_at_ms: 0,
             max_parallelism: self.max_parallelism,
-            subtasks: self.subtasks.iter().map(state).collect(),
+            subtasks,
         }
     }
 

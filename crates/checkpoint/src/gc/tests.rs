@@ -34,6 +34,7 @@ fn manifest(generation: u64, checkpoint: u64, paths: &[String]) -> Manifest {
                 format: FilesFormat::Rocksdb,
                 files: paths.iter().map(file).collect(),
             },
+            in_flight: None,
         }],
     }
 }

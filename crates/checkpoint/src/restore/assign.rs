@@ -37,6 +37,7 @@ pub fn assign(manifest: &Manifest, shape: &Shape, found: &FoundSplits) -> Result
             manifest.max_parallelism, shape.max_parallelism
         )));
     }
+    check_in_flight(manifest, shape)?;
     let none = Vec::new();
     let mut assigned = Vec::new();
     for task in &shape.tasks {
@@ -54,6 +55,29 @@ pub fn assign(manifest: &Manifest, shape: &Shape, found: &FoundSplits) -> Result
         }
     }
     Ok(assigned)
+}
+
+/// Rows on their way are part of the state of those that sent them: they must come to where they were sent.
+fn check_in_flight(manifest: &Manifest, shape: &Shape) -> Result<(), Failure> {
+    let operators: HashSet<&str> = shape
+        .tasks
+        .iter()
+        .flat_map(|task| &task.operators)
+        .map(|operator| operator.uid.as_str())
+        .collect();
+    let in_flight = manifest
+        .subtasks
+        .iter()
+        .filter_map(|state| state.in_flight.as_ref());
+    let mut inputs = in_flight.flat_map(|in_flight| &in_flight.inputs);
+    match inputs.find(|input| !operators.contains(input.operator.as_str())) {
+        None => Ok(()),
+        Some(input) => Err(Failure::user(format!(
+            "the checkpoint is unaligned: rows were on their way to '{}', which the query has no more. \
+             Change the query with a savepoint, which has no such rows",
+            input.operator
+        ))),
+    }
 }
 
 /// What the new subtasks of an operator get of what is not rows.
@@ -214,6 +238,7 @@ fn states(manifest: &Manifest, task: &TaskShape, subtask: u32, shares: &[Shares]
             finished,
             operators,
             files: Files::default(),
+            in_flight: None,
         });
     }
     states

@@ -54,6 +54,7 @@ fn state(task: u32, subtask: u32, parallelism: u32, operators: Vec<OperatorState
                 crc32: 0,
             }],
         },
+        in_flight: None,
     }
 }
 

@@ -64,8 +64,7 @@ impl Folder {
 
     /// Looks whether all files of a manifest are there, and as long as they should be. What is wrong with each that is not.
     pub async fn check(&self, manifest: &Manifest) -> Result<Vec<String>, Failure> {
-        let files = manifest.subtasks.iter().flat_map(|subtask| &subtask.files.files);
-        let checks: Vec<_> = files.map(|file| self.check_one(file)).collect();
+        let checks: Vec<_> = manifest.files().map(|file| self.check_one(file)).collect();
         let checks = futures::stream::iter(checks).buffered(AT_A_TIME);
         let wrong: Vec<Option<String>> = checks.try_collect().await?;
         Ok(wrong.into_iter().flatten().collect())

@@ -160,6 +160,7 @@ fn manifest(files: &[(&str, &[u8])]) -> Manifest {
                 format: FilesFormat::Sorted,
                 files: files.iter().map(file).collect(),
             },
+            in_flight: None,
         }],
     }
 }
@@ -248,8 +249,8 @@ async fn manifests_of_newer_versions_and_broken_ones_are_told_apart() {
     let folder = folder(&store, &clock);
     let cases = [
         (
-            r#"{"format":2}"#,
-            "it has format 2, of a newer version of Weir, and this one knows formats up to 1",
+            r#"{"format":3}"#,
+            "it has format 3, of a newer version of Weir, and this one knows formats up to 2",
         ),
         (
             r#"{"format":1}"#,

@@ -62,6 +62,7 @@ pub(super) fn state(commits: &[&str]) -> SubtaskState {
             ..OperatorState::default()
         }],
         files: Files::default(),
+        in_flight: None,
     }
 }
 

@@ -231,6 +231,7 @@ fn state(config: &BackendConfig, subtask: u32, persisted: &Persisted) -> Subtask
         finished: false,
         operators: config.operators.iter().map(operator).collect(),
         files: persisted.files.clone(),
+        in_flight: None,
     }
 }
 
