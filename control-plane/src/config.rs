@@ -41,7 +41,7 @@ pub struct Limits {
     pub heartbeat_interval: Duration,
     /// Silence after which a worker is lost. Default 5 s.
     pub heartbeat_timeout: Duration,
-    /// How long a restarted control plane waits for the workers of running jobs before it calls them lost. Default 10 s.
+    /// How long a restarted control plane waits for the workers of running jobs before it calls them lost. Default 5 s.
     pub adoption_grace: Duration,
     /// How often jobs are looked at when nothing calls for it sooner. Default 500 ms, give or take a tenth.
     pub tick: Duration,
@@ -65,7 +65,7 @@ impl Default for Limits {
             database_connections: 10,
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(5),
-            adoption_grace: Duration::from_secs(10),
+            adoption_grace: Duration::from_secs(5),
             tick: Duration::from_millis(500),
             deploy_timeout: Duration::from_mins(1),
             lost_worker_retention: Duration::from_hours(1),

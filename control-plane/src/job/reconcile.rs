@@ -34,8 +34,12 @@ pub async fn run(context: Context) {
     let mut at_work = Work::default();
     let mut store_down = false;
     loop {
+        let mut next = tick(&context);
         match look(&context, &mut at_work).await {
-            Ok(()) => store_down = false,
+            Ok(due) => {
+                next = next.min(due);
+                store_down = false;
+            }
             // Once per outage is enough.
             Err(error) if !store_down => {
                 tracing::error!(%error, "jobs cannot be looked at");
@@ -43,7 +47,7 @@ pub async fn run(context: Context) {
             }
             Err(_) => {}
         }
-        let next_tick = context.clock.sleep(tick(&context));
+        let next_tick = context.clock.sleep(next);
         tokio::pin!(next_tick);
         loop {
             tokio::select! {
@@ -110,7 +114,8 @@ impl Work {
     }
 }
 
-async fn look(context: &Context, at_work: &mut Work) -> Result<(), StoreError> {
+/// Looks at every job. Returns in what time the next backoff ends.
+async fn look(context: &Context, at_work: &mut Work) -> Result<Duration, StoreError> {
     let silence = context.limits.heartbeat_timeout;
     for worker in context.cluster.drop_silent(silence) {
         let why = format!("nothing was heard of it for {} s", silence.as_secs_f64());
@@ -124,10 +129,15 @@ async fn look(context: &Context, at_work: &mut Work) -> Result<(), StoreError> {
             deploy::clear_away_deleted(context, job);
         }
     }
+    let now_ms = context.clock.now_ms();
+    let waits = jobs
+        .iter()
+        .filter_map(|job| job.restart_at_ms?.checked_sub(now_ms));
+    let next_ms = waits.filter(|wait_ms| *wait_ms > 0).min();
     for job in jobs {
         at_work.begin(context, job);
     }
-    Ok(())
+    Ok(next_ms.map_or(Duration::MAX, |wait_ms| Duration::from_millis(wait_ms as u64)))
 }
 
 async fn work(context: Context, job: Job) -> Look {

@@ -32,7 +32,8 @@ use duty::Duty;
 use process::Usage;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// Well below the time that a control plane waits for workers after its start.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 /// Until the control plane's welcome says otherwise.
