@@ -128,6 +128,37 @@ fn counts_go_on_from_the_checkpoint_after_a_worker_was_killed() {
     });
 }
 
+/// What was said when all tasks of an execution ran.
+async fn said_running(api: &Api, id: JobId, execution: usize) -> Result<String> {
+    let events = api.events(id).await?.events;
+    let mut running: Vec<_> = events
+        .into_iter()
+        .filter(|event| event.kind == "job_running")
+        .collect();
+    running.sort_by_key(|event| event.at_ms);
+    let event = running.into_iter().nth(execution - 1);
+    Ok(event.context("all tasks ran")?.message)
+}
+
+#[test]
+fn a_worker_that_is_started_anew_has_the_state_of_the_one_before() {
+    alone(async {
+        let folder = cluster::folder()?;
+        let cluster = Cluster::start(folder.path(), Size { workers: 1, slots: 1 }).await?;
+        let api = &cluster.api;
+        let job = counting_job(api).await?;
+        ensure!(said_running(api, job.id, 1).await? == "all tasks run");
+        let counted = checkpoint(api, job.id).await?;
+        let workers = api.workers().await?.workers;
+        kill_hard(workers.first().context("there is one")?.pid as i32)?;
+        counts_on(api, job.id, 2, counted).await?;
+        let said = said_running(api, job.id, 2).await?;
+        let from_local = said.ends_with("MiB of their state were on the workers, 0 MiB were downloaded");
+        ensure!(from_local && !said.contains("; 0 MiB"), "{said}");
+        cluster.stop()
+    });
+}
+
 #[test]
 fn a_job_that_was_stopped_counts_on_from_its_savepoint_and_so_does_another() {
     alone(async {

@@ -18,7 +18,7 @@ use crate::{
     },
     runtime::{compute::Compute, deployment::Network},
     session::{Session, checkpoints::Storage, duty::Duty, endpoint},
-    state::{MemoryBudget, local::LocalFolder},
+    state::{MemoryBudget, copies::LocalCopies, local::LocalFolder},
 };
 
 /// How a worker is set up.
@@ -34,7 +34,7 @@ pub struct Config {
     pub slots: u32,
     /// Threads that run tasks, at least one. Other threads answer the network.
     pub threads: usize,
-    /// A folder for the databases of state. What is in it may be lost.
+    /// A folder for the databases of state and for copies of checkpoints' files. What is in it may be lost.
     pub state_dir: PathBuf,
     /// Bytes of memory to divide: see `MemoryBudget`.
     pub memory_bytes: u64,
@@ -160,6 +160,7 @@ pub async fn start(
         source,
     })?;
     let storage = Storage {
+        copies: Arc::new(LocalCopies::open(local.copies(), clock.elapsed())),
         local: Arc::new(local),
         memory: Arc::new(MemoryBudget::new(memory_bytes)),
         stores: Stores::new(Arc::clone(&clock), Vec::new()),

@@ -21,6 +21,8 @@ pub struct Deployment {
     pub stopping: bool,
     /// How far its sources that keep together have come.
     pub alignment: Alignment,
+    /// Where the files came from that its subtasks began with.
+    pub restored: RestoredBytes,
     since: Duration,
     /// Until when awaited workers may come back.
     awaited_until: Duration,
@@ -31,6 +33,15 @@ pub struct Deployment {
 struct Subtask {
     worker: WorkerId,
     state: State,
+}
+
+/// Where files of state came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoredBytes {
+    /// Bytes of those that were on the worker.
+    pub local: u64,
+    /// Bytes that workers downloaded.
+    pub downloaded: u64,
 }
 
 /// Where a subtask runs.
@@ -128,6 +139,7 @@ impl Deployment {
             started: false,
             stopping: false,
             alignment: Alignment::default(),
+            restored: RestoredBytes::default(),
             since,
             awaited_until,
             subtasks,

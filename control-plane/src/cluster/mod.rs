@@ -12,7 +12,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use weir_env::Clock;
 use weir_model::{Generation, JobId, WorkerId, api::Placement};
-use weir_proto::control::{Cancel, Deploy, GroupsProgress, Start, ToWorker, to_worker};
+use weir_proto::control::{Cancel, Deploy, GroupsProgress, RestoreReport, Start, ToWorker, to_worker};
 
 use crate::{
     job::observed::{Checkpoints, Observed},
@@ -23,7 +23,7 @@ pub mod alignment;
 pub mod deployment;
 pub mod workers;
 
-use deployment::{Deployment, Place, State};
+use deployment::{Deployment, Place, RestoredBytes, State};
 use workers::Workers;
 
 /// The cluster as it is seen. A cheap handle.
@@ -76,12 +76,13 @@ impl Cluster {
     }
 
     /// Takes slots for a new deployment and keeps its subtasks as pending; `None` when there are too few slots.
-    /// `tasks` are the tasks' ids with their parallelism.
+    /// `tasks` are the tasks' ids with their parallelism, `before` the workers of the slots that the job had before.
     pub fn reserve(
         &self,
         job: JobId,
         generation: Generation,
         tasks: &[(u32, u32)],
+        before: &[WorkerId],
     ) -> Option<Vec<Placement>> {
         let mut inner = self.inner.lock();
         let slots = tasks
@@ -89,7 +90,7 @@ impl Cluster {
             .map(|&(_, parallelism)| parallelism)
             .max()
             .unwrap_or(0);
-        let workers = schedule::place(slots, &inner.offers())?;
+        let workers = schedule::place(slots, &inner.offers(), before)?;
         let placement = deployment::placement(tasks, &workers);
         let deployment = Deployment::new(generation, &placement, self.clock.elapsed());
         inner.deployments.insert(job, deployment);
@@ -161,23 +162,42 @@ impl Cluster {
         else {
             return;
         };
-        inner.cancel(job, generation);
+        inner.cancel(job, generation, false);
         if let Some(deployment) = inner.deployments.get_mut(&job) {
             deployment.stopping = true;
         }
     }
 
-    /// Drops the job's deployment and lets its workers drop it too.
-    pub fn forget(&self, job: JobId) {
+    /// Drops the job's deployment and lets its workers drop it too, and what they keep of its state if the job has ended.
+    pub fn forget(&self, job: JobId, job_has_ended: bool) {
         let mut inner = self.inner.lock();
         if let Some(generation) = inner
             .deployments
             .get(&job)
             .map(|deployment| deployment.generation)
         {
-            inner.cancel(job, generation);
+            inner.cancel(job, generation, job_has_ended);
             inner.deployments.remove(&job);
         }
+    }
+
+    /// Takes a worker's word about the files that a subtask of it began with.
+    pub fn restored(&self, job: JobId, report: &RestoreReport) {
+        let mut inner = self.inner.lock();
+        let deployment = inner.deployments.get_mut(&job);
+        if let Some(deployment) = deployment.filter(|d| d.generation.0 == report.generation) {
+            deployment.restored.local += report.local_bytes;
+            deployment.restored.downloaded += report.downloaded_bytes;
+        }
+    }
+
+    /// Where the files came from that the job's deployment began with.
+    pub fn restored_bytes(&self, job: JobId) -> RestoredBytes {
+        let inner = self.inner.lock();
+        let deployment = inner.deployments.get(&job);
+        deployment
+            .map(|deployment| deployment.restored)
+            .unwrap_or_default()
     }
 
     /// Whether this is the job's newest deployment: what bears another generation is not listened to.
@@ -249,11 +269,12 @@ impl Inner {
         Some(deployment.workers())
     }
 
-    fn cancel(&mut self, job: JobId, generation: Generation) {
+    fn cancel(&mut self, job: JobId, generation: Generation, job_has_ended: bool) {
         for worker in self.workers_of(job, generation).unwrap_or_default() {
             let cancel = Cancel {
                 job_id: job.to_string(),
                 generation: generation.0,
+                job_has_ended,
             };
             if let Err(why) = self.workers.send(worker, to_worker::Message::Cancel(cancel)) {
                 self.lose_subtasks(job, generation, worker, &why);

@@ -298,6 +298,7 @@ impl Inner {
                 let cancel = Cancel {
                     job_id: job_id.clone(),
                     generation: *generation,
+                    job_has_ended: false,
                 };
                 // A session that cannot take this ends, and the next hello brings it up again.
                 let _ = self.workers.send(worker, to_worker::Message::Cancel(cancel));

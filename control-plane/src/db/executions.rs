@@ -85,6 +85,18 @@ impl Store {
         Ok(open)
     }
 
+    /// The workers of the slots that the job's last execution had, by slot.
+    pub async fn last_slots(&self, job: JobId) -> Result<Vec<WorkerId>, StoreError> {
+        let rows: Vec<(i32, Uuid)> = sqlx::query_as(
+            "SELECT DISTINCT subtask, worker FROM placements \
+             WHERE job = $1 AND attempt = (SELECT max(attempt) FROM placements WHERE job = $1) ORDER BY subtask",
+        )
+        .bind(job.0)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|(_, worker)| WorkerId(worker)).collect())
+    }
+
     /// The last numbers of the job's last execution that has ended; none when none has.
     pub async fn final_metrics(&self, job: JobId) -> Result<Option<JobMetrics>, StoreError> {
         let row: Option<(Json<JobMetrics>,)> = sqlx::query_as(

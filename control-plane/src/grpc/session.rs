@@ -11,7 +11,7 @@ use weir_model::{
 };
 use weir_proto::control::{
     CheckpointReport, CommitReport, FromWorker, GroupsProgress, Hello, MetricsReport, PrintedRows,
-    TaskReport, TaskState, ToWorker, Welcome, from_worker, to_worker,
+    RestoreReport, TaskReport, TaskState, ToWorker, Welcome, from_worker, to_worker,
 };
 
 use super::report;
@@ -240,7 +240,18 @@ impl Handler {
                 from_worker::Message::Alignment(progress) => self.alignment(&progress),
                 from_worker::Message::Checkpoint(report) => self.checkpoint(report),
                 from_worker::Message::Commit(report) => self.commit(report),
+                from_worker::Message::Restore(report) => self.restored(&report),
             }
+        }
+    }
+
+    fn restored(&self, report: &RestoreReport) {
+        match report.job_id.parse() {
+            Ok(job) => self.context.cluster.restored(job, report),
+            Err(_) => tracing::warn!(
+                job = report.job_id,
+                "a report about a job whose id is not a UUID is ignored"
+            ),
         }
     }
 

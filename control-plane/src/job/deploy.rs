@@ -42,7 +42,8 @@ pub(super) async fn deploy(context: &Context, job: &Job) -> Result<(), StoreErro
         ..after
     };
     let tasks = settings::tasks(&graph);
-    let Some(placement) = context.cluster.reserve(job.id, after.generation, &tasks) else {
+    let before = context.store.last_slots(job.id).await?;
+    let Some(placement) = context.cluster.reserve(job.id, after.generation, &tasks, &before) else {
         // Another job was quicker.
         let observed = context.cluster.observe(job.id);
         let reason = waiting_reason(job.parallelism, observed.free_slots, observed.workers);
@@ -53,7 +54,7 @@ pub(super) async fn deploy(context: &Context, job: &Job) -> Result<(), StoreErro
     };
     let said = beginning.said.clone();
     if let Err(error) = keep_as(context, job, &after, &Action::Deploy, begin, said).await {
-        context.cluster.forget(job.id);
+        context.cluster.forget(job.id, false);
         return Err(error);
     }
     if let Some(state_url) = &context.state_url {
@@ -161,7 +162,7 @@ fn assignment(context: &Context, placement: &Placement) -> Assignment {
 
 /// Stops and drops what still runs of a job whose records are gone.
 pub fn clear_away_deleted(context: &Context, job: JobId) {
-    context.cluster.forget(job);
+    context.cluster.forget(job, true);
     context.checkpoints.forget(job);
     context.metrics.forget(job);
 }

@@ -9,6 +9,7 @@ use weir_model::{Failure, Phase};
 use super::{Desired, Job, decide::Action, deploy, transition};
 use crate::{
     checkpoint::Input,
+    cluster::deployment::RestoredBytes,
     context::Context,
     db::{
         StoreError,
@@ -33,7 +34,7 @@ pub async fn perform(context: &Context, job: &Job, action: &Action) -> Result<()
             context.cluster.stop(job.id);
         }
         Action::Forget => {
-            context.cluster.forget(job.id);
+            context.cluster.forget(job.id, job.phase != Phase::Stopped);
             context.checkpoints.forget(job.id);
             context.metrics.forget(job.id);
         }
@@ -182,7 +183,7 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
             Kind::ExecutionStarted,
             format!("execution {} started on {} slots", after.attempt, job.parallelism),
         ),
-        Action::MarkRunning => (Kind::JobRunning, "all tasks run".to_owned()),
+        Action::MarkRunning => (Kind::JobRunning, running(context.cluster.restored_bytes(job.id))),
         Action::Restart {
             failure,
             restarts,
@@ -232,6 +233,15 @@ fn event(context: &Context, job: &Job, after: &Job, action: &Action) -> Option<N
         kind,
         message,
     })
+}
+
+fn running(RestoredBytes { local, downloaded }: RestoredBytes) -> String {
+    if local + downloaded == 0 {
+        return "all tasks run".to_owned();
+    }
+    let mib = |bytes: u64| (bytes as f64 / (1 << 20) as f64 * 10.0).ceil() / 10.0;
+    let (local, downloaded) = (mib(local), mib(downloaded));
+    format!("all tasks run; {local} MiB of their state were on the workers, {downloaded} MiB were downloaded")
 }
 
 fn stopped(savepoint: Option<(weir_model::SavepointId, u64)>) -> String {

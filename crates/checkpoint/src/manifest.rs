@@ -162,6 +162,13 @@ pub struct StateFile {
     pub crc32: u32,
 }
 
+impl StateFile {
+    /// Whether it is a RocksDB database's list of its files.
+    pub fn is_list(&self) -> bool {
+        self.name.starts_with("MANIFEST-")
+    }
+}
+
 /// Rows on their way to a subtask, in a file of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {

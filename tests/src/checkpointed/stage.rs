@@ -146,6 +146,7 @@ impl Stage {
                 stores,
                 local: self.root.join("local"),
                 backend: self.run.backend,
+                copies: None,
                 memory: Arc::new(MemoryBudget::new(64 << 20)),
                 patience: self.run.patience,
                 storing: Handle::current(),
@@ -295,7 +296,7 @@ impl Running {
                     },
                 })
             }
-            Happened::Commit { .. } => None,
+            Happened::Commit { .. } | Happened::Restored(_) => None,
         }
     }
 

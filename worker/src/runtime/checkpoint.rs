@@ -20,6 +20,7 @@ use super::{
 use crate::state::{
     Change, MemoryBudget, Scope, StateFolder,
     backend::{Backend, BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored},
+    copies::JobCopies,
     shape,
 };
 
@@ -34,6 +35,8 @@ pub struct Checkpoints {
     pub local: PathBuf,
     /// How rows are kept.
     pub backend: Kind,
+    /// Where files of checkpoints are kept on this machine; none: nowhere.
+    pub copies: Option<Arc<JobCopies>>,
     /// The worker's memory.
     pub memory: Arc<MemoryBudget>,
     /// How long channels wait for each other's barriers.
@@ -199,7 +202,8 @@ impl Taker {
         if tables.iter().any(|operator| !operator.tables.is_empty()) {
             let mut opened = open_backend(&taking, tables).await?;
             let mut give = |operator, table, rows| chain.restore(operator, table, &rows);
-            opened.restore(&beginning.from, &mut give).await?;
+            let bytes = opened.restore(&beginning.from, &mut give).await?;
+            taking.news.tell_restored(bytes);
             if opened.scope() == Scope::Changes {
                 chain.track_changes();
             }
@@ -400,12 +404,13 @@ fn persist(
 
 async fn open_backend(taking: &Taking, operators: Vec<OperatorTables>) -> Result<Backend, Failure> {
     let checkpoints = &taking.checkpoints;
-    let (task, subtask) = taking.place;
+    let ((task, subtask), copies) = (taking.place, checkpoints.copies.clone());
     let local = checkpoints.local_folder(&taking.job, taking.generation);
     let config = BackendConfig {
         kind: checkpoints.backend,
         folder: local.join(format!("{task}-{subtask}")),
         files: files_of(taking),
+        copies: copies.map(|copies| copies.of_subtask(taking.generation.0, taking.place)),
         key_groups: taking.key_groups.clone(),
         max_parallelism: taking.max_parallelism,
         operators,

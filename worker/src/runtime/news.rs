@@ -7,6 +7,8 @@ use weir_checkpoint::manifest::SubtaskState;
 use weir_model::{Failure, Generation};
 use weir_proto::control;
 
+use crate::state::backend::RestoredBytes;
+
 /// What a subtask has come to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
@@ -56,6 +58,8 @@ pub enum Happened {
         /// What is left of it, if it has finished and checkpoints are taken.
         last: Option<Box<Last>>,
     },
+    /// It has the state that it begins with, whose files came from there.
+    Restored(RestoredBytes),
     /// Its state at the barrier of a checkpoint is stored, or could not be.
     Snapshot {
         /// Which checkpoint.
@@ -132,6 +136,13 @@ impl News {
             metrics: Some(metrics),
             last: last.map(Box::new),
         });
+    }
+
+    /// It has the state that it begins with.
+    pub fn tell_restored(&self, bytes: RestoredBytes) {
+        if bytes != RestoredBytes::default() {
+            self.tell(Happened::Restored(bytes));
+        }
     }
 
     /// Its state at a barrier is stored, or could not be.

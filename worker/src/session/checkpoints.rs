@@ -1,6 +1,6 @@
 //! This worker's part in the checkpoints of a deployment: what the coordinator says goes to subtasks, what they have goes back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -11,7 +11,7 @@ use weir_model::Failure;
 use weir_proto::{
     control::{
         AbortCheckpoint, AfterBarrier, CheckpointReport, CommitCheckpoint, CommitReport, Deploy,
-        RestoredState, SubtaskSnapshot, TriggerCheckpoint, checkpoint_report::Outcome,
+        RestoreReport, RestoredState, SubtaskSnapshot, TriggerCheckpoint, checkpoint_report::Outcome,
     },
     graph::{Settings, StateBackend},
 };
@@ -27,7 +27,8 @@ use crate::{
     },
     state::{
         MemoryBudget,
-        backend::{Kind, Restored},
+        backend::{Kind, Restored, RestoredBytes},
+        copies::LocalCopies,
         local::LocalFolder,
     },
 };
@@ -37,6 +38,8 @@ use crate::{
 pub struct Storage {
     /// A folder for databases, which may be lost.
     pub local: Arc<LocalFolder>,
+    /// What of checkpoints is kept in it.
+    pub copies: Arc<LocalCopies>,
     /// The worker's memory.
     pub memory: Arc<MemoryBudget>,
     /// Opens the folders of checkpoints and savepoints.
@@ -55,7 +58,12 @@ pub struct Coordinated {
 
 impl Coordinated {
     /// Of a deployment that takes checkpoints; none if it takes none.
-    pub fn of(deploy: &Deploy, settings: &Settings, storage: &Storage) -> Result<Option<Self>, Failure> {
+    pub fn of(
+        deploy: &Deploy,
+        settings: &Settings,
+        storage: &Storage,
+        now: Duration,
+    ) -> Result<Option<Self>, Failure> {
         let Some(url) = &deploy.state_url else {
             return Ok(None);
         };
@@ -65,6 +73,7 @@ impl Coordinated {
             StateBackend::Rocksdb => Kind::Rocksdb,
             StateBackend::Memory => Kind::Memory,
         };
+        let copies = (!settings.no_local_recovery).then(|| storage.copies.of_job(&deploy.job_id, now));
         Ok(Some(Self {
             commands,
             checkpoints: Arc::new(Checkpoints {
@@ -72,6 +81,7 @@ impl Coordinated {
                 stores: storage.stores.clone(),
                 local: storage.local.path().to_owned(),
                 backend,
+                copies,
                 memory: Arc::clone(&storage.memory),
                 patience: Patience::of(&checkpointing),
                 storing: storage.runtime.clone(),
@@ -157,6 +167,22 @@ pub fn restored(states: Vec<RestoredState>, stores: &Stores) -> Result<Vec<Resto
         })
     };
     states.into_iter().map(restored).collect()
+}
+
+/// What there is to say about the files that a subtask began with.
+pub fn restore_report(
+    (job, generation): &Key,
+    (task, subtask): (u32, u32),
+    bytes: RestoredBytes,
+) -> RestoreReport {
+    let RestoredBytes { local, downloaded } = bytes;
+    tracing::info!(job, %generation, task, subtask, local, downloaded, "a subtask has its state, in bytes");
+    RestoreReport {
+        job_id: job.clone(),
+        generation: generation.0,
+        local_bytes: local,
+        downloaded_bytes: downloaded,
+    }
 }
 
 /// What there is to say about a subtask's state at a barrier.

@@ -144,7 +144,14 @@ impl Duty {
                     running.deployment.start();
                 }
             }
-            to_worker::Message::Cancel(Cancel { job_id, generation }) => {
+            to_worker::Message::Cancel(Cancel {
+                job_id,
+                generation,
+                job_has_ended,
+            }) => {
+                if job_has_ended {
+                    self.storage.copies.end(&job_id);
+                }
                 self.cancel(&job_id, Generation(generation));
             }
             to_worker::Message::Alignment(progress) => {
@@ -239,7 +246,7 @@ impl Duty {
             .graph
             .take()
             .ok_or_else(|| Failure::internal("a deployment without a job graph"))?;
-        let coordinated = Coordinated::of(&deploy, &settings(&graph), &self.storage)?;
+        let coordinated = Coordinated::of(&deploy, &settings(&graph), &self.storage, self.clock.elapsed())?;
         let restore = deploy.restore.into_iter().map(|restore| {
             let place = (restore.task, restore.subtask);
             checkpoints::restored(restore.states, &self.storage.stores).map(|states| (place, states))
@@ -310,6 +317,10 @@ impl Duty {
         } = event;
         let key = (job, generation);
         match happened {
+            Happened::Restored(bytes) => {
+                let report = checkpoints::restore_report(&key, (task, subtask), bytes);
+                self.say(from_worker::Message::Restore(report));
+            }
             Happened::Snapshot { checkpoint, taken } => {
                 let report = checkpoints::snapshot_report(&key, (task, subtask), checkpoint, taken);
                 self.say(from_worker::Message::Checkpoint(report));
@@ -368,11 +379,24 @@ impl Duty {
     pub fn report(&mut self) {
         self.ledger.expire(self.clock.elapsed());
         self.ended.retain(|key, _| self.ledger.knows(key));
+        self.expire_copies();
         for (key, running) in &self.running {
             self.report_printed(key);
             if !running.live.is_empty() {
                 self.report_metrics(key, running.live.iter().map(|c| c.read()).collect());
             }
+        }
+    }
+
+    /// Removes the copies of files of jobs that do not run here any more.
+    fn expire_copies(&self) {
+        let runs = |job: &str| self.running.keys().any(|(running, _)| running == job);
+        let expired = self.storage.copies.expire(self.clock.elapsed(), runs);
+        for folder in expired {
+            self.storage.runtime.spawn_blocking(move || {
+                // There is none if there was nothing to keep. What stays goes with the worker's folder.
+                let _ = std::fs::remove_dir_all(folder);
+            });
         }
     }
 

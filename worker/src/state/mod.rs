@@ -14,12 +14,14 @@
 //! - [`file`]: Weir's own files of sorted entries. Leans on nothing.
 //! - [`store`]: the byte store, in a RocksDB database or in memory. Leans on `memory` and `file`.
 //! - [`transfer`]: files between this machine and the object store. Leans on nothing.
+//! - [`copies`]: files of checkpoints that are kept on this machine. Leans on nothing.
 //! - [`in_flight`]: rows on their way, in a file. Leans on `transfer` and the exchange's form of rows.
 //! - [`backend`]: keeps the rows of a subtask's operators from one deployment to the next. Leans on all of the above.
 //! - [`rehearse`]: an operator that is restored from its own snapshots again and again. Leans on `codec` and `snapshot`.
 
 pub mod backend;
 pub mod codec;
+pub mod copies;
 pub mod dirty;
 pub mod file;
 pub mod in_flight;

@@ -118,6 +118,7 @@ impl World {
                 stores: self.stores.clone(),
                 local: self.root.path().join("local"),
                 backend: backend::Kind::Rocksdb,
+                copies: None,
                 memory: Arc::new(MemoryBudget::new(64 << 20)),
                 patience,
                 storing: Handle::current(),

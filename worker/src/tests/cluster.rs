@@ -177,7 +177,7 @@ impl Cluster {
                     self.rows_out.insert(operator.operator, operator.rows_out);
                 }
             }
-            Up::Checkpoint(_) | Up::Commit(_) => {}
+            Up::Checkpoint(_) | Up::Commit(_) | Up::Restore(_) => {}
             Up::Alignment(progress) => {
                 let told = progress.groups.iter().map(|group| group.least_ms);
                 self.least_ms.entry(worker).or_default().extend(told);
@@ -264,6 +264,7 @@ impl Cluster {
                 Down::Cancel(Cancel {
                     job_id: "job".to_owned(),
                     generation,
+                    job_has_ended: false,
                 }),
             );
         }

@@ -87,6 +87,7 @@ async fn a_source_that_stopped_for_a_savepoint_reads_on_when_that_is_given_up() 
             stores,
             local: root.path().join("local"),
             backend: Kind::Memory,
+            copies: None,
             memory: Arc::new(MemoryBudget::new(64 << 20)),
             patience: Patience::Endless,
             storing: Handle::current(),

@@ -1,4 +1,4 @@
-//! `execution.checkpointing.*` and `state.backend.*`: when checkpoints are taken, and where state is kept meanwhile.
+//! `execution.checkpointing.*`, `execution.state-recovery.*` and `state.backend.*`: when checkpoints are taken, and where state is kept meanwhile.
 
 use weir_proto::graph::{self, Checkpointing, StateBackend};
 
@@ -16,6 +16,7 @@ pub(super) const ALIGNED_TIMEOUT: &str = "execution.checkpointing.aligned-checkp
 pub(super) const RETENTION: &str = "execution.checkpointing.externalized-checkpoint-retention";
 pub(super) const CONCURRENT: &str = "execution.checkpointing.max-concurrent-checkpoints";
 pub(super) const BACKEND: &str = "state.backend.type";
+pub(super) const FROM_LOCAL: &str = "execution.state-recovery.from-local";
 
 /// All of them, by the names that Flink has now.
 pub(super) const KEYS: &[&str] = &[
@@ -30,6 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     RETENTION,
     CONCURRENT,
     BACKEND,
+    FROM_LOCAL,
 ];
 
 /// The names that Flink had before.
@@ -37,6 +39,7 @@ const OLDER: &[(&str, &str)] = &[
     ("state.checkpoints.num-retained", RETAINED),
     ("execution.checkpointing.unaligned", UNALIGNED),
     ("state.backend", BACKEND),
+    ("state.backend.local-recovery", FROM_LOCAL),
 ];
 
 /// The name that the setting has now, if it is one of these.
@@ -52,6 +55,7 @@ pub(crate) struct Settings {
     unaligned: bool,
     aligned_timeout_ms: u64,
     backend: StateBackend,
+    from_local: bool,
 }
 
 impl Default for Settings {
@@ -71,6 +75,7 @@ impl Default for Settings {
             unaligned: false,
             aligned_timeout_ms: 0,
             backend: StateBackend::Rocksdb,
+            from_local: true,
         }
     }
 }
@@ -107,6 +112,7 @@ impl Settings {
                 ];
                 self.backend = one_of(key, value, &choices)?;
             }
+            FROM_LOCAL => self.from_local = one_of(key, value, &[("true", true), ("false", false)])?,
             // One at a time is what there is.
             _ => drop(whole(key, value, 1, 1)?),
         }
@@ -120,6 +126,7 @@ impl Settings {
             ..self.checkpointing
         });
         into.set_state_backend(self.backend);
+        into.no_local_recovery = !self.from_local;
     }
 }
 
@@ -153,6 +160,7 @@ mod tests {
                 "RETAIN_ON_CANCELLATION",
             ),
             ("state.backend", "hashmap"),
+            ("state.backend.local-recovery", "false"),
         ] {
             assert!(set(&mut settings, key, value), "{key} = {value}");
         }
@@ -170,6 +178,7 @@ mod tests {
         };
         assert_eq!(graph.checkpointing, Some(expected));
         assert_eq!(graph.state_backend(), StateBackend::Memory);
+        assert!(graph.no_local_recovery);
     }
 
     #[test]

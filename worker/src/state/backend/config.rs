@@ -5,7 +5,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 use weir_checkpoint::manifest::{Files, SubtaskState};
 use weir_env::Clock;
 
-use crate::state::{MemoryBudget, StateFolder, Table};
+use crate::state::{MemoryBudget, StateFolder, Table, copies::SubtaskCopies};
 
 /// How rows are kept between checkpoints: the setting `state.backend.type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct BackendConfig {
     pub folder: PathBuf,
     /// Where the files of its checkpoints go.
     pub files: StateFolder,
+    /// Where those files are kept on this machine; none: they are not.
+    pub copies: Option<SubtaskCopies>,
     /// The key groups whose rows it has.
     pub key_groups: Range<u32>,
     /// The key groups of the job.
@@ -56,6 +58,15 @@ pub struct Restored {
     pub state: SubtaskState,
     /// Where the paths in it begin. The prefix is of no matter.
     pub folder: StateFolder,
+}
+
+/// Where the files came from that a subtask began with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoredBytes {
+    /// Bytes of those that were on this machine.
+    pub local: u64,
+    /// Bytes that were downloaded.
+    pub downloaded: u64,
 }
 
 /// What rows are written down for.

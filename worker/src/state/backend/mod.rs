@@ -12,10 +12,12 @@
 //! - `local`: the database. Leans on the byte store.
 //! - `runs`: rows sorted into a file. Leans on nothing.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
-//! - `restore`: reads what other subtasks left. Leans on `local`.
+//! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
+//! - `restore`: reads it. Leans on `fetch`.
 
 pub mod config;
 mod encode;
+mod fetch;
 mod local;
 mod persist;
 mod restore;
@@ -37,12 +39,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use weir_checkpoint::manifest::{CheckpointId, FilesFormat};
 use weir_model::Failure;
 
-use super::{Change, Scope, codec::Codec};
+use super::{Change, Scope, codec::Codec, copies::SubtaskCopies};
 use local::Local;
 use persist::Job;
 use uploaded::Uploaded;
 
-pub use config::{BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored};
+pub use config::{BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored, RestoredBytes};
 
 /// The state of one subtask, outside of its operators.
 ///
@@ -107,7 +109,7 @@ impl Backend {
     /// Begins with the rows that other subtasks left: those of its key groups, of operators whose uids it has.
     ///
     /// `sink` gets them with the positions of operator and table, table by table, in the order of their keys. Call it once, before
-    /// the first checkpoint. After a failure the backend is of no more use.
+    /// the first checkpoint. After a failure the backend is of no more use. Returns where the files came from.
     ///
     /// # Errors
     /// A user failure where a table has other columns now; an external or internal one that names the file which is damaged, not
@@ -116,7 +118,7 @@ impl Backend {
         &mut self,
         from: &[Restored],
         sink: &mut (dyn FnMut(usize, usize, RecordBatch) -> Result<(), Failure> + Send),
-    ) -> Result<(), Failure> {
+    ) -> Result<RestoredBytes, Failure> {
         restore::restore(&self.shared, from, sink).await
     }
 
@@ -142,21 +144,19 @@ impl Backend {
         match (to, self.shared.config.kind) {
             // Should nobody take it any more, the answer says so.
             (Persist::Checkpoint, Kind::Rocksdb) => drop(self.queue.send(job)),
-            (Persist::Checkpoint, Kind::Memory) => self.persist_rows(job, self.shared.config.files.clone()),
-            (Persist::Savepoint(folder), _) => self.persist_rows(job, folder),
+            (to, _) => drop(
+                self.runtime
+                    .spawn(persist::rows(Arc::clone(&self.shared), job, to)),
+            ),
         }
         Box::pin(async { answer.await.unwrap_or_else(|_| Err(closed())) })
-    }
-
-    fn persist_rows(&self, job: Job, folder: super::StateFolder) {
-        self.runtime
-            .spawn(persist::rows(Arc::clone(&self.shared), job, folder));
     }
 
     /// The checkpoint is there: later ones may refer to its files.
     pub fn complete(&mut self, checkpoint: CheckpointId) {
         self.under_way.remove(&checkpoint);
         self.shared.uploaded.lock().complete(checkpoint);
+        self.with_copies(move |copies| copies.complete(checkpoint));
     }
 
     /// The checkpoint will never be there: what is left to do for it is not done.
@@ -165,6 +165,13 @@ impl Backend {
             aborted.cancel();
         }
         self.shared.uploaded.lock().abort(checkpoint);
+        self.with_copies(move |copies| copies.abort(checkpoint));
+    }
+
+    fn with_copies(&self, work: impl FnOnce(&SubtaskCopies) + Send + 'static) {
+        if let Some(copies) = self.shared.config.copies.clone() {
+            self.runtime.spawn_blocking(move || work(&copies));
+        }
     }
 
     /// How the files of its checkpoints are to be read.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use weir_checkpoint::manifest::{CheckpointId, Files, FilesFormat, StateFile};
 use weir_model::Failure;
 
-use super::{Persisted, Shared, blocking, encode::encode, local::Scratch, runs::Runs};
-use crate::state::{Change, StateFolder, store::Batch, transfer};
+use super::{Persist, Persisted, Shared, blocking, encode::encode, local::Scratch, runs::Runs};
+use crate::state::{Change, store::Batch, transfer};
 
 /// Files of a subtask that are uploaded at a time.
 const UPLOADS: usize = 4;
@@ -66,19 +66,14 @@ pub(super) async fn run(
 }
 
 /// Writes all rows of a checkpoint or a savepoint to a file of their own.
-pub(super) async fn rows(shared: Arc<Shared>, job: Job, folder: StateFolder) {
+pub(super) async fn rows(shared: Arc<Shared>, job: Job, to: Persist) {
     let Job {
         checkpoint,
         changes,
         aborted,
         reply,
     } = job;
-    let result = unless(
-        &aborted,
-        checkpoint,
-        all_rows(&shared, checkpoint, changes, &folder),
-    )
-    .await;
+    let result = unless(&aborted, checkpoint, all_rows(&shared, checkpoint, changes, &to)).await;
     // Whoever asked may have gone.
     let _ = reply.send(result);
 }
@@ -140,13 +135,18 @@ async fn database(shared: &Shared, checkpoint: CheckpointId, taken: &Scratch) ->
         }
         let mut paths: HashMap<_, _> = files.iter().map(|f| (f.name.clone(), f.path.clone())).collect();
         paths.extend(new.iter().map(|(path, found)| (found.name.clone(), path.clone())));
+        if let Some(copies) = &shared.config.copies {
+            copies.begin(checkpoint, paths.values().map(String::as_str));
+        }
         uploaded.begin(checkpoint, paths);
     }
     let (folder, clock) = (&shared.config.files, &*shared.config.clock);
     let uploads = new
         .into_iter()
         .map(|(path, Found { local, name, .. })| async move {
-            transfer::upload(&local, folder, path, name, clock).await
+            let file = transfer::upload(&local, folder, path, name, clock).await?;
+            keep(shared, &file, local).await?;
+            Ok::<_, Failure>(file)
         });
     let uploads = futures::stream::iter(uploads).buffer_unordered(UPLOADS);
     let new: Vec<StateFile> = uploads.try_collect().await?;
@@ -208,7 +208,7 @@ async fn all_rows(
     shared: &Arc<Shared>,
     checkpoint: CheckpointId,
     changes: Vec<Vec<Change>>,
-    folder: &StateFolder,
+    to: &Persist,
 ) -> Result<Persisted, Failure> {
     let name = format!("{checkpoint}-rows");
     let written = {
@@ -226,13 +226,36 @@ async fn all_rows(
     let Some(written) = written else {
         return Ok(Persisted::default());
     };
+    let folder = match to {
+        Persist::Checkpoint => &shared.config.files,
+        Persist::Savepoint(folder) => folder,
+    };
     let path = folder.path(&name);
+    if let (Persist::Checkpoint, Some(copies)) = (to, &shared.config.copies) {
+        copies.begin(checkpoint, iter::once(path.as_str()));
+    }
     let file = transfer::upload(written.path(), folder, path, name, &*shared.config.clock).await?;
+    if let Persist::Checkpoint = to {
+        keep(shared, &file, written.path().to_owned()).await?;
+    }
     Ok(Persisted {
         bytes_new: file.bytes,
         bytes_full: file.bytes,
         files: files_of(FilesFormat::Sorted, vec![file]),
     })
+}
+
+/// Keeps a file of a checkpoint on this machine too.
+pub(super) async fn keep(shared: &Shared, file: &StateFile, local: PathBuf) -> Result<(), Failure> {
+    let Some(copies) = shared.config.copies.clone() else {
+        return Ok(());
+    };
+    let file = file.clone();
+    blocking(move || {
+        copies.keep(&file, &local);
+        Ok(())
+    })
+    .await
 }
 
 fn files_of(format: FilesFormat, files: Vec<StateFile>) -> Files {

@@ -1,29 +1,22 @@
 //! Reads the rows that other subtasks left.
 
-use std::{
-    fs::{self, File},
-    ops::Range,
-    path::Path,
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
-use weir_checkpoint::manifest::{FilesFormat, StateFile, SubtaskState};
+use weir_checkpoint::manifest::{FilesFormat, SubtaskState};
 use weir_model::Failure;
 
-use super::{BackendConfig, Kind, Restored, Shared, blocking, closed, local::Scratch};
+use super::{
+    BackendConfig, Kind, Restored, RestoredBytes, Shared, blocking, closed,
+    fetch::{Bytes, Fetching, Rows},
+};
 use crate::state::{
     codec::{Codec, PREFIX_BYTES, place, prefix},
-    file::{FOOTER_BYTES, Index, Reader, index::Footer, reader::damaged},
     shape,
-    store::{Batch, Each, Rocks, Store},
-    transfer,
+    store::Batch,
 };
 
-/// Files of a subtask that are fetched at a time.
-const DOWNLOADS: usize = 4;
 /// Rows that an operator gets at once, and their bytes, about.
 const ROWS: usize = 8192;
 const ROWS_BYTES: usize = 1 << 20;
@@ -41,8 +34,8 @@ pub(super) async fn restore(
     shared: &Arc<Shared>,
     from: &[Restored],
     sink: &mut Sink<'_>,
-) -> Result<(), Failure> {
-    let mut lefts = Vec::new();
+) -> Result<RestoredBytes, Failure> {
+    let (mut lefts, bytes) = (Vec::new(), Bytes::default());
     let is_database = shared.config.kind == Kind::Rocksdb;
     let takes_over = is_database && from.len() == 1 && is_same(&shared.config, &from[0].state)?;
     for (number, restored) in (0..).zip(from) {
@@ -51,7 +44,12 @@ pub(super) async fn restore(
         if key_groups.is_empty() || tables.iter().flatten().all(Option::is_none) {
             continue;
         }
-        let rows = fetch(shared, restored, number, &key_groups, takes_over).await?;
+        let fetching = Fetching {
+            shared,
+            from: restored,
+            bytes: &bytes,
+        };
+        let rows = fetching.rows(number, &key_groups, takes_over).await?;
         lefts.push(Left {
             tables,
             key_groups,
@@ -66,7 +64,8 @@ pub(super) async fn restore(
     while let Some((operator, table, rows)) = read.recv().await {
         sink(operator, table, rows)?;
     }
-    reading.await
+    reading.await?;
+    Ok(bytes.sum())
 }
 
 /// The old positions of operators and tables, by their new ones; none: it is new.
@@ -78,26 +77,6 @@ struct Left {
     /// Those of its key groups that are wanted.
     key_groups: Range<u32>,
     rows: Rows,
-}
-
-/// Where rows are read.
-enum Rows {
-    /// In a database, whose files go with it if they are nobody else's.
-    Database(
-        Arc<Rocks>,
-        #[expect(dead_code, reason = "removes the files")] Option<Scratch>,
-    ),
-    /// In files of sorted entries.
-    Files(Vec<(Reader<File>, Scratch)>),
-}
-
-impl Rows {
-    fn scan(&mut self, ranges: &[Range<Vec<u8>>], each: &mut Each<'_>) -> Result<(), Failure> {
-        match self {
-            Self::Database(database, _) => database.scan(ranges, each),
-            Self::Files(files) => files.iter_mut().try_for_each(|(file, _)| file.scan(ranges, each)),
-        }
-    }
 }
 
 /// Whether a subtask left a database that can be gone on with as it is.
@@ -144,100 +123,6 @@ fn matched(config: &BackendConfig, state: &SubtaskState) -> Result<Tables, Failu
 
 fn shared_groups(one: &Range<u32>, other: &Range<u32>) -> Range<u32> {
     one.start.max(other.start)..one.end.min(other.end)
-}
-
-async fn fetch(
-    shared: &Shared,
-    from: &Restored,
-    number: usize,
-    key_groups: &Range<u32>,
-    takes_over: bool,
-) -> Result<Rows, Failure> {
-    let files = &from.state.files;
-    match files.format {
-        FilesFormat::Sorted => {
-            let parts = (0..).zip(&files.files).map(|(part, file)| {
-                let to = shared.config.folder.join(format!("restored-{number}-{part}"));
-                sorted_part(shared, from, file, key_groups, Scratch::new(to)).boxed()
-            });
-            let parts: Vec<_> = parts.collect();
-            let parts = futures::stream::iter(parts).buffered(DOWNLOADS);
-            parts.try_collect().await.map(Rows::Files)
-        }
-        FilesFormat::Rocksdb if files.files.is_empty() => Ok(Rows::Files(Vec::new())),
-        FilesFormat::Rocksdb if takes_over => {
-            let folder = shared.local.lock().folder().to_owned();
-            database(shared, from, &folder).await?;
-            let database = shared.local.lock().database()?;
-            // Paths in another folder than that of the manifests to come cannot be referred to.
-            if from.folder.url == shared.config.files.url {
-                shared.uploaded.lock().restored(&files.files);
-            }
-            Ok(Rows::Database(database, None))
-        }
-        FilesFormat::Rocksdb => {
-            let scratch = Scratch::new(shared.config.folder.join(format!("restored-{number}")));
-            database(shared, from, scratch.path()).await?;
-            let database = shared.local.lock().reader(scratch.path())?;
-            Ok(Rows::Database(Arc::new(database), Some(scratch)))
-        }
-    }
-}
-
-/// Fetches the files of a database.
-async fn database(shared: &Shared, from: &Restored, folder: &Path) -> Result<(), Failure> {
-    let failed = |e| {
-        Failure::internal(format!(
-            "cannot make the folder {} for state: {e}",
-            folder.display()
-        ))
-    };
-    fs::create_dir_all(folder).map_err(failed)?;
-    let (store, clock) = (&from.folder, &*shared.config.clock);
-    let files = &from.state.files.files;
-    let download = |file: &'_ StateFile| {
-        let to = folder.join(&file.name);
-        let file = file.clone();
-        async move { transfer::download(store, &file, &to, clock).await }.boxed()
-    };
-    let downloads: Vec<_> = files.iter().map(download).collect();
-    let downloads = futures::stream::iter(downloads).buffer_unordered(DOWNLOADS);
-    downloads.try_collect::<()>().await?;
-    let list = files.iter().find(|file| file.name.starts_with("MANIFEST-"));
-    let list = list.ok_or_else(|| {
-        let prefix = from.folder.called("");
-        Failure::external(format!(
-            "a database of state in {prefix} has no list of its files"
-        ))
-    })?;
-    fs::write(folder.join("CURRENT"), format!("{}\n", list.name)).map_err(failed)
-}
-
-/// Fetches the blocks of a file in which these key groups are.
-async fn sorted_part(
-    shared: &Shared,
-    from: &Restored,
-    file: &StateFile,
-    key_groups: &Range<u32>,
-    to: Scratch,
-) -> Result<(Reader<File>, Scratch), Failure> {
-    let (folder, clock) = (&from.folder, &*shared.config.clock);
-    let called = folder.called(&file.path);
-    let footer_at = file.bytes.saturating_sub(FOOTER_BYTES as u64);
-    let footer = transfer::read(folder, file, footer_at..file.bytes, clock).await?;
-    let footer = Footer::read(&footer, file.bytes).map_err(|e| damaged(&called, &e))?;
-    let index = transfer::read(folder, file, footer.index.clone(), clock).await?;
-    let index = Index::read(&index, &footer).map_err(|e| damaged(&called, &e))?;
-    let part =
-        index.bytes_of(&(prefix(key_groups.start, 0, 0).to_vec()..prefix(key_groups.end, 0, 0).to_vec()));
-    let made = if part.is_empty() {
-        File::create_new(to.path())
-    } else {
-        transfer::download_part(folder, file, part.clone(), to.path(), clock).await?;
-        File::open(to.path())
-    };
-    let made = made.map_err(|e| Failure::internal(format!("cannot open {}: {e}", to.path().display())))?;
-    Ok((Reader::of_part(made, part.start, index, called), to))
 }
 
 /// Reads table by table. `keeps` says whether the rows are to be written to the database.

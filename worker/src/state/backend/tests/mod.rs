@@ -1,5 +1,6 @@
 //! The state backend: what is written down is found again.
 
+mod copies;
 mod faults;
 mod history;
 mod sharing;
@@ -118,6 +119,7 @@ impl World {
                 .join("local")
                 .join(self.opened.fetch_add(1, Ordering::Relaxed).to_string()),
             files: self.files(&name),
+            copies: None,
             key_groups: key_group::range(subtask, parallelism, MAX_PARALLELISM),
             max_parallelism: MAX_PARALLELISM,
             operators: operators(),
