@@ -106,6 +106,19 @@ async fn damage_and_kill(stage: &Stage, job: JobId) -> Result<u64> {
     Ok(damaged)
 }
 
+/// Workers read what they have of a checkpoint themselves, which is not damaged.
+fn remove_copies(stage: &Stage) -> Result<()> {
+    for worker in &stage.workers {
+        for folder in fs::read_dir(worker.disk.path.join("state"))? {
+            let copies = folder?.path().join("copies");
+            if copies.exists() {
+                fs::remove_dir_all(copies)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The number of the damaged checkpoint, and the process that wrote the file.
 async fn damage(stage: &Stage, job: JobId) -> Result<(u64, i32)> {
     let api = &stage.cluster.api;
@@ -134,6 +147,7 @@ async fn damage(stage: &Stage, job: JobId) -> Result<(u64, i32)> {
     let middle = bytes.len() / 2;
     *bytes.get_mut(middle).context("an empty file")? ^= 1;
     fs::write(&path, bytes)?;
+    remove_copies(stage)?;
 
     let executions = api.executions(job).await?.executions;
     let placement = &executions.first().context("an execution")?.placement;
