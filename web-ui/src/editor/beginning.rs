@@ -26,6 +26,10 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::Known(_))
+    }
+
     /// Whether a job may be started; the server decides where nothing is known.
     pub(super) fn lets_start(&self, allow_dropped_state: bool) -> bool {
         match self {
@@ -85,6 +89,10 @@ pub(super) fn SavepointField(draft: Draft, on_load: Callback<SavepointId>) -> im
             <option value=id.to_string() selected=move || draft.savepoint.get() == Some(id)>{label(&savepoint)}</option>
         }
     };
+    let chosen = Memo::new(move |_| {
+        let id = draft.savepoint.get()?;
+        there().into_iter().find(|s| s.id == id)
+    });
     let load = move |_| {
         if let Some(id) = draft.savepoint.get_untracked() {
             on_load.run(id);
@@ -102,6 +110,7 @@ pub(super) fn SavepointField(draft: Draft, on_load: Callback<SavepointId>) -> im
                 {move || there().into_iter().map(option).collect_view()}
             </select>
         </label>
+        <p class="hint" class:is-hidden=move || chosen.with(Option::is_none)>{move || chosen.get().map(|s| about(&s))}</p>
         <button
             type="button"
             class="button button-small"
@@ -118,10 +127,21 @@ pub(super) fn SavepointField(draft: Draft, on_load: Callback<SavepointId>) -> im
 /// Enough to tell it from others of the same name.
 fn label(savepoint: &Savepoint) -> String {
     format!(
-        "{} · {} UTC · {} · {}",
+        "{} · {}",
         savepoint.name,
-        format::date_time(savepoint.created_at_ms),
-        savepoint.job_name,
-        format::bytes(savepoint.bytes)
+        format::date_time(savepoint.created_at_ms)
+    )
+}
+
+fn about(savepoint: &Savepoint) -> String {
+    let Savepoint {
+        job_name,
+        job_version,
+        bytes,
+        ..
+    } = savepoint;
+    format!(
+        "Of job {job_name}, version {job_version}, {}.",
+        format::bytes(*bytes)
     )
 }

@@ -113,7 +113,6 @@ impl Page {
             });
         }
         if let Some(id) = of("savepoint").and_then(|id| id.parse::<SavepointId>().ok()) {
-            self.draft.savepoint.set(Some(id));
             self.load_script_of(id);
         }
     }
@@ -122,6 +121,7 @@ impl Page {
     fn load_script_of(self, id: SavepointId) {
         self.load_later(async move {
             let savepoint = api::get::<Savepoint>(&api::savepoint_path(id, "")).await?;
+            self.draft.savepoint.try_set(Some(id));
             Ok((savepoint.sql, savepoint.job_name, savepoint.parallelism))
         });
     }
@@ -296,6 +296,9 @@ fn Form(page: Page, submit: Callback<()>) -> impl IntoView {
                     {move || if page.is_explaining.get() { "Explaining …" } else { "Explain" }}
                 </button>
             </div>
+            {move || (page.comparison.with(Comparison::is_known) && !page.lets_start()).then(|| view! {
+                <p class="hint" data-testid="submit-hint">"Not with this savepoint: see its state below the script."</p>
+            })}
             <ErrorNotice error=other />
         </form>
     }

@@ -106,7 +106,7 @@ fn Trouble(followed: Followed) -> impl IntoView {
         let (title, goes_on) = match phase {
             Phase::Failed => ("This job failed", false),
             Phase::Restarting => ("Restarting after a failure", true),
-            Phase::Cancelled | Phase::Finished => ("It had restarted after a failure", true),
+            Phase::Stopped | Phase::Cancelled | Phase::Finished => ("It had restarted after a failure", true),
             _ => ("Restarted after a failure", true),
         };
         Some(view! { <FailureBox title=title failure=failure goes_on=goes_on /> })

@@ -49,7 +49,9 @@ pub(crate) fn SavepointsPage() -> impl IntoView {
         <div class="page">
             <div class="page-head">
                 <h1>"Savepoints"</h1>
-                <p class="page-sub">{move || savepoints.value.with(|l| l.as_ref().map(|l| summary(&l.savepoints)))}</p>
+                <p class="page-sub">
+                    {move || savepoints.value.with(|l| l.as_ref().filter(|l| !l.savepoints.is_empty()).map(|l| summary(&l.savepoints)))}
+                </p>
             </div>
             {states::fetched(savepoints, "savepoints", move || {
                 move || if is_empty.get() {
