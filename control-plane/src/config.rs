@@ -1,8 +1,10 @@
 //! What a control plane is told at its start.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use weir_checkpoint::manifest::TableShape;
 use weir_model::api::Example;
+use weir_proto::graph::JobGraph;
 
 use crate::job::restart::RestartStrategy;
 
@@ -22,7 +24,14 @@ pub struct Config {
     pub limits: Limits,
     /// SQL that the editor offers to load.
     pub examples: Vec<Example>,
+    /// Tells savepoints that a query cannot use before it is deployed.
+    pub tables: TablesOf,
 }
+
+/// The tables of state that the operators of a graph keep, by uid, as far as they are known.
+///
+/// The engine knows them, which the control plane does not link.
+pub type TablesOf = fn(&JobGraph) -> BTreeMap<String, Vec<TableShape>>;
 
 /// Bounds on requests, waiting and retries.
 #[derive(Clone, Debug)]

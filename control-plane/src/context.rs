@@ -8,7 +8,13 @@ use weir_checkpoint::storage::Stores;
 use weir_env::{Clock, Ids};
 use weir_model::JobId;
 
-use crate::{checkpoint::Checkpoints, cluster::Cluster, config::Limits, db::Store, metrics::Metrics};
+use crate::{
+    checkpoint::Checkpoints,
+    cluster::Cluster,
+    config::{Limits, TablesOf},
+    db::Store,
+    metrics::Metrics,
+};
 
 /// The handles that the parts share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,6 +27,8 @@ pub struct Context {
     pub checkpoints: Checkpoints,
     /// Opens folders of checkpoints and savepoints.
     pub stores: Stores,
+    /// Tells what operators keep.
+    pub tables: TablesOf,
     /// Where checkpoints and savepoints go; none: none are taken.
     pub state_url: Option<Arc<str>>,
     /// Live numbers.

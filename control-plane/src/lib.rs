@@ -117,6 +117,7 @@ pub async fn start(
         state_url,
         limits,
         examples,
+        tables,
     } = config;
     let stores = Stores::new(Arc::clone(&clock), Vec::new());
     if let Some(url) = &state_url {
@@ -136,6 +137,7 @@ pub async fn start(
         cluster: Cluster::new(Arc::clone(&clock)),
         checkpoints: Checkpoints::default(),
         stores,
+        tables,
         state_url: state_url.map(Into::into),
         metrics: Metrics::new(Arc::clone(&clock)),
         wake: Wake::default(),

@@ -32,6 +32,12 @@ const COPYING: &str = "CREATE TABLE numbers (k INT) WITH (
 CREATE TABLE copies (k INT) WITH ('connector' = 'print');
 INSERT INTO copies SELECT k FROM numbers;";
 
+/// Keeps something else under the name of the count.
+const SUMMING: &str = "CREATE TABLE numbers (k INT) WITH (
+    'connector' = 'datagen', 'rows-per-second' = '200', 'fields.k.min' = '0', 'fields.k.max' = '7');
+CREATE TABLE counts (n BIGINT) WITH ('connector' = 'print');
+INSERT INTO counts SELECT SUM(k) FROM numbers;";
+
 /// The counts that the current execution printed, in their order, as far as they are kept.
 fn counts(output: &Output) -> Vec<u64> {
     let rows = output.rows.iter().map(|row| row.row.cells());
@@ -223,7 +229,7 @@ async fn check_catalogue(browser: &Browser) -> Result<()> {
     browser.click("start-from-savepoint").await
 }
 
-/// A script that has no use for the state is refused unless that is allowed.
+/// A script that cannot use the state is refused; one that has no use for it is, unless that is allowed.
 async fn check_compatibility(browser: &Browser) -> Result<()> {
     let can_submit = async || {
         let script = "return !document.querySelector(\"[data-testid='submit-job']\").disabled";
@@ -237,6 +243,15 @@ async fn check_compatibility(browser: &Browser) -> Result<()> {
         "a script that keeps its state can be submitted"
     );
     picture(browser, "editor-savepoint-kept").await?;
+    write_script(browser, SUMMING).await?;
+    browser
+        .text_when("compatibility-table", SECONDS_20, |text| {
+            text.contains("cannot be used") && text.contains("'groups'")
+        })
+        .await?;
+    ensure!(!can_submit().await?, "the job could only fail");
+    browser.find("submit-hint").await?;
+    picture(browser, "editor-savepoint-unusable").await?;
     write_script(browser, COPYING).await?;
     browser
         .text_when("compatibility-table", SECONDS_20, |text| text.contains("dropped"))

@@ -1,7 +1,9 @@
 //! What a new deployment begins with: the state of a checkpoint or a savepoint, spread over its subtasks.
 
+use std::collections::BTreeMap;
+
 use weir_checkpoint::{
-    manifest::{Manifest, SplitState},
+    manifest::{Manifest, SplitState, TableShape},
     restore::{
         self, Assigned, FoundSplits, OperatorReport, OperatorShape, Report, Role, Shape, TaskShape, Verdict,
     },
@@ -104,7 +106,7 @@ async fn base(context: &Context, job: &Job, graph: &JobGraph) -> Result<Option<S
     };
     let savepoint = context.store.savepoint(id).await?;
     let manifest = folder::manifest_of(context, &savepoint).await?;
-    if let Some(refusal) = compare(&manifest, graph).refusal(job.base.allow_dropped_state) {
+    if let Some(refusal) = compare(context, &manifest, graph).refusal(job.base.allow_dropped_state) {
         return Err(refusal.into());
     }
     Ok(Some(State {
@@ -123,7 +125,11 @@ fn spread(
     graph: &JobGraph,
     has_now: &[SourceSplits],
 ) -> Result<(Vec<SourceSplits>, Vec<SubtaskRestore>), Failure> {
-    let assigned = restore::assign(manifest, &shape(graph), &found(manifest, graph, has_now)?)?;
+    let assigned = restore::assign(
+        manifest,
+        &shape(graph, &mut BTreeMap::new()),
+        &found(manifest, graph, has_now)?,
+    )?;
     let splits = splits(graph, &assigned);
     let restores: Result<Vec<_>, Failure> = assigned.iter().map(|a| restore_of(a, folder)).collect();
     Ok((splits, restores?))
@@ -203,27 +209,27 @@ fn splits(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
         .collect()
 }
 
-/// The graph, as far as state goes.
-fn shape(graph: &JobGraph) -> Shape {
-    let operators = |task: u32| {
+/// The graph, as far as state goes; the tables are taken from those that are known.
+fn shape(graph: &JobGraph, tables: &mut BTreeMap<String, Vec<TableShape>>) -> Shape {
+    let mut operators = |task: u32| {
         let of_task = graph
             .operators
             .iter()
             .filter(move |operator| operator.task == task);
-        of_task.map(|operator| OperatorShape {
+        let of_task = of_task.map(|operator| OperatorShape {
             uid: operator.uid.clone(),
             name: operator.name.clone(),
             role: role(operator),
-            // Workers know them.
-            tables: None,
-        })
+            tables: tables.remove(&operator.uid),
+        });
+        of_task.collect()
     };
     let tasks = settings::tasks(graph)
         .into_iter()
         .map(|(task, parallelism)| TaskShape {
             task,
             parallelism,
-            operators: operators(task).collect(),
+            operators: operators(task),
         });
     Shape {
         max_parallelism: graph.max_parallelism,
@@ -265,8 +271,8 @@ fn role(operator: &Operator) -> Role {
 }
 
 /// What becomes of the state of each operator when a job with this graph begins with it.
-pub fn compare(manifest: &Manifest, graph: &JobGraph) -> Report {
-    restore::compatibility(manifest, &shape(graph))
+pub fn compare(context: &Context, manifest: &Manifest, graph: &JobGraph) -> Report {
+    restore::compatibility(manifest, &shape(graph, &mut (context.tables)(graph)))
 }
 
 /// The same as a REST body.

@@ -321,7 +321,7 @@ async fn report(app: &App, savepoint: &Savepoint, graph: &JobGraph) -> Result<Re
     let manifest = folder::manifest_of(&app.context, savepoint)
         .await
         .map_err(unavailable)?;
-    Ok(begin::compare(&manifest, graph))
+    Ok(begin::compare(&app.context, &manifest, graph))
 }
 
 /// Refuses a job that cannot begin with the savepoint.

@@ -1,6 +1,7 @@
 //! A control plane under test: its own database on one Postgres server for all tests, real sockets, short limits.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
@@ -137,6 +138,7 @@ impl Cluster {
                 .map(|folder| format!("file://{}", folder.path().display())),
             limits: limits.clone(),
             examples: vec![example],
+            tables: |_| BTreeMap::new(),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let handle = start(config, clock, Arc::new(SystemIds), shutdown.clone())

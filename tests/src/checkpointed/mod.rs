@@ -14,7 +14,11 @@ use weir_checkpoint::{
 use weir_model::{Failure, Generation};
 use weir_planner::PlanOptions;
 use weir_proto::graph::{JobGraph, operator::Spec};
-use weir_worker::{local::LocalStats, runtime::align::Patience, state::backend::Kind};
+use weir_worker::{
+    local::LocalStats,
+    runtime::{align::Patience, tables},
+    state::backend::Kind,
+};
 
 use crate::local::{Collected, Printed, Refused};
 use stage::Stage;
@@ -100,6 +104,7 @@ fn add(all: &mut LocalStats, stage: LocalStats) {
 
 /// A graph as far as state goes.
 fn shape(graph: &JobGraph) -> Shape {
+    let mut tables = tables::of(graph);
     let mut tasks: BTreeMap<u32, TaskShape> = BTreeMap::new();
     for operator in &graph.operators {
         let role = match &operator.spec {
@@ -117,7 +122,7 @@ fn shape(graph: &JobGraph) -> Shape {
             uid: operator.uid.clone(),
             name: operator.name.clone(),
             role,
-            tables: None,
+            tables: tables.remove(&operator.uid),
         });
     }
     Shape {
@@ -126,9 +131,13 @@ fn shape(graph: &JobGraph) -> Shape {
     }
 }
 
-/// What every subtask begins with.
+/// What every subtask begins with. What a script left itself, it keeps: a report that says otherwise is wrong.
 fn assign(left: &Left, graph: &JobGraph) -> Result<Vec<restore::Assigned>, Failure> {
-    restore::assign(&left.manifest, &shape(graph), &FoundSplits::new())
+    let shape = shape(graph);
+    match restore::compatibility(&left.manifest, &shape).refusal(false) {
+        Some(refusal) => Err(refusal),
+        None => restore::assign(&left.manifest, &shape, &FoundSplits::new()),
+    }
 }
 
 fn url(folder: &Path) -> String {

@@ -18,6 +18,7 @@
 //! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
 //! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
+//! - [`tables`]: the tables of state that operators keep, without running them. Leans on `subtask`.
 //! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
 //! - [`compute`]: the threads that tasks run on. Leans on nothing.
 
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod source;
 pub mod splits;
 pub mod subtask;
+pub mod tables;
 pub mod watermark;
 
 use std::{sync::Arc, time::Duration};

@@ -310,7 +310,7 @@ enum Ready {
 }
 
 /// The schemas of the rows that an operator takes, by port.
-fn input_schemas(graph: &JobGraph, operator: &graph::Operator) -> Result<Vec<SchemaRef>, Failure> {
+pub(super) fn input_schemas(graph: &JobGraph, operator: &graph::Operator) -> Result<Vec<SchemaRef>, Failure> {
     let mut inputs: Vec<usize> = (0..graph.edges.len())
         .filter(|e| graph.edges[*e].to == operator.id)
         .collect();

@@ -155,6 +155,10 @@ fn unseen(old: &[(&SubtaskState, &OperatorState)], operator: &OperatorShape) -> 
 /// Why the rows of an operator do not fit its tables, if they do not.
 fn misfit(old: &[(&SubtaskState, &OperatorState)], operator: &OperatorShape) -> Option<String> {
     let (was, is) = (tables_of(old), operator.tables.as_ref()?);
+    // Subtasks that had finished keep none, and need none.
+    if was.is_empty() {
+        return None;
+    }
     for old in was {
         let Some(new) = is.iter().find(|table| table.name == old.name) else {
             return Some(format!("it has no table '{}' any more", old.name));

@@ -383,6 +383,18 @@ fn tables_that_do_not_fit_are_named_with_both_of_their_types() {
     }
 }
 
+#[test]
+fn an_operator_that_had_come_to_its_end_needs_no_tables() {
+    let mut manifest = by_two();
+    for state in &mut manifest.subtasks[2..] {
+        state.finished = true;
+        state.operators[0].tables.clear();
+    }
+    let mut shape = shape(&[(2, SOURCE), (2, KEYED)]);
+    shape.tasks[1].operators[0].tables = Some(vec![table("groups", &["Utf8", "Int64", "Int64"])]);
+    assert_eq!(report(&manifest, &shape)[1], "keyed keeps");
+}
+
 /// A keyed operator by `old`, which knows so many splits and commits per subtask, and by `new`.
 fn random(old: u32, splits: &[usize], commits: &[usize], watermarks: &[Option<i64>]) -> Manifest {
     let subtask = |subtask: u32| {

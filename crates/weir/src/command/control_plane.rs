@@ -28,6 +28,7 @@ pub(super) async fn control_plane(arguments: ControlPlane) -> Result<(), Outcome
         state_url,
         limits: Limits::default(),
         examples,
+        tables: weir_worker::runtime::tables::of,
     };
     let handle = weir_control_plane::start(
         config,
