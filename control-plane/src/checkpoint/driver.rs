@@ -50,6 +50,8 @@ pub(super) struct Driver {
     left: Option<Left>,
     /// Those that were asked for, by the URL of their folder.
     savepoints: HashMap<String, SavepointId>,
+    /// One that the job was to stop with, and does not any more: nothing of it is committed.
+    pub(super) abandoned: Option<CheckpointId>,
     manifests: JoinSet<(CheckpointId, Result<(), Failure>)>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -83,6 +85,7 @@ impl Driver {
             coordinator: Coordinator::new(settings::settings(graph), deployment),
             left,
             savepoints: HashMap::new(),
+            abandoned: None,
             manifests: JoinSet::new(),
             seen,
         }
@@ -169,6 +172,7 @@ impl Driver {
             }
             Action::Abort(checkpoint) => self.abort(checkpoint),
             Action::WriteManifest { manifest, savepoint } => self.write(manifest, savepoint).await,
+            Action::Commit { checkpoint, .. } if self.abandoned == Some(checkpoint) => {}
             Action::Commit { checkpoint, finished } => self.commit(checkpoint, &finished),
             Action::Completed(record) => self.completed(record).await,
             Action::Failed { record, why } => self.failed(record, &why).await,
@@ -267,13 +271,22 @@ impl Driver {
         let folder = savepoint.map_or_else(|| self.folder.clone(), |savepoint| savepoint.url);
         let context = self.context.clone();
         self.manifests.spawn(async move {
-            failpoint("manifest.writing");
+            let is_savepoint = id.is_some();
+            failpoint(if is_savepoint {
+                "savepoint.writing"
+            } else {
+                "manifest.writing"
+            });
             let written = match (noted, id) {
                 (Err(failure), _) => Err(failure),
                 (Ok(()), Some(id)) => folder::write_savepoint(&context, &folder, id, manifest).await,
                 (Ok(()), None) => folder::write_manifest(&context, &folder, manifest).await,
             };
-            failpoint("manifest.written");
+            failpoint(if is_savepoint {
+                "savepoint.written"
+            } else {
+                "manifest.written"
+            });
             (checkpoint, written)
         });
     }

@@ -1,7 +1,7 @@
 //! What a driver does about checkpoints that have ended: keeps the history, says so, and lets go of what is old.
 
 use weir_checkpoint::{
-    coordinator::{Record, Savepoint, SubtaskRecord},
+    coordinator::{After, Record, Savepoint, SubtaskRecord},
     manifest::CheckpointId,
 };
 use weir_model::{Failure, SavepointId, SubtaskIndex, TaskId, api::CheckpointSubtask};
@@ -25,6 +25,12 @@ impl Driver {
         let number = record.checkpoint.0;
         self.keep(&record, None).await;
         if let Some(id) = savepoint {
+            let stops = record
+                .savepoint
+                .is_some_and(|savepoint| savepoint.after != After::GoOn);
+            if stops && !self.is_base(id).await {
+                self.abandoned = Some(record.checkpoint);
+            }
             let message = format!("savepoint {id} is there as checkpoint {number}");
             self.record(Kind::SavepointCompleted, message).await;
         } else {
@@ -35,6 +41,24 @@ impl Driver {
             });
         }
         self.context.moves.tell(self.job);
+    }
+
+    /// Whether the job begins with this savepoint from now on. Not, if it has failed or was asked otherwise before that was there:
+    /// it goes back behind it then.
+    async fn is_base(&self, id: SavepointId) -> bool {
+        loop {
+            match self.context.store.job(self.job).await {
+                Ok(job) => return job.base.savepoint == Some(id),
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, job = %self.job, "whether it stops with its savepoint is not known yet");
+                }
+                Err(_) => return false,
+            }
+            tokio::select! {
+                () = self.context.clock.sleep(STORE_AGAIN) => {}
+                () = self.context.shutdown.cancelled() => return false,
+            }
+        }
     }
 
     pub(super) async fn failed(&mut self, record: Record, why: &Failure) {

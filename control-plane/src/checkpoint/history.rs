@@ -9,7 +9,7 @@ use weir_checkpoint::{
 };
 use weir_model::{
     Failure, JobId, SubtaskIndex, TaskId,
-    api::{Checkpoint, CheckpointKind, CheckpointStatus, CheckpointSubtask, SavepointStatus},
+    api::{Checkpoint, CheckpointKind, CheckpointStatus, CheckpointSubtask},
 };
 
 use super::{
@@ -134,10 +134,8 @@ pub async fn known_of_running(context: &Context, job: &Job) -> Result<Known, Tro
         .store
         .checkpoints_that_are(job.id, CheckpointStatus::Completed)
         .await?;
-    let stops_with = match job.stop_savepoint {
-        Some(id) if context.store.savepoint(id).await?.status == SavepointStatus::Completed => Some(id),
-        _ => None,
-    };
+    let base = context.store.job(job.id).await?.base.savepoint;
+    let stops_with = job.stop_savepoint.filter(|id| base == Some(*id));
     let commits = |checkpoint: &&Checkpoint| {
         checkpoint.generation == job.generation
             && (checkpoint.kind == CheckpointKind::Checkpoint

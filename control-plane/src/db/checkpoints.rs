@@ -95,7 +95,8 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps how a checkpoint ended, and its savepoint with it if it is one.
+    /// Keeps how a checkpoint ended, and its savepoint with it if it is one. One that the job is about to stop with is what it
+    /// begins with from here on, even if it comes to no stop: what it has is going to be committed.
     pub async fn end_checkpoint(&self, ended: &EndedCheckpoint, now_ms: i64) -> Result<(), StoreError> {
         let EndedCheckpoint {
             job,
@@ -139,6 +140,7 @@ impl Store {
                 .bind(*number as i64)
                 .execute(&mut *tx)
                 .await?;
+            take_for_base(&mut tx, *job, *number).await?;
         }
         sqlx::query(
             "DELETE FROM checkpoints WHERE job = $1 AND number <= $2 AND status IN ('failed', 'discarded')",
@@ -280,6 +282,18 @@ async fn settle_savepoint(
     .bind(failure)
     .bind(bytes)
     .bind(now_ms)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn take_for_base(connection: &mut PgConnection, job: JobId, number: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE jobs SET base_savepoint = stop_savepoint, base_number = $2 + 1, allow_dropped_state = FALSE \
+         WHERE id = $1 AND stop_savepoint = (SELECT savepoint FROM checkpoints WHERE job = $1 AND number = $2)",
+    )
+    .bind(job.0)
+    .bind(number as i64)
     .execute(connection)
     .await?;
     Ok(())

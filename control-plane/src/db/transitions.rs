@@ -112,7 +112,8 @@ async fn update(connection: &mut PgConnection, before: &Job, after: &Job) -> Res
          started_at_ms = $11, running_since_ms = $12, restart_at_ms = $13, ended_at_ms = $14, desired = $16, \
          parallelism = $17, base_savepoint = $18, base_number = $19, allow_dropped_state = $20, restored_from = $21, \
          stop_savepoint = $22, drain = $23, rescale_to = $24, failures_at_ms = $25, failed_coming_up = $26 \
-         WHERE id = $1 AND phase = $2 AND generation = $3 AND desired = $4 AND rescale_to IS NOT DISTINCT FROM $15",
+         WHERE id = $1 AND phase = $2 AND generation = $3 AND desired = $4 AND rescale_to IS NOT DISTINCT FROM $15 \
+         AND base_number = $27",
     )
     .bind(before.id.0)
     .bind(before.phase.as_str())
@@ -140,6 +141,7 @@ async fn update(connection: &mut PgConnection, before: &Job, after: &Job) -> Res
     .bind(after.rescale_to.map(|parallelism| parallelism as i32))
     .bind(&after.failures_at_ms)
     .bind(after.failed_coming_up)
+    .bind(before.base.number as i64)
     .execute(connection)
     .await?
     .rows_affected();

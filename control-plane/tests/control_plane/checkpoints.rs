@@ -338,6 +338,30 @@ async fn a_job_stops_with_a_savepoint_and_goes_on_from_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_while_it_commits_the_savepoint_to_stop_with_goes_on_from_that() {
+    let (cluster, worker) = start(1).await;
+    let job = cluster.create_job_of(&often(), 1).await;
+    let deploy = worker.started(job.id, 1).await;
+    completed(&cluster, job.id, 1).await;
+    worker.state().hold_savepoints = true;
+    let path = format!("/api/v1/jobs/{}/stop", job.id);
+    let _: api::Job = cluster.post(&path, &json!({}), StatusCode::ACCEPTED).await;
+    let url = eventually("the commit of a savepoint", async || {
+        let state = worker.state();
+        let trigger = state.triggers.last()?;
+        let told = state.commits.contains(&trigger.checkpoint);
+        trigger.savepoint_url.clone().filter(|_| told)
+    })
+    .await;
+    worker
+        .fail(&deploy, Failure::external("the broker is away"))
+        .await;
+    let again = worker.started(job.id, 3).await;
+    let from = &again.restore[0].states[0].folder_url;
+    assert_eq!(*from, url, "what was perhaps committed is not done again");
+}
+
+#[tokio::test]
 async fn a_job_whose_savepoint_to_stop_with_fails_goes_on() {
     let (cluster, worker) = start(1).await;
     let job = cluster.create_job(1).await;

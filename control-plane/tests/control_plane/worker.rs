@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) triggers: Vec<TriggerCheckpoint>,
     pub(crate) aborts: Vec<u64>,
     pub(crate) commits: Vec<u64>,
+    /// Whether it says nothing of the commits of savepoints.
+    pub(crate) hold_savepoints: bool,
     /// Snapshots that are asked for while this is set fail with it.
     pub(crate) fail_snapshots: Option<Failure>,
     /// How many rows each source has read: the position that a snapshot tells of.
@@ -312,6 +314,11 @@ impl State {
             }
             to_worker::Message::CommitCheckpoint(commit) => {
                 self.commits.push(commit.checkpoint);
+                let mut triggers = self.triggers.iter();
+                let of = triggers.find(|trigger| trigger.checkpoint == commit.checkpoint);
+                if self.hold_savepoints && of.is_some_and(|trigger| trigger.savepoint_url.is_some()) {
+                    return vec![];
+                }
                 let Some(deploy) = self.deployed(&commit.job_id, commit.generation) else {
                     return vec![];
                 };
@@ -368,6 +375,24 @@ impl State {
         self.deploys.iter().find(of).cloned()
     }
 
+    fn snapshot(&self, deploy: &Deploy, task: u32, subtask: u32) -> SubtaskSnapshot {
+        let mut state = state(deploy, task, subtask, self.position);
+        if self.hold_savepoints {
+            // Otherwise there is nothing to say.
+            let last = state.operators.last_mut().expect("a task has operators");
+            last.commits.push("rows".to_owned());
+        }
+        SubtaskSnapshot {
+            state: serde_json::to_vec(&state).expect("JSON"),
+            alignment_us: 100,
+            sync_us: 200,
+            async_us: 3_000,
+            bytes_new: 10,
+            bytes_full: 50,
+            bytes_in_flight: 0,
+        }
+    }
+
     /// A snapshot of every subtask here that runs: how far its source is, and something to commit of its sink.
     fn snapshots(&self, id: WorkerId, trigger: &TriggerCheckpoint) -> Vec<from_worker::Message> {
         let Some(deploy) = self.deployed(&trigger.job_id, trigger.generation) else {
@@ -381,7 +406,7 @@ impl State {
         let report = |(task, subtask)| {
             let outcome = match &self.fail_snapshots {
                 Some(failure) => Outcome::Failure(failure.clone().into()),
-                None => Outcome::Snapshot(snapshot(&deploy, task, subtask, self.position)),
+                None => Outcome::Snapshot(self.snapshot(&deploy, task, subtask)),
             };
             from_worker::Message::Checkpoint(CheckpointReport {
                 job_id: trigger.job_id.clone(),
@@ -428,18 +453,6 @@ impl State {
 
 fn told(reports: Vec<TaskReport>) -> Vec<from_worker::Message> {
     reports.into_iter().map(from_worker::Message::Task).collect()
-}
-
-fn snapshot(deploy: &Deploy, task: u32, subtask: u32, position: u64) -> SubtaskSnapshot {
-    SubtaskSnapshot {
-        state: serde_json::to_vec(&state(deploy, task, subtask, position)).expect("JSON"),
-        alignment_us: 100,
-        sync_us: 200,
-        async_us: 3_000,
-        bytes_new: 10,
-        bytes_full: 50,
-        bytes_in_flight: 0,
-    }
 }
 
 /// The state of a subtask whose sources have read so many rows.
