@@ -60,6 +60,7 @@ impl Folder {
     pub async fn write_manifest(&self, path: &str, mut manifest: Manifest) -> Result<(), Failure> {
         manifest.created_at_ms = self.clock.now_ms();
         let written = serde_json::to_vec(&manifest)
+            .map(seal)
             .map_err(|e| Failure::internal(format!("the manifest {path} cannot be written: {e}")))?;
         let why = match self.put_new(path, &written).await {
             Ok(Put::Written) => return Ok(()),
@@ -128,6 +129,10 @@ impl Folder {
             );
             return Err(Unreadable::Damaged { path: called, why });
         }
+        check_seal(&bytes).map_err(|why| Unreadable::Damaged {
+            path: called.clone(),
+            why,
+        })?;
         serde_json::from_slice(&bytes).map_err(|e| damaged(&called, &e))
     }
 
@@ -147,6 +152,39 @@ impl Folder {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::Occupied),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// How a manifest ends: the CRC-32 of what stands before, as the last member of the object.
+const SEAL: &[u8] = br#","crc32":"00000000"}"#;
+/// Where the digits are in that.
+const DIGITS: std::ops::Range<usize> = 10..18;
+
+fn seal(mut json: Vec<u8>) -> Vec<u8> {
+    // The closing brace.
+    json.pop();
+    let crc32 = crc32fast::hash(&json);
+    json.extend_from_slice(&SEAL[..DIGITS.start]);
+    json.extend(format!("{crc32:08x}").bytes());
+    json.extend_from_slice(&SEAL[DIGITS.end..]);
+    json
+}
+
+/// Says what is wrong with the checksum. A manifest of an earlier version has none.
+fn check_seal(bytes: &[u8]) -> Result<(), String> {
+    let Some(at) = bytes.len().checked_sub(SEAL.len()) else {
+        return Ok(());
+    };
+    let (body, seal) = bytes.split_at(at);
+    if !seal.starts_with(&SEAL[..DIGITS.start]) {
+        return Ok(());
+    }
+    let found = format!("{:08x}", crc32fast::hash(body));
+    let said = String::from_utf8_lossy(&seal[DIGITS]);
+    if said == found {
+        Ok(())
+    } else {
+        Err(format!("its checksum is {found} in place of {said}"))
     }
 }
 

@@ -272,6 +272,34 @@ async fn manifests_of_newer_versions_and_broken_ones_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_manifest_with_a_damaged_byte_is_never_taken_for_another() {
+    let (store, clock) = (Arc::default(), ManualClock::new());
+    let folder = folder(&store, &clock);
+    run(&clock, folder.write_manifest(PATH, manifest(&[("x", b"1")])))
+        .await
+        .expect("it is written");
+    let written = run(&clock, folder.read_manifest(PATH))
+        .await
+        .expect("it is there");
+    let at = folder.at(PATH);
+    let bytes = folder.store.get(&at).await.expect("it is there");
+    let bytes = bytes.bytes().await.expect("bytes");
+    let mut noticed = 0;
+    for (place, flip) in (0..bytes.len()).flat_map(|place| [(place, 1), (place, 0x20)]) {
+        let mut damaged = bytes.to_vec();
+        damaged[place] ^= flip;
+        folder.store.put(&at, damaged.into()).await.expect("it is put");
+        match run(&clock, folder.read_manifest(PATH)).await {
+            // What the checksum is called says nothing.
+            Ok(read) => assert_eq!(read, written, "byte {place}"),
+            Err(Unreadable::Damaged { .. }) => noticed += 1,
+            Err(other) => panic!("byte {place}: {other}"),
+        }
+    }
+    assert!(noticed >= 2 * (bytes.len() - 10), "{noticed} of {}", bytes.len());
+}
+
+#[tokio::test]
 async fn files_are_listed_checked_copied_and_deleted() {
     let local = tempfile::tempdir().expect("a folder");
     let clock = ManualClock::new();
