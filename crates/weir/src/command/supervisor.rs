@@ -23,7 +23,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const MIN_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A child that lived this long starts with the first pause again.
-const STABLE: Duration = Duration::from_mins(1);
+const STABLE: Duration = Duration::from_secs(10);
 
 /// A child process of this same binary.
 #[derive(Clone, Debug)]
