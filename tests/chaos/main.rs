@@ -54,7 +54,7 @@ impl Settings {
     fn read() -> Result<Self> {
         let seconds = number("WEIR_CHAOS_SECONDS", 40)?;
         let rate = number("WEIR_CHAOS_RATE", 2_000)?;
-        let seed = number("WEIR_CHAOS_SEED", 29)?;
+        let seed = number("WEIR_CHAOS_SEED", 22)?;
         Ok(Self {
             seconds,
             events: Events {

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     RescaleAndKill,
     /// A savepoint is taken.
     Savepoint,
+    /// The job is stopped with a savepoint, perhaps a worker is killed on the way, and it is resumed.
+    StopAndResume,
     /// A worker's connection to the control plane breaks, and cannot be made anew for a moment.
     CutControl,
     /// Nothing passes between a worker and the control plane until it counts as lost; the worker itself goes on.
@@ -49,6 +51,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault::Rescale,
     Fault::RescaleAndKill,
     Fault::Savepoint,
+    Fault::StopAndResume,
     Fault::CutControl,
     Fault::StallControl,
     Fault::CutRows,
@@ -70,6 +73,9 @@ impl fmt::Display for Fault {
             Self::Rescale => "job rescaled",
             Self::RescaleAndKill => "job rescaled, worker killed shortly before or after",
             Self::Savepoint => "savepoint taken and verified",
+            Self::StopAndResume => {
+                "job stopped with a savepoint, perhaps a worker killed meanwhile, and resumed"
+            }
             Self::CutControl => "worker cut off from the control plane shortly",
             Self::StallControl => "worker and control plane do not hear each other until it is lost",
             Self::CutRows => "connections between workers broken",

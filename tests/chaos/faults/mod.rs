@@ -57,6 +57,7 @@ impl<'a> Chaos<'a> {
             Fault::Rescale => self.rescale().await,
             Fault::RescaleAndKill => self.rescale_and_kill().await,
             Fault::Savepoint => self.take_savepoint().await,
+            Fault::StopAndResume => self.stop_and_resume().await,
             Fault::CutControl => self.cut_control().await,
             Fault::StallControl => self.stall_control().await,
             Fault::CutRows => self.cut_rows().await,

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 use weir_model::{
-    SavepointId,
+    Phase, SavepointId,
     api::{CheckpointStatus, Job, RescaleList, RescaleStatus, Savepoint, SavepointStatus, Verification},
 };
 use weir_tests::wait::Seen;
@@ -118,6 +118,64 @@ impl Chaos<'_> {
         ensure!(found.intact && found.files > 1, "{found:?}");
         self.savepoints.push(id);
         Ok(())
+    }
+
+    pub(super) async fn stop_and_resume(&mut self) -> Result<()> {
+        self.ask_stop().await?;
+        if self.chance.below(2) == 0 {
+            self.sleep(0, 500).await;
+            self.kill_worker().await?;
+        }
+        if self.wait_stopped().await? {
+            self.resume().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the job to stop with a savepoint.
+    pub(crate) async fn ask_stop(&self) -> Result<()> {
+        let path = format!("jobs/{}/stop", self.job);
+        self.look("a stop to be accepted", async |job| {
+            let asked: Result<Job> = self.cluster.api.post(&path, &json!({})).await;
+            Ok(match asked {
+                Ok(_) => Seen::Done(()),
+                Err(_) if job.phase.is_terminal() => Seen::Done(()),
+                Err(refused) => Seen::NotYet(format!("{refused:#}")),
+            })
+        })
+        .await
+    }
+
+    /// Waits until the job has stopped, or ended (false). One whose savepoint fails goes on, and is asked again.
+    pub(crate) async fn wait_stopped(&self) -> Result<bool> {
+        let path = format!("jobs/{}/stop", self.job);
+        self.look("the job to stop", async |job| match job.phase {
+            Phase::Stopped => Ok(Seen::Done(true)),
+            Phase::Running => {
+                // It may begin to stop meanwhile.
+                let asked: Result<Job> = self.cluster.api.post(&path, &json!({})).await;
+                Ok(Seen::NotYet(format!("it runs; asked again: {asked:?}")))
+            }
+            phase if phase.is_terminal() => Ok(Seen::Done(false)),
+            phase => Ok(Seen::NotYet(format!(
+                "{phase} {:?} {:?}",
+                job.phase_reason, job.failure
+            ))),
+        })
+        .await
+    }
+
+    /// Lets a stopped job go on.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        let path = format!("jobs/{}/resume", self.job);
+        self.look("a resume to be accepted", async |job| {
+            if job.phase != Phase::Stopped {
+                return Ok(Seen::Done(()));
+            }
+            let asked: Result<Job> = self.cluster.api.post(&path, &json!({})).await;
+            Ok(Seen::NotYet(format!("{asked:?}")))
+        })
+        .await
     }
 
     /// The number of the newest checkpoint that was begun.
