@@ -246,12 +246,13 @@ impl Handler {
     }
 
     fn restored(&self, report: &RestoreReport) {
-        match report.job_id.parse() {
-            Ok(job) => self.context.cluster.restored(job, report),
-            Err(_) => tracing::warn!(
+        if let Ok(job) = report.job_id.parse() {
+            self.context.cluster.restored(job, report);
+        } else {
+            tracing::warn!(
                 job = report.job_id,
                 "a report about a job whose id is not a UUID is ignored"
-            ),
+            );
         }
     }
 

@@ -239,7 +239,7 @@ fn running(RestoredBytes { local, downloaded }: RestoredBytes) -> String {
     if local + downloaded == 0 {
         return "all tasks run".to_owned();
     }
-    let mib = |bytes: u64| (bytes as f64 / (1 << 20) as f64 * 10.0).ceil() / 10.0;
+    let mib = |bytes: u64| (bytes as f64 / f64::from(1 << 20) * 10.0).ceil() / 10.0;
     let (local, downloaded) = (mib(local), mib(downloaded));
     format!("all tasks run; {local} MiB of their state were on the workers, {downloaded} MiB were downloaded")
 }
