@@ -278,10 +278,9 @@ mod tests {
                 News::End(channel) => aligner.on_end(channel, now),
                 News::Abort(checkpoint) => aligner.abort(checkpoint),
             };
-            let mut word = String::new();
-            word.push_str(if verdict.release { "r" } else { "" });
-            word.push_str(if verdict.block { "b" } else { "" });
-            word += &match verdict.turn {
+            let release = if verdict.release { "r" } else { "" };
+            let block = if verdict.block { "b" } else { "" };
+            let turn = match verdict.turn {
                 Some(Turn::Complete(barrier, waited)) => {
                     format!("{}@{}", barrier.checkpoint, waited.as_millis())
                 }
@@ -291,6 +290,7 @@ mod tests {
                 Some(Turn::Recorded) => "d".to_owned(),
                 None => String::new(),
             };
+            let word = format!("{release}{block}{turn}");
             said.push(if word.is_empty() { "-".to_owned() } else { word });
         }
         assert_eq!(said.join(" "), expected);

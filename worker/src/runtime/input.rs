@@ -164,9 +164,9 @@ impl InputTask {
                 items,
             } = overtaken;
             if let Some(recording) = &mut self.recording {
-                items
-                    .into_iter()
-                    .for_each(|item| recording.add_item(channel, item));
+                for item in items {
+                    recording.add_item(channel, item);
+                }
             }
             let verdict = self.aligner.on_barrier(channel, &barrier, now);
             self.follow(verdict).await?;

@@ -6,7 +6,6 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 use tempfile::TempDir;
 use tokio::{
-    runtime::Handle,
     sync::{
         mpsc::{UnboundedReceiver, unbounded_channel},
         watch,
@@ -17,13 +16,16 @@ use tokio_util::sync::CancellationToken;
 use weir_checkpoint::{
     manifest::{self, CheckpointId, Kind, Manifest, SubtaskState},
     restore::{FoundSplits, OperatorShape, Role, Shape, TaskShape, assign},
-    storage::Stores,
 };
+use weir_connector::RowOutput;
 use weir_env::{Clock, SystemClock};
 use weir_model::{Failure, Generation};
 use weir_proto::graph::JobGraph;
 
-use super::graphs::{Collected, Graph, collected, forward, number, sequence};
+use super::{
+    graphs::{Collected, Graph, collected, forward, number, sequence},
+    jobs,
+};
 use crate::{
     exchange::{
         ipc::Encoder,
@@ -31,7 +33,7 @@ use crate::{
     },
     runtime::{
         align::Patience,
-        checkpoint::{Beginning, Checkpoints, Commands, state_folder},
+        checkpoint::{Beginning, Commands},
         inbox::{InboxSender, Item, inbox},
         message::{Barrier, Message},
         metrics::SubtaskCounters,
@@ -39,11 +41,7 @@ use crate::{
         plan,
         subtask::{InputChannel, Job, Subtask},
     },
-    state::{
-        MemoryBudget,
-        backend::{self, Restored},
-        in_flight,
-    },
+    state::{StateFolder, backend::Restored, in_flight},
 };
 
 const WAIT: Duration = Duration::from_mins(1);
@@ -65,7 +63,6 @@ fn counting(parallelism: u32) -> JobGraph {
 struct World {
     root: TempDir,
     clock: Arc<dyn Clock>,
-    stores: Stores,
 }
 
 /// The subtasks of the task that counts, whose inputs the test holds.
@@ -86,47 +83,12 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Self {
             root: tempfile::tempdir().expect("a folder"),
-            stores: Stores::new(Arc::clone(&clock), Vec::new()),
             clock,
         }
     }
 
-    fn folder(&self) -> crate::state::StateFolder {
-        let url = self.root.path().display().to_string();
-        state_folder(self.stores.folder(&url).expect("a folder"), String::new())
-    }
-
-    fn job(
-        &self,
-        graph: JobGraph,
-        patience: Patience,
-        heard: watch::Receiver<Commands>,
-        output: Arc<Collected>,
-        restored: bool,
-    ) -> Job {
-        Job {
-            job: "job".to_owned(),
-            generation: Generation(if restored { 2 } else { 1 }),
-            graph: Arc::new(graph),
-            clock: Arc::clone(&self.clock),
-            output,
-            seed: 0,
-            alignment: Arc::default(),
-            rehearsal: None,
-            checkpoints: Some(Arc::new(Checkpoints {
-                folder: self.folder(),
-                stores: self.stores.clone(),
-                local: self.root.path().join("local"),
-                backend: backend::Kind::Rocksdb,
-                copies: None,
-                memory: Arc::new(MemoryBudget::new(64 << 20)),
-                patience,
-                storing: Handle::current(),
-                commands: heard,
-            })),
-            restored: restored.then_some(1),
-            commits: Arc::default(),
-        }
+    fn folder(&self) -> StateFolder {
+        jobs::folder(self.root.path(), &self.clock)
     }
 
     /// Brings the task up, going on from these states if there are any.
@@ -141,7 +103,12 @@ impl World {
         let (start, cancel) = (CancellationToken::new(), CancellationToken::new());
         let is_restored = !from.is_empty();
         let mut left = assigned(from, &graph, parallelism).expect("goes on");
-        let job = self.job(graph, patience, heard, Arc::clone(&output), is_restored);
+        let rows = Arc::clone(&output) as Arc<dyn RowOutput>;
+        let job = Job {
+            generation: Generation(if is_restored { 2 } else { 1 }),
+            restored: is_restored.then_some(1),
+            ..jobs::job(graph, self.root.path(), &self.clock, patience, heard, rows)
+        };
         let mut inputs = Vec::new();
         for index in 0..parallelism {
             let channel = |&edge: &usize| InputChannel {

@@ -3,30 +3,29 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
-    runtime::Handle,
     sync::{
         mpsc::{UnboundedReceiver, unbounded_channel},
         watch,
     },
     time::timeout,
 };
-use weir_checkpoint::storage::Stores;
+use weir_connector::RowOutput;
 use weir_env::{Clock, SystemClock};
-use weir_model::Generation;
 
-use super::graphs::{Graph, collected, forward, numbers, sequence};
+use super::{
+    graphs::{Graph, collected, forward, numbers, sequence},
+    jobs,
+};
 use crate::{
     local::splits,
     runtime::{
         align::Patience,
-        checkpoint::{After, Checkpoints, Commands, Trigger, state_folder},
+        checkpoint::{After, Commands, Trigger},
         compute::Compute,
         deployment::{Deployment, Location, Order},
         message::Barrier,
         news::{Happened, Stage, SubtaskEvent},
-        subtask::Job,
     },
-    state::{MemoryBudget, backend::Kind},
 };
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -57,10 +56,6 @@ async fn a_source_that_stopped_for_a_savepoint_reads_on_when_that_is_given_up() 
 
     let root = tempfile::tempdir().expect("a folder");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let stores = Stores::new(Arc::clone(&clock), Vec::new());
-    let folder = stores
-        .folder(&root.path().display().to_string())
-        .expect("a folder");
     let barrier = Arc::new(Barrier {
         checkpoint: 1,
         savepoint_url: None,
@@ -73,29 +68,8 @@ async fn a_source_that_stopped_for_a_savepoint_reads_on_when_that_is_given_up() 
         });
     });
     let output = collected();
-    let job = Job {
-        job: "job".to_owned(),
-        generation: Generation(1),
-        graph: Arc::new(graph.clone()),
-        clock,
-        output: output.clone(),
-        seed: 0,
-        alignment: Arc::default(),
-        rehearsal: None,
-        checkpoints: Some(Arc::new(Checkpoints {
-            folder: state_folder(folder, String::new()),
-            stores,
-            local: root.path().join("local"),
-            backend: Kind::Memory,
-            copies: None,
-            memory: Arc::new(MemoryBudget::new(64 << 20)),
-            patience: Patience::Endless,
-            storing: Handle::current(),
-            commands: heard,
-        })),
-        restored: None,
-        commits: Arc::default(),
-    };
+    let rows = Arc::clone(&output) as Arc<dyn RowOutput>;
+    let job = jobs::job(graph.clone(), root.path(), &clock, Patience::Endless, heard, rows);
     let order = Order {
         job,
         placement: HashMap::from([((0, 0), Location::Here)]),
