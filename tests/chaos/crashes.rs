@@ -44,7 +44,7 @@ const EVENTS: Events = Events {
 };
 
 /// How long until a step is taken next, after a recovery.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn no_row_is_lost_and_none_comes_twice_whichever_step_of_a_commit_is_the_last() {

@@ -25,7 +25,7 @@ const EVENTS: Events = Events {
     rate: 1_000,
     seed: 1,
 };
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Longer than the writing of a manifest that was under way when workers were frozen, shorter than until they count as lost.
 const SETTLED: Duration = Duration::from_millis(500);
 

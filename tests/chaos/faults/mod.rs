@@ -29,7 +29,7 @@ mod requests;
 mod stores;
 
 /// How long a fault may take to show.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the job may take to get on after a fault.
 const RECOVERY: Duration = Duration::from_secs(90);
 
