@@ -10,6 +10,7 @@ mod command_line;
 mod examples;
 mod faults;
 mod lifecycle;
+mod memory;
 mod recovery;
 mod scripts;
 

@@ -40,31 +40,36 @@ enum Way {
     Checkpointed([Run; 3]),
 }
 
-/// Three checkpoints at p=2, the third of which is gone on with at p=3; three more and a savepoint, which is gone on with at p=1.
+/// Three checkpoints at p=2, the third of which is gone on with at p=3; three more and a savepoint, which is gone on with at p=1. Before the
+/// savepoint, memory is short all the time.
 const ALIGNED: [Run; 3] = [
     Run {
         parallelism: 2,
         backend: Kind::Rocksdb,
+        memory_is_short: false,
         patience: Patience::Endless,
         end: Some(End::Checkpoint),
     },
     Run {
         parallelism: 3,
         backend: Kind::Rocksdb,
+        memory_is_short: true,
         patience: Patience::Endless,
         end: Some(End::Savepoint),
     },
     Run {
         parallelism: 1,
         backend: Kind::Memory,
+        memory_is_short: false,
         patience: Patience::Endless,
         end: None,
     },
 ];
 
-/// The same with three unaligned checkpoints, which are gone on with at p=3 and p=2.
+/// The same with three unaligned checkpoints, which are gone on with at p=3 and p=2. Memory is short in the first and in the last stage.
 const UNALIGNED: [Run; 3] = [
     Run {
+        memory_is_short: true,
         patience: Patience::Until(Duration::ZERO),
         ..ALIGNED[0]
     },
@@ -75,6 +80,8 @@ const UNALIGNED: [Run; 3] = [
     },
     Run {
         parallelism: 2,
+        backend: Kind::Rocksdb,
+        memory_is_short: true,
         patience: Patience::Until(Duration::ZERO),
         ..ALIGNED[2]
     },

@@ -107,6 +107,7 @@ impl<'a> Bench<'a> {
             kind,
             folder: self.folder.join("local").join(&name),
             files: self.files(name),
+            copies: None,
             key_groups: key_group::range(subtask, parallelism, MAX_PARALLELISM),
             max_parallelism: MAX_PARALLELISM,
             operators: vec![OperatorTables {

@@ -17,7 +17,7 @@ use crate::{
         remote::Peers,
     },
     runtime::{compute::Compute, deployment::Network},
-    session::{Session, checkpoints::Storage, duty::Duty, endpoint},
+    session::{Session, checkpoints::Storage, duty::Duty, endpoint, process::resident_bytes},
     state::{MemoryBudget, copies::LocalCopies, local::LocalFolder},
 };
 
@@ -166,6 +166,13 @@ pub async fn start(
         stores: Stores::new(Arc::clone(&clock), Vec::new()),
         runtime: Runtime::current(),
     };
+    let (budget, time, ended) = (Arc::clone(&storage.memory), Arc::clone(&clock), shutdown.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = budget.watch(&*time, resident_bytes) => {}
+        }
+    });
     let (duty, events) = Duty::new(
         id.to_string(),
         compute.handle(),

@@ -147,7 +147,7 @@ impl Stage {
                 local: self.root.join("local"),
                 backend: self.run.backend,
                 copies: None,
-                memory: Arc::new(MemoryBudget::new(64 << 20)),
+                memory: Arc::new(memory(&self.run)),
                 patience: self.run.patience,
                 storing: Handle::current(),
                 commands,
@@ -179,6 +179,15 @@ impl Stage {
             });
             splits.entry((operator.id, subtask)).or_default().extend(found);
         }
+    }
+}
+
+fn memory(run: &Run) -> MemoryBudget {
+    let memory = MemoryBudget::new(64 << 20);
+    if run.memory_is_short {
+        memory.always_short()
+    } else {
+        memory
     }
 }
 

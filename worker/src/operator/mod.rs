@@ -47,7 +47,7 @@ mod unnest;
 mod waiting;
 mod window;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use weir_functions::{chance::Bits, clock::Reading};
 use weir_model::{EventTime, Failure};
@@ -223,6 +223,18 @@ pub trait Operator: Send {
         Err(Failure::internal(format!(
             "an operator without state was to be restored with rows of its table {table}"
         )))
+    }
+
+    /// Whether the rows at hand need the state of their own [partitions](Self::partition) alone, and nothing else ever needs any: then its
+    /// state may be taken from it, and [given back](Self::restore) before rows of the same partition come.
+    fn is_partitioned(&self) -> bool {
+        false
+    }
+
+    /// The columns of rows of its input by which its state is partitioned, as they are in its tables. Only of an operator that is.
+    fn partition(&self, port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        let _ = (port, batch);
+        Vec::new()
     }
 
     /// All rows were given. Its event time had come to `watermark`, which is not said again.

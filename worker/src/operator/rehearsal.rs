@@ -39,19 +39,22 @@ pub(super) enum Call {
 type Emitted = (Vec<String>, u64);
 
 /// Checks that a restored operator emits the same rows in the same order.
-pub(super) fn check(make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static, calls: &[Call]) {
+pub(super) fn check(make: impl Fn() -> Box<dyn Operator> + Clone + Send + Sync + 'static, calls: &[Call]) {
     check_after(make, calls, |_| {});
 }
 
 /// Checks that a restored operator emits the same rows at each call; in which order is not said of keys.
-pub(super) fn check_sorted(make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static, calls: &[Call]) {
+pub(super) fn check_sorted(
+    make: impl Fn() -> Box<dyn Operator> + Clone + Send + Sync + 'static,
+    calls: &[Call],
+) {
     check_after(make, calls, |rows| rows.sort_unstable());
 }
 
 /// Checks that operators which share the rows by these columns emit, together and at each call, what one emits of all rows. After every
 /// second call, another number of them is restored.
 pub(super) fn check_rescaled(
-    make: impl Fn() -> Box<dyn Operator> + Send + 'static,
+    make: impl Fn() -> Box<dyn Operator> + Send + Sync + 'static,
     calls: &[Call],
     keys: &[usize],
 ) {
@@ -190,7 +193,7 @@ impl Operator for Rescaled {
 }
 
 fn check_after(
-    make: impl Fn() -> Box<dyn Operator> + Clone + Send + 'static,
+    make: impl Fn() -> Box<dyn Operator> + Clone + Send + Sync + 'static,
     calls: &[Call],
     finish: fn(&mut Vec<String>),
 ) {

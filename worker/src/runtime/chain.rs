@@ -19,7 +19,7 @@ use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
 use super::{late::LateRows, message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
 use crate::{
     operator::{Context, Operator},
-    state::{Change, Scope, Snapshot, Table},
+    state::{Change, Scope, Snapshot, Table, backend::spill::Spill, rehearse::Make, spill::Spilled},
 };
 
 /// Where a message goes.
@@ -260,6 +260,19 @@ impl Chain {
             .iter()
             .map(|node| tables(node).unwrap_or_default())
             .collect()
+    }
+
+    /// Lets an operator have more state than there is memory, if it can.
+    pub fn spill(&mut self, index: usize, make: Make, spill: Spill) {
+        let node = &mut self.nodes[index];
+        let operator = node.operator.take();
+        node.operator = operator.map(|operator| {
+            if operator.is_partitioned() {
+                Box::new(Spilled::new(make, operator, spill))
+            } else {
+                operator
+            }
+        });
     }
 
     /// Lets operators note what changes in their state from now on.

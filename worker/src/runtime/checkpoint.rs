@@ -21,6 +21,7 @@ use crate::state::{
     Change, MemoryBudget, Scope, StateFolder,
     backend::{Backend, BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored},
     copies::JobCopies,
+    rehearse::Make,
     shape,
 };
 
@@ -157,6 +158,8 @@ pub struct Taking {
     pub max_parallelism: u32,
     /// By position in the chain, uid and name.
     pub operators: Vec<(String, String)>,
+    /// By position in the chain, what makes an operator anew; none: it cannot be.
+    pub makes: Vec<Option<Make>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where it says what it has.
@@ -186,7 +189,7 @@ pub struct Taker {
 
 impl Taker {
     /// Gives the operators of a chain the rows that they begin with, and gets ready for checkpoints.
-    pub async fn open(taking: Taking, chain: &mut Chain, beginning: &Beginning) -> Result<Self, Failure> {
+    pub async fn open(mut taking: Taking, chain: &mut Chain, beginning: &Beginning) -> Result<Self, Failure> {
         let tables: Vec<OperatorTables> = taking
             .operators
             .iter()
@@ -201,6 +204,11 @@ impl Taker {
         let mut backend = None;
         if tables.iter().any(|operator| !operator.tables.is_empty()) {
             let mut opened = open_backend(&taking, tables).await?;
+            for (at, make) in taking.makes.drain(..).enumerate() {
+                if let (Some(make), Some(spill)) = (make, opened.spill(at)?) {
+                    chain.spill(at, make, spill);
+                }
+            }
             let mut give = |operator, table, rows| chain.restore(operator, table, &rows);
             let bytes = opened.restore(&beginning.from, &mut give).await?;
             taking.news.tell_restored(bytes);
@@ -390,15 +398,15 @@ fn persist(
     place: (u32, u32),
 ) -> Result<Stored, Failure> {
     let checkpoint = CheckpointId(barrier.checkpoint);
-    let (scope, to) = match &barrier.savepoint_url {
-        None => (backend.scope(), Persist::Checkpoint),
+    let to = match &barrier.savepoint_url {
+        None => Persist::Checkpoint,
         Some(url) => {
             let (task, subtask) = place;
-            let folder = state_folder(stores.folder(url)?, layout::savepoint_data_of(task, subtask));
-            (Scope::All, Persist::Savepoint(folder))
+            let folder = layout::savepoint_data_of(task, subtask);
+            Persist::Savepoint(state_folder(stores.folder(url)?, folder))
         }
     };
-    let changes: Vec<Vec<Change>> = chain.snapshot(scope)?;
+    let changes: Vec<Vec<Change>> = chain.snapshot(backend.scope())?;
     Ok(backend.persist(checkpoint, changes, to))
 }
 

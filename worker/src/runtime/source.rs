@@ -139,7 +139,7 @@ impl SourceTask {
                 self.obey(commands).await?;
             }
             if self.is_suspended || self.pace.is_some_and(|pace| self.events >= pace) {
-                self.reader.rest().await?;
+                self.reader.rest(self.is_suspended).await?;
                 continue;
             }
             let Some(event) = self.reader.next(self.source.as_mut()).await? else {
@@ -242,9 +242,15 @@ impl Reader {
     }
 
     /// Reads nothing until the coordinator says something; does what is due.
-    async fn rest(&mut self) -> Result<(), Failure> {
+    ///
+    /// A source that is suspended says nothing of time either: what came of that would not be in the savepoint, and come again.
+    async fn rest(&mut self, is_suspended: bool) -> Result<(), Failure> {
         let now = self.steps.clock.elapsed();
-        self.on_pause(now).await?;
+        if is_suspended {
+            self.steps.outputs.pause(now).await?;
+        } else {
+            self.on_pause(now).await?;
+        }
         self.steps.counters.activities.enter(Activity::Idle);
         let due = self.steps.due(now);
         let clock = Arc::clone(&self.steps.clock);

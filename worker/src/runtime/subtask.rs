@@ -35,7 +35,10 @@ use super::{
     splits::Splits,
     watermark::WatermarkMerger,
 };
-use crate::{operator, state::rehearse::Rehearsed};
+use crate::{
+    operator,
+    state::rehearse::{Make, Rehearsed},
+};
 
 /// What all subtasks of a deployment share.
 #[derive(Clone, Debug)]
@@ -209,7 +212,7 @@ impl Subtask {
         let mut chain = Chain::new(nodes, Arc::clone(&place)).with_chance(chance);
         let (mut taker, mut in_flight) = (None, Vec::new());
         if let Some(checkpoints) = &job.checkpoints {
-            let taking = taking(&job, &plan, index, checkpoints, news);
+            let taking = taking(&job, &plan, index, checkpoints, news)?;
             taker = Some(Taker::open(taking, &mut chain, &beginning).boxed().await?);
             let restored = in_flight::restored(&job, &plan, index, &beginning, checkpoints);
             in_flight = restored.boxed().await?;
@@ -294,14 +297,19 @@ impl Subtask {
     }
 
     fn build(&self, operator: &graph::Operator) -> Result<Box<dyn operator::Operator>, Failure> {
-        let inputs = input_schemas(&self.job.graph, operator)?;
-        let Some(every) = self.job.rehearsal else {
-            return operator::build(operator, inputs);
-        };
-        let operator = operator.clone();
-        let make = Box::new(move || operator::build(&operator, inputs.clone()));
-        Ok(Box::new(Rehearsed::new(make, every)?))
+        let make = make(&self.job.graph, operator)?;
+        match self.job.rehearsal {
+            Some(every) => Ok(Box::new(Rehearsed::new(make, every)?)),
+            None => make(),
+        }
     }
+}
+
+/// What makes an operator, any number of times.
+fn make(graph: &JobGraph, operator: &graph::Operator) -> Result<Make, Failure> {
+    let inputs = input_schemas(graph, operator)?;
+    let operator = operator.clone();
+    Ok(Box::new(move || operator::build(&operator, inputs.clone())))
 }
 
 enum Ready {
@@ -410,9 +418,22 @@ fn names(graph: &JobGraph, plan: &TaskPlan) -> Vec<(u32, String)> {
 }
 
 /// What a subtask takes its checkpoints with.
-fn taking(job: &Job, plan: &TaskPlan, subtask: u32, checkpoints: &Arc<Checkpoints>, news: News) -> Taking {
+fn taking(
+    job: &Job,
+    plan: &TaskPlan,
+    subtask: u32,
+    checkpoints: &Arc<Checkpoints>,
+    news: News,
+) -> Result<Taking, Failure> {
     let operators = plan.operators.iter().map(|&id| &job.graph.operators[id as usize]);
-    Taking {
+    let make_of = |operator: &graph::Operator| match operator.spec {
+        // Those are the runtime's.
+        Some(Spec::Source(_) | Spec::LookupJoin(_) | Spec::Sink(_)) => Ok(None),
+        _ if job.rehearsal.is_some() => Ok(None),
+        _ => make(&job.graph, operator).map(Some),
+    };
+    Ok(Taking {
+        makes: operators.clone().map(make_of).collect::<Result<_, _>>()?,
         checkpoints: Arc::clone(checkpoints),
         job: job.job.clone(),
         generation: job.generation,
@@ -422,7 +443,7 @@ fn taking(job: &Job, plan: &TaskPlan, subtask: u32, checkpoints: &Arc<Checkpoint
         operators: operators.map(|o| (o.uid.clone(), o.name.clone())).collect(),
         clock: Arc::clone(&job.clock),
         news,
-    }
+    })
 }
 
 /// A sink to open, the operator at a position of the chain.

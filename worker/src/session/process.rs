@@ -22,7 +22,6 @@ impl Usage {
             .ok()
             .and_then(|stat| cpu_time(&stat))
             .unwrap_or_default();
-        let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
         let cpu_milli = match self.at {
             Some(at) if now > at => {
                 (cpu.saturating_sub(self.cpu).as_secs_f64() / now.saturating_sub(at).as_secs_f64() * 1000.0)
@@ -33,10 +32,16 @@ impl Usage {
         self.cpu = cpu;
         self.at = Some(now);
         Heartbeat {
-            memory_bytes: resident_bytes(&statm).unwrap_or(0),
+            memory_bytes: resident_bytes(),
             cpu_milli,
         }
     }
+}
+
+/// The memory that this process has now, in bytes.
+pub fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    resident(&statm).unwrap_or(0)
 }
 
 /// User and system time in `/proc/self/stat`: fields 14 and 15, counted from 1. The name, field 2, may hold spaces.
@@ -47,7 +52,7 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     Some(TICK * (user + system))
 }
 
-fn resident_bytes(statm: &str) -> Option<u64> {
+fn resident(statm: &str) -> Option<u64> {
     statm
         .split_ascii_whitespace()
         .nth(1)?
@@ -64,7 +69,7 @@ mod tests {
     fn procfs_is_read_even_with_spaces_in_the_process_name() {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 10 0 0 0 150 50 0 0 20 0 8 0 100 1000 200";
         assert_eq!(cpu_time(stat), Some(Duration::from_secs(2)));
-        assert_eq!(resident_bytes("1000 250 30 4 0 50 0"), Some(250 * PAGE_BYTES));
+        assert_eq!(resident("1000 250 30 4 0 50 0"), Some(250 * PAGE_BYTES));
         assert_eq!(cpu_time(""), None);
     }
 }

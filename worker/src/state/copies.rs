@@ -385,12 +385,12 @@ mod tests {
         world.checkpoint(&world.subtask(1, 0), 1, &["1"]);
         let folder = world.folder.path().join("copies/j");
         let expire = |now, runs: bool| world.copies.expire(now, |_| runs);
-        assert_eq!(expire(KEPT, true), [PathBuf::new(); 0]);
-        assert_eq!(expire(KEPT + KEPT / 2, false), [PathBuf::new(); 0]);
-        assert_eq!(expire(KEPT * 2, false), [folder.clone()]);
+        assert!(expire(KEPT, true).is_empty());
+        assert!(expire(KEPT + KEPT / 2, false).is_empty());
+        assert_eq!(expire(KEPT * 2, false), std::slice::from_ref(&folder));
         world.subtask(1, 0);
         world.copies.end("j");
-        assert_eq!(expire(Duration::ZERO, true), [PathBuf::new(); 0]);
+        assert!(expire(Duration::ZERO, true).is_empty());
         assert_eq!(expire(Duration::ZERO, false), [folder]);
     }
 }

@@ -1,8 +1,13 @@
 //! What a worker's memory is for.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use rocksdb::{Cache, Env, WriteBufferManager};
+use weir_env::Clock;
 
 /// The part of all memory that the databases of state share, one in so many.
 const STATE_PART: u64 = 8;
@@ -10,6 +15,13 @@ const STATE_PART: u64 = 8;
 const WRITE_PART: u64 = 2;
 /// Below this, databases of state do not work well.
 const MIN_STATE_BYTES: u64 = 16 << 20;
+/// In which part of all memory the process may be before state is written to disk: it needs some more for that.
+const FULL_PERCENT: u64 = 75;
+/// How often that is looked at, and how long what was written has to be given back.
+const LOOK: Duration = Duration::from_millis(20);
+const RELIEF: Duration = Duration::from_millis(250);
+/// So few keys are not worth a file.
+const FEW_KEYS: usize = 8192;
 /// Threads that merge files of databases, in the whole process, and as many that write them.
 const THREADS: i32 = 2;
 
@@ -17,7 +29,8 @@ const THREADS: i32 = 2;
 ///
 /// - An eighth, and 16 MiB at least, is what all RocksDB databases of the worker share: one block cache, to which memtables are charged
 ///   too. A write buffer manager holds memtables to half of it. They are needed at checkpoints and restores alone.
-/// - The rest is for what lives in memory all the time: the state of operators, and rows on their way.
+/// - The rest is for what lives in memory all the time: the state of operators, and rows on their way. The whole process is measured, not
+///   what each of them has: when it comes near to its memory, operators [spill](super::spill).
 ///
 /// It is made once per worker. Files on disk are not counted, nor what the system caches of them.
 pub struct MemoryBudget {
@@ -25,6 +38,10 @@ pub struct MemoryBudget {
     state_bytes: u64,
     cache: Cache,
     write_buffers: WriteBufferManager,
+    /// How often memory has been short.
+    pressure: AtomicU32,
+    /// Whether it is short all the time.
+    is_rehearsal: bool,
 }
 
 impl MemoryBudget {
@@ -42,6 +59,53 @@ impl MemoryBudget {
             state_bytes,
             cache,
             write_buffers,
+            pressure: AtomicU32::new(0),
+            is_rehearsal: false,
+        }
+    }
+
+    /// The same, always short of memory: a rehearsal of that.
+    #[must_use]
+    pub fn always_short(self) -> Self {
+        Self {
+            is_rehearsal: true,
+            ..self
+        }
+    }
+
+    /// A number that changes each time memory becomes short.
+    pub fn pressure(&self) -> u32 {
+        if self.is_rehearsal {
+            return self.pressure.fetch_add(1, Relaxed);
+        }
+        self.pressure.load(Relaxed)
+    }
+
+    /// So few keys need not go to make room.
+    pub(super) fn few_keys(&self) -> usize {
+        if self.is_rehearsal { 1 } else { FEW_KEYS }
+    }
+
+    /// Memory is short.
+    fn press(&self) {
+        self.pressure.fetch_add(1, Relaxed);
+    }
+
+    /// Sees to it for ever that state is written to disk when the process has come near to all of its memory. `resident_bytes` says what it
+    /// has now.
+    pub async fn watch(&self, clock: &dyn Clock, resident_bytes: impl Fn() -> u64) {
+        let full = self.bytes / 100 * FULL_PERCENT;
+        loop {
+            if resident_bytes() < full {
+                clock.sleep(LOOK).await;
+                continue;
+            }
+            tracing::debug!(
+                budget_bytes = self.bytes,
+                "memory is short: state is written to disk"
+            );
+            self.press();
+            clock.sleep(RELIEF).await;
         }
     }
 

@@ -17,6 +17,7 @@
 //! - [`copies`]: files of checkpoints that are kept on this machine. Leans on nothing.
 //! - [`in_flight`]: rows on their way, in a file. Leans on `transfer` and the exchange's form of rows.
 //! - [`backend`]: keeps the rows of a subtask's operators from one deployment to the next. Leans on all of the above.
+//! - [`spill`]: an operator whose state may be larger than memory. Leans on `backend`.
 //! - [`rehearse`]: an operator that is restored from its own snapshots again and again. Leans on `codec` and `snapshot`.
 
 pub mod backend;
@@ -31,6 +32,7 @@ pub mod numbered;
 pub mod rehearse;
 pub mod shape;
 pub mod snapshot;
+pub mod spill;
 pub mod store;
 pub mod table;
 pub mod transfer;

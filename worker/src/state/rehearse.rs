@@ -17,7 +17,7 @@ const ROWS: usize = 3;
 const MAX_PARALLELISM: u32 = 1024;
 
 /// Makes an operator, always the same.
-pub type Make = Box<dyn Fn() -> Result<Box<dyn Operator>, Failure> + Send>;
+pub type Make = Box<dyn Fn() -> Result<Box<dyn Operator>, Failure> + Send + Sync>;
 
 /// An operator and the rows of its state.
 pub struct Rehearsed {

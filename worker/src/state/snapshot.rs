@@ -2,13 +2,16 @@
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::Schema;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use weir_model::Failure;
 
 use super::Table;
 
 /// Rows that an operator writes at once at most, so that no column of theirs grows too long.
 pub const ROWS: usize = 1 << 16;
+
+/// The same where each change is gone before the next one comes: memory is short then.
+const STREAMED_ROWS: usize = 1 << 12;
 
 /// What a snapshot takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +41,14 @@ pub enum Change {
     },
 }
 
+/// Takes each change as it comes.
+type Sink = Box<dyn FnMut(Change) -> Result<(), Failure> + Send>;
+
 /// The changes of one operator's tables at a checkpoint.
-#[derive(Debug)]
 pub struct Snapshot {
     tables: Vec<Table>,
     changes: Vec<Change>,
+    sink: Option<Sink>,
 }
 
 impl Snapshot {
@@ -51,7 +57,29 @@ impl Snapshot {
         Self {
             tables,
             changes: Vec::new(),
+            sink: None,
         }
+    }
+
+    /// The same, of which nothing is gathered: each change goes to `sink` at once, whose failure is that of the operator.
+    pub fn streamed(tables: Vec<Table>, sink: Sink) -> Self {
+        Self {
+            sink: Some(sink),
+            ..Self::new(tables)
+        }
+    }
+
+    /// How many rows at most are to be written at once.
+    pub fn chunk_rows(&self) -> usize {
+        if self.sink.is_some() { STREAMED_ROWS } else { ROWS }
+    }
+
+    fn push(&mut self, change: Change) -> Result<(), Failure> {
+        if let Some(sink) = &mut self.sink {
+            return sink(change);
+        }
+        self.changes.push(change);
+        Ok(())
     }
 
     /// Writes rows of a table: all of its columns.
@@ -61,8 +89,7 @@ impl Snapshot {
             return Ok(());
         }
         let rows = batch(schema, columns)?;
-        self.changes.push(Change::Write { table, rows });
-        Ok(())
+        self.push(Change::Write { table, rows })
     }
 
     /// Deletes rows of a table, by all columns of its key. It is no error to delete what is not there.
@@ -73,8 +100,7 @@ impl Snapshot {
         }
         let fields = of_table.schema.fields()[..of_table.key].to_vec();
         let keys = batch(Arc::new(Schema::new(fields)), keys)?;
-        self.changes.push(Change::Delete { table, keys });
-        Ok(())
+        self.push(Change::Delete { table, keys })
     }
 
     /// The tables that it is of.
@@ -85,6 +111,15 @@ impl Snapshot {
     /// What has changed, in order.
     pub fn into_changes(self) -> Vec<Change> {
         self.changes
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("tables", &self.tables)
+            .field("changes", &self.changes)
+            .finish_non_exhaustive()
     }
 }
 

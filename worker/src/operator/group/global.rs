@@ -18,7 +18,7 @@ use crate::{
     operator::{
         Context, Operator,
         aggregate::{Shape, Shapes, partial_columns},
-        keys::Groups,
+        keys::{Groups, normal_columns},
         window::partial::{self, Layout},
     },
     state::{Scope, Snapshot, Table},
@@ -199,6 +199,14 @@ impl Operator for GroupAggregate {
     fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
         let (keys, state) = rows.columns().split_at(self.keys.len());
         self.state.restore(keys, state)
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys)
     }
 
     fn is_timed(&self) -> bool {

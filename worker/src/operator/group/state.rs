@@ -12,7 +12,7 @@ use crate::{
         keys::{GroupTable, Groups},
         ttl::Ttl,
     },
-    state::{Dirty, Scope, Snapshot, Table, snapshot},
+    state::{Dirty, Scope, Snapshot, Table},
 };
 
 /// Groups that have lost all their rows before their memory is given back, unless none has any.
@@ -333,7 +333,7 @@ impl State {
                 live
             }
         };
-        for groups in written.chunks(snapshot::ROWS) {
+        for groups in written.chunks(into.chunk_rows()) {
             let mut columns = self.keys.keys_of(groups)?;
             columns.extend(self.state_of(groups)?);
             into.write(0, columns)?;

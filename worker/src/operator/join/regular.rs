@@ -1,6 +1,6 @@
 //! A join of two inputs that may grow and change for ever: each row meets the rows that the other side holds, and is kept for those to come.
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     expression::Filter,
-    operator::{Context, Operator, keys::common_types},
+    operator::{
+        Context, Operator,
+        keys::{common_types, normal_columns},
+    },
     state::{Scope, Snapshot, Table},
 };
 
@@ -264,6 +267,14 @@ impl Operator for Join {
 
     fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
         self.state.restore(table, rows).map(drop)
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys[port])
     }
 
     fn restored(&mut self, _: EventTime) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ mod word;
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::{
-    ArrayRef,
+    ArrayRef, RecordBatch,
     cast::AsArray,
     types::{Float32Type, Float64Type},
 };
@@ -159,6 +159,14 @@ pub(super) fn common_types(
     };
     let left = types(0).filter(|left| types(1).as_ref() == Some(left));
     left.ok_or_else(|| Failure::internal("the keys of a join do not fit together"))
+}
+
+/// Some columns of rows, as [`normal`] makes them: keys as tables of state have them.
+pub(super) fn normal_columns(batch: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
+    columns
+        .iter()
+        .map(|column| normal(batch.column(*column)))
+        .collect()
 }
 
 /// Floats with one bit pattern per value, as the exchange hashes them: -0.0 is 0.0, and there is one NaN. Other columns as they are.

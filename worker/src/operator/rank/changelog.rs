@@ -19,7 +19,7 @@ use super::{
 use crate::{
     operator::{
         Context, Operator,
-        keys::{GroupTable, Groups},
+        keys::{GroupTable, Groups, normal_columns},
         ttl::Ttl,
     },
     state::{Dirty, Scope, Snapshot, Table, numbered::Restored},
@@ -375,5 +375,13 @@ impl<O: Order, L: Content<O::Keys>> Operator for ChangelogRank<O, L> {
         self.content
             .restore(groups, &order, &numbers, &mut fresh, &mut self.rows)?;
         self.rows.tidy()
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.shape.keys)
     }
 }

@@ -5,7 +5,7 @@ use weir_model::Failure;
 use super::{Shape, rows::RowStore};
 use crate::{
     operator::keys::GroupTable,
-    state::{NumberedRows, Snapshot, snapshot::ROWS},
+    state::{NumberedRows, Snapshot},
 };
 
 /// What a snapshot says of rows.
@@ -46,10 +46,11 @@ impl Said {
         rows: &RowStore,
         into: &mut Snapshot,
     ) -> Result<(), Failure> {
-        for (of, numbers) in self.gone.chunks() {
+        let chunk = into.chunk_rows();
+        for (of, numbers) in self.gone.chunks(chunk) {
             into.delete(0, NumberedRows::key(groups.keys_of(of)?, numbers.to_vec()))?;
         }
-        for ((of, numbers), slots) in self.written.chunks().zip(self.slots.chunks(ROWS)) {
+        for ((of, numbers), slots) in self.written.chunks(chunk).zip(self.slots.chunks(chunk)) {
             let mut columns = NumberedRows::key(groups.keys_of(of)?, numbers.to_vec());
             columns.extend(rows.gather_columns(slots, &[], shape.kept.values().iter().copied())?);
             into.write(0, columns)?;
@@ -59,8 +60,8 @@ impl Said {
 }
 
 impl Places {
-    fn chunks(&self) -> impl Iterator<Item = (&[u32], &[i64])> {
-        let numbers = self.numbers.chunks(ROWS);
-        self.groups.chunks(ROWS).zip(numbers)
+    fn chunks(&self, rows: usize) -> impl Iterator<Item = (&[u32], &[i64])> {
+        let numbers = self.numbers.chunks(rows);
+        self.groups.chunks(rows).zip(numbers)
     }
 }

@@ -11,6 +11,7 @@
 //! - `uploaded`: which files are in the object store already. Leans on nothing.
 //! - `local`: the database. Leans on the byte store.
 //! - `runs`: rows sorted into a file. Leans on nothing.
+//! - [`spill`]: rows that are in the database and not in memory. Leans on `local` and `encode`.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
 //! - `restore`: reads it. Leans on `fetch`.
@@ -22,6 +23,7 @@ mod local;
 mod persist;
 mod restore;
 mod runs;
+pub mod spill;
 #[cfg(test)]
 mod tests;
 mod uploaded;
@@ -41,7 +43,8 @@ use weir_model::Failure;
 
 use super::{Change, Scope, codec::Codec, copies::SubtaskCopies};
 use local::Local;
-use persist::Job;
+use persist::{Job, Work};
+use spill::{Order, Spill};
 use uploaded::Uploaded;
 
 pub use config::{BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored, RestoredBytes};
@@ -53,7 +56,7 @@ pub struct Backend {
     shared: Arc<Shared>,
     runtime: Handle,
     /// Checkpoints of the database, which are taken one behind the other.
-    queue: mpsc::UnboundedSender<Job>,
+    queue: mpsc::UnboundedSender<Work>,
     /// What stops each checkpoint that is under way.
     under_way: BTreeMap<CheckpointId, CancellationToken>,
     closed: CancellationToken,
@@ -67,6 +70,7 @@ struct Shared {
     codecs: Vec<Vec<Codec>>,
     local: Mutex<Local>,
     uploaded: Mutex<Uploaded>,
+    order: Order,
 }
 
 impl Backend {
@@ -82,6 +86,7 @@ impl Backend {
         let shared = Arc::new(Shared {
             local: Mutex::new(local),
             uploaded: Mutex::default(),
+            order: Order::default(),
             codecs,
             config,
         });
@@ -98,11 +103,20 @@ impl Backend {
         })
     }
 
-    /// What operators are asked for at a checkpoint. At a savepoint it is [`Scope::All`].
+    /// What operators are asked for at a checkpoint or a savepoint.
     pub fn scope(&self) -> Scope {
         match self.shared.config.kind {
             Kind::Rocksdb => Scope::Changes,
             Kind::Memory => Scope::All,
+        }
+    }
+
+    /// What lets an operator, by its position, have more state than there is memory; none: its state is in one piece, or this backend has no
+    /// place for it.
+    pub fn spill(&self, operator: usize) -> Result<Option<Spill>, Failure> {
+        match self.shared.config.kind {
+            Kind::Rocksdb => Spill::new(&self.shared, operator),
+            Kind::Memory => Ok(None),
         }
     }
 
@@ -122,10 +136,11 @@ impl Backend {
         restore::restore(&self.shared, from, sink).await
     }
 
-    /// Takes the changes of a checkpoint, by operator, or all rows for a savepoint, and hands them over to other threads.
+    /// Takes what operators say in its [scope](Self::scope), by operator, for a checkpoint or a savepoint, and hands it over to other
+    /// threads.
     ///
-    /// The future is done when the files are in the object store. It need not be polled for that. The changes of a checkpoint that
-    /// fails or is aborted count for those after it.
+    /// The future is done when the files are in the object store. It need not be polled for that. The changes of a checkpoint or a
+    /// savepoint that fails or is aborted count for those after it.
     pub fn persist(
         &mut self,
         checkpoint: CheckpointId,
@@ -142,9 +157,12 @@ impl Backend {
             reply,
         };
         match (to, self.shared.config.kind) {
-            // Should nobody take it any more, the answer says so.
-            (Persist::Checkpoint, Kind::Rocksdb) => drop(self.queue.send(job)),
-            (to, _) => drop(
+            (to, Kind::Rocksdb) => {
+                self.shared.order.hand_over();
+                // Should nobody take it any more, the answer says so.
+                drop(self.queue.send(Work { job, to }));
+            }
+            (to, Kind::Memory) => drop(
                 self.runtime
                     .spawn(persist::rows(Arc::clone(&self.shared), job, to)),
             ),

@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
-    fs, iter,
+    fs::{self, File},
+    io::BufWriter,
+    iter,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +16,13 @@ use weir_checkpoint::manifest::{CheckpointId, Files, FilesFormat, StateFile};
 use weir_model::Failure;
 
 use super::{Persist, Persisted, Shared, blocking, encode::encode, local::Scratch, runs::Runs};
-use crate::state::{Change, store::Batch, transfer};
+use crate::state::{
+    Change, StateFolder,
+    codec::prefix,
+    file::{Compression, Writer},
+    store::{Batch, Store},
+    transfer,
+};
 
 /// Files of a subtask that are uploaded at a time.
 const UPLOADS: usize = 4;
@@ -29,13 +37,19 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<Persisted, Failure>>,
 }
 
+/// A checkpoint or a savepoint of the database.
+pub(super) struct Work {
+    pub(super) job: Job,
+    pub(super) to: Persist,
+}
+
 /// Writes changes to the database, checkpoint by checkpoint. What is uploaded for one goes on beside the next.
 pub(super) async fn run(
     shared: Arc<Shared>,
-    mut jobs: mpsc::UnboundedReceiver<Job>,
+    mut jobs: mpsc::UnboundedReceiver<Work>,
     closed: CancellationToken,
 ) {
-    while let Some(job) = jobs.recv().await {
+    while let Some(Work { job, to }) = jobs.recv().await {
         if closed.is_cancelled() {
             return;
         }
@@ -47,16 +61,27 @@ pub(super) async fn run(
         } = job;
         let taken = {
             let (shared, aborted) = (Arc::clone(&shared), aborted.clone());
-            blocking(move || take(&shared, checkpoint, changes, &aborted)).await
+            let taken = blocking({
+                let shared = Arc::clone(&shared);
+                move || take(&shared, checkpoint, changes, &aborted)
+            });
+            let taken = taken.await;
+            shared.order.written();
+            taken
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let result = match taken {
-                Ok(Some(taken)) => unless(&aborted, checkpoint, database(&shared, checkpoint, &taken)).await,
-                Ok(None) => Ok(Persisted {
-                    files: files_of(FilesFormat::Rocksdb, Vec::new()),
-                    ..Persisted::default()
-                }),
+                Ok(Some(taken)) => match to {
+                    Persist::Checkpoint => {
+                        unless(&aborted, checkpoint, database(&shared, checkpoint, &taken)).await
+                    }
+                    Persist::Savepoint(folder) => {
+                        let saved = saved(&shared, checkpoint, taken, &folder);
+                        unless(&aborted, checkpoint, saved).await
+                    }
+                },
+                Ok(None) => Ok(empty(&to)),
                 Err(failure) => Err(failure),
             };
             // Whoever asked may have gone.
@@ -210,7 +235,7 @@ async fn all_rows(
     changes: Vec<Vec<Change>>,
     to: &Persist,
 ) -> Result<Persisted, Failure> {
-    let name = format!("{checkpoint}-rows");
+    let name = rows_name(checkpoint);
     let written = {
         let (shared, path) = (Arc::clone(shared), shared.config.folder.join(&name));
         blocking(move || {
@@ -238,11 +263,62 @@ async fn all_rows(
     if let Persist::Checkpoint = to {
         keep(shared, &file, written.path().to_owned()).await?;
     }
-    Ok(Persisted {
+    Ok(one_file(file))
+}
+
+/// Writes all rows of the database, as it was taken, to a file of their own.
+async fn saved(
+    shared: &Arc<Shared>,
+    checkpoint: CheckpointId,
+    taken: Scratch,
+    folder: &StateFolder,
+) -> Result<Persisted, Failure> {
+    let name = rows_name(checkpoint);
+    let written = {
+        let file = Scratch::new(shared.config.folder.join(&name));
+        let shared = Arc::clone(shared);
+        blocking(move || {
+            let database = shared.local.lock().reader(taken.path())?;
+            let unwritable = |e| Failure::internal(format!("cannot write {}: {e}", file.path().display()));
+            let to = BufWriter::new(File::create(file.path()).map_err(unwritable)?);
+            let mut writer = Writer::new(to, Compression::Lz4);
+            let groups = &shared.config.key_groups;
+            let all = prefix(groups.start, 0, 0).to_vec()..prefix(groups.end, 0, 0).to_vec();
+            database.scan(&[all], &mut |key, value| {
+                writer.push(key, value).map_err(unwritable)
+            })?;
+            writer.finish().map_err(unwritable)?;
+            Ok(file)
+        })
+        .await?
+    };
+    let path = folder.path(&name);
+    let file = transfer::upload(written.path(), folder, path, name, &*shared.config.clock).await?;
+    Ok(one_file(file))
+}
+
+fn rows_name(checkpoint: CheckpointId) -> String {
+    format!("{checkpoint}-rows")
+}
+
+fn one_file(file: StateFile) -> Persisted {
+    Persisted {
         bytes_new: file.bytes,
         bytes_full: file.bytes,
         files: files_of(FilesFormat::Sorted, vec![file]),
-    })
+    }
+}
+
+/// What there is of a database that has never had a row.
+fn empty(to: &Persist) -> Persisted {
+    let format = match to {
+        Persist::Checkpoint => FilesFormat::Rocksdb,
+        Persist::Savepoint(_) => FilesFormat::Sorted,
+    };
+    Persisted {
+        files: files_of(format, Vec::new()),
+        ..Persisted::default()
+    }
 }
 
 /// Keeps a file of a checkpoint on this machine too.

@@ -32,6 +32,11 @@ pub trait Store: Send + Sync {
     /// ends it and is returned.
     fn scan(&self, ranges: &[Range<Vec<u8>>], each: &mut Each<'_>) -> Result<(), Failure>;
 
+    /// The same, of ranges that have few entries each.
+    fn scan_few(&self, ranges: &[Range<Vec<u8>>], each: &mut Each<'_>) -> Result<(), Failure> {
+        self.scan(ranges, each)
+    }
+
     /// Puts and deletes, in one go; sorts the batch.
     fn write(&self, batch: &mut Batch) -> Result<(), Failure>;
 

@@ -25,8 +25,11 @@ const INGESTED_BYTES: usize = 1 << 20;
 const FILE_BYTES: u64 = 64 << 20;
 /// As much as fits a batch that is not ingested, with room.
 const MEMTABLE_BYTES: usize = 8 << 20;
-/// Blocks are read in the order of their keys, at restores: large ones compress better.
-const BLOCK_BYTES: usize = 32 << 10;
+/// Blocks are read in the order of their keys at restores, where large ones compress better, and key by key where state is larger than
+/// memory.
+const BLOCK_BYTES: usize = 16 << 10;
+/// Bits of a filter per key: one in a hundred keys that are not there is looked for.
+const FILTER_BITS: f64 = 10.0;
 /// What is read ahead of a scan.
 const READAHEAD_BYTES: usize = 2 << 20;
 /// Sorted runs that make a compaction. Reads are rare, and each compaction uploads what it writes.
@@ -71,6 +74,28 @@ impl Rocks {
     /// Makes files of what is in memory yet, which then outlives the process.
     pub fn flush(&self) -> Result<(), Failure> {
         self.db.flush().map_err(|e| failed(&self.folder, "write", &e))
+    }
+
+    fn scan_with(
+        &self,
+        options: ReadOptions,
+        ranges: &[Range<Vec<u8>>],
+        each: &mut Each<'_>,
+    ) -> Result<(), Failure> {
+        let mut entries = self.db.raw_iterator_opt(options);
+        let mut is_placed = false;
+        for range in ranges {
+            // Where the last range ended may be in this one already, or behind it.
+            if !is_placed || entries.key().is_some_and(|key| key < range.start.as_slice()) {
+                entries.seek(&range.start);
+                is_placed = true;
+            }
+            while let Some((key, value)) = entries.item().filter(|(key, _)| *key < range.end.as_slice()) {
+                each(key, value)?;
+                entries.next();
+            }
+        }
+        entries.status().map_err(|e| failed(&self.folder, "read", &e))
     }
 
     fn put(&self, batch: &Batch) -> Result<(), rocksdb::Error> {
@@ -121,20 +146,11 @@ impl Store for Rocks {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(READAHEAD_BYTES);
-        let mut entries = self.db.raw_iterator_opt(options);
-        let mut is_placed = false;
-        for range in ranges {
-            // Where the last range ended may be in this one already, or behind it.
-            if !is_placed || entries.key().is_some_and(|key| key < range.start.as_slice()) {
-                entries.seek(&range.start);
-                is_placed = true;
-            }
-            while let Some((key, value)) = entries.item().filter(|(key, _)| *key < range.end.as_slice()) {
-                each(key, value)?;
-                entries.next();
-            }
-        }
-        entries.status().map_err(|e| failed(&self.folder, "read", &e))
+        self.scan_with(options, ranges, each)
+    }
+
+    fn scan_few(&self, ranges: &[Range<Vec<u8>>], each: &mut Each<'_>) -> Result<(), Failure> {
+        self.scan_with(ReadOptions::default(), ranges, each)
     }
 
     fn write(&self, batch: &mut Batch) -> Result<(), Failure> {
@@ -149,7 +165,6 @@ impl Store for Rocks {
         };
         written.map_err(|e| failed(&self.folder, "write", &e))
     }
-
     fn checkpoint(&self, folder: &Path) -> Result<(), Failure> {
         // Hard links to files that never change, and a copy of the list of them.
         let made = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(folder));
@@ -168,6 +183,7 @@ fn options(memory: &MemoryBudget) -> Options {
     blocks.set_block_cache(memory.cache());
     // Otherwise indexes are kept outside of the cache, and outside of the budget.
     blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_bloom_filter(FILTER_BITS, false);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_manager(memory.write_buffers());

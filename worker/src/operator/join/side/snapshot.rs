@@ -81,7 +81,7 @@ impl Side {
         let (written, new) = told.take_written();
         let rows = written.into_iter().chain(new);
         let rows: Vec<u32> = rows.filter(|row| self.is_kept(*row)).collect();
-        for rows in rows.chunks(PART) {
+        for rows in rows.chunks(PART.min(into.chunk_rows())) {
             let batch = self.batch(rows)?;
             let mut columns = self.layout.kept(self.key(rows)?, batch.columns());
             columns.extend(self.further(rows.iter().copied()));

@@ -240,7 +240,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Row>>> {
 
 /// Holds an operator against one that is restored after every so many calls.
 fn check(
-    make: impl Fn() -> Box<dyn Operator> + Send + 'static,
+    make: impl Fn() -> Box<dyn Operator> + Send + Sync + 'static,
     every: u32,
     batches: &[Vec<Row>],
     changes: bool,

@@ -1,0 +1,261 @@
+//! Rows of an operator that are in the database and not in memory.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Weak},
+};
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_row::{RowConverter, Rows, SortField};
+use parking_lot::{Condvar, Mutex};
+use weir_model::Failure;
+
+use super::{Shared, encode::encode};
+use crate::state::{
+    Change, MemoryBudget, Snapshot, Table,
+    codec::{Codec, prefix},
+    store::{Batch, Rocks, Store},
+};
+
+/// What gathers before it is written: a file of the database is made of it. It is memory too.
+const WRITTEN_BYTES: usize = 8 << 20;
+/// Rows that are read at once.
+const ROWS: usize = 4096;
+
+/// Takes rows of a table, by its position.
+type Sink<'a> = dyn FnMut(usize, RecordBatch) -> Result<(), Failure> + 'a;
+
+/// Checkpoints whose changes the database is to have before others.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Those handed over that are not written yet.
+    waiting: Mutex<usize>,
+    written: Condvar,
+}
+
+impl Order {
+    /// Another one was handed over.
+    pub(super) fn hand_over(&self) {
+        *self.waiting.lock() += 1;
+    }
+
+    /// One has been written, or has failed.
+    pub(super) fn written(&self) {
+        let mut waiting = self.waiting.lock();
+        *waiting = waiting.saturating_sub(1);
+        self.written.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut waiting = self.waiting.lock();
+        while *waiting > 0 {
+            self.written.wait(&mut waiting);
+        }
+    }
+}
+
+/// One operator's way to its rows in the database. Calls block on the disk.
+pub struct Spill {
+    shared: Arc<Shared>,
+    operator: usize,
+    partition: RowConverter,
+    database: Weak<Rocks>,
+}
+
+/// Values of the columns by which an operator's state is partitioned, a row each.
+pub struct Partitions {
+    groups: Vec<u32>,
+    rows: Rows,
+}
+
+impl Partitions {
+    /// The key group of a row, and its values as bytes.
+    pub fn get(&self, row: usize) -> (u32, &[u8]) {
+        (self.groups[row], self.rows.row(row).data())
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
+impl Spill {
+    /// Of an operator, by its position; none: its state is in one piece.
+    pub(super) fn new(shared: &Arc<Shared>, operator: usize) -> Result<Option<Self>, Failure> {
+        let tables = shared.codecs[operator].iter().map(Codec::table);
+        let types = |table: &Table| {
+            let columns = table.schema.fields()[..table.partition].iter();
+            columns.map(|f| f.data_type().clone()).collect::<Vec<_>>()
+        };
+        let mut types = tables.map(types);
+        let Some(first) = types.next().filter(|first| !first.is_empty()) else {
+            return Ok(None);
+        };
+        if types.any(|other| other != first) {
+            return Ok(None);
+        }
+        let partition = RowConverter::new(first.into_iter().map(SortField::new).collect());
+        Ok(Some(Self {
+            shared: Arc::clone(shared),
+            operator,
+            partition: partition.map_err(|e| unfit(&e))?,
+            database: Weak::new(),
+        }))
+    }
+
+    /// The worker's memory.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.shared.config.memory
+    }
+
+    /// Rows of values of the partition's columns.
+    pub fn partitions(&self, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
+        let rows = self.partition.convert_columns(columns).map_err(|e| unfit(&e))?;
+        let table = self.shared.codecs[self.operator][0].table();
+        let groups = table.key_groups(columns, rows.num_rows(), self.shared.config.max_parallelism)?;
+        Ok(Partitions { groups, rows })
+    }
+
+    /// Writes what `snapshot` says: the changes of the operator since the last checkpoint, which is written before. Later checkpoints have
+    /// them, and [`load`](Self::load) finds them.
+    pub fn write(
+        &mut self,
+        tables: Vec<Table>,
+        snapshot: impl FnOnce(&mut Snapshot) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.shared.order.wait();
+        let gathered = Arc::new(Mutex::new(Batch::default()));
+        let sink = {
+            let (shared, operator, gathered) =
+                (Arc::clone(&self.shared), self.operator, Arc::clone(&gathered));
+            Box::new(move |change| gather(&shared, operator, change, &mut gathered.lock()))
+        };
+        let mut streamed = Snapshot::streamed(tables, sink);
+        snapshot(&mut streamed)?;
+        let rest = std::mem::take(&mut *gathered.lock());
+        let mut local = self.shared.local.lock();
+        local.write(rest)?;
+        self.database = Arc::downgrade(&local.database()?);
+        Ok(())
+    }
+
+    /// Reads the rows of these partitions, which ascend, table by table.
+    pub fn load(&mut self, partitions: &[(u32, &[u8])], sink: &mut Sink<'_>) -> Result<(), Failure> {
+        let database = self.database()?;
+        for table in 0..self.shared.codecs[self.operator].len() {
+            self.load_table(&database, table, partitions, sink)?;
+        }
+        Ok(())
+    }
+
+    fn load_table(
+        &self,
+        database: &Rocks,
+        number: usize,
+        partitions: &[(u32, &[u8])],
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
+        let codec = &self.shared.codecs[self.operator][number];
+        let (mut rows, table) = (Batch::default(), codec.table());
+        let give = |rows: &mut Batch, sink: &mut Sink<'_>| {
+            let entries = rows.iter().map(|(key, value)| (key, value.unwrap_or_default()));
+            let decoded = codec.decode(entries)?;
+            rows.clear();
+            sink(number, decoded)
+        };
+        for partitions in partitions.chunks(ROWS) {
+            let keys: Vec<Vec<u8>> = partitions
+                .iter()
+                .map(|(group, values)| {
+                    [&prefix(*group, self.operator as u16, number as u8), *values].concat()
+                })
+                .collect();
+            if table.key == table.partition {
+                let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+                for (key, value) in keys.iter().zip(database.get_many(&keys)?) {
+                    if let Some(value) = value {
+                        rows.put(key, &value);
+                    }
+                }
+            } else {
+                let ranges: Vec<_> = keys.into_iter().map(beginning_with).collect();
+                database.scan_few(&ranges, &mut |key, value| {
+                    rows.put(key, value);
+                    if rows.len() < ROWS {
+                        return Ok(());
+                    }
+                    give(&mut rows, sink)
+                })?;
+            }
+            if !rows.is_empty() {
+                give(&mut rows, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn database(&mut self) -> Result<Arc<Rocks>, Failure> {
+        if let Some(database) = self.database.upgrade() {
+            return Ok(database);
+        }
+        let database = self.shared.local.lock().database()?;
+        self.database = Arc::downgrade(&database);
+        Ok(database)
+    }
+}
+
+fn gather(shared: &Shared, operator: usize, change: Change, gathered: &mut Batch) -> Result<(), Failure> {
+    let codecs = &shared.codecs[operator..=operator];
+    let key_groups = &shared.config.key_groups;
+    encode(
+        codecs,
+        key_groups,
+        vec![vec![change]],
+        WRITTEN_BYTES,
+        &mut |batch| {
+            gathered.append(&batch);
+            Ok(())
+        },
+    )?;
+    if gathered.bytes() < WRITTEN_BYTES {
+        return Ok(());
+    }
+    shared.local.lock().write(std::mem::take(gathered))
+}
+
+/// The keys that begin with these bytes, of which the first ones are never the greatest.
+fn beginning_with(start: Vec<u8>) -> Range<Vec<u8>> {
+    let mut end = start.clone();
+    while end.last() == Some(&u8::MAX) {
+        end.pop();
+    }
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    start..end
+}
+
+fn unfit(error: &arrow_schema::ArrowError) -> Failure {
+    Failure::internal(format!(
+        "the keys of a state's partitions cannot be encoded: {error}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_all_keys_that_begin_so() {
+        let range = beginning_with(vec![1, 2, 255, 255]);
+        assert_eq!(range, vec![1, 2, 255, 255]..vec![1, 3]);
+        assert!(range.contains(&vec![1, 2, 255, 255, 0]));
+        assert!(!range.contains(&vec![1, 2, 255, 254, 9]));
+    }
+}
