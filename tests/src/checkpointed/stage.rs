@@ -138,7 +138,7 @@ impl Stage {
             graph: Arc::clone(&self.graph),
             clock: Arc::clone(clock),
             output: Arc::clone(&self.output) as _,
-            seed: 0,
+            seed: self.generation.0,
             alignment: Arc::default(),
             rehearsal: None,
             checkpoints: Some(Arc::new(Checkpoints {
