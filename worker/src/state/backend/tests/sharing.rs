@@ -1,5 +1,7 @@
 //! Files are uploaded once, and are where they should be.
 
+use weir_checkpoint::manifest::FilesFormat;
+
 use super::*;
 
 async fn complete(backend: &mut Backend, checkpoint: u64, rows: &Rows) -> Persisted {
@@ -99,22 +101,26 @@ async fn checkpoints_are_taken_in_order_even_if_nobody_waits_for_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_savepoint_leaves_the_next_checkpoint_as_it_was() {
+async fn a_savepoint_of_a_database_has_all_of_it_and_its_changes_count_for_the_next_checkpoint() {
     let world = World::new();
     let mut backend = world.open(Kind::Rocksdb, 1).await;
     complete(&mut backend, 1, &some_rows(0..10)).await;
     let to = Persist::Savepoint(world.files("savepoint/0"));
     let savepoint = backend
-        .persist(CheckpointId(2), all(&some_rows(0..20)), to)
+        .persist(CheckpointId(2), all(&some_rows(10..20)), to)
         .await
         .expect("is written");
     assert_eq!(paths(&savepoint), ["savepoint/0/2-rows"]);
+    assert_eq!(savepoint.files.format, FilesFormat::Sorted);
     let third = complete(&mut backend, 3, &Rows::new()).await;
-    assert_eq!(third.bytes_new, 0);
-    for (persisted, expected) in [(savepoint, 0..20), (third, 0..10)] {
+    assert!(
+        paths(&third).iter().all(|path| !path.starts_with("savepoint/")),
+        "{third:?}"
+    );
+    for persisted in [savepoint, third] {
         let from = [world.restored(state_of(&backend, &persisted))];
         let mut next = world.open(Kind::Memory, 2).await;
-        assert_eq!(restore(&mut next, &from).await, Ok(some_rows(expected)));
+        assert_eq!(restore(&mut next, &from).await, Ok(some_rows(0..20)));
     }
 }
 
