@@ -22,7 +22,8 @@ use weir_proto::graph::JobGraph;
 use weir_worker::{
     local::{self, LocalStats},
     runtime::{
-        checkpoint::{self, Checkpoints, Commands, Trigger, state_folder},
+        checkpoint::{Checkpoints, state_folder},
+        commands::{self, Commands, Trigger},
         compute::Compute,
         deployment::{Deployment, Location, Order},
         message::Barrier,
@@ -333,9 +334,9 @@ impl Running {
                         savepoint_url: savepoint.map(|savepoint| savepoint.url),
                     }),
                     after: if is_last {
-                        checkpoint::After::Suspend
+                        commands::After::Suspend
                     } else {
-                        checkpoint::After::GoOn
+                        commands::After::GoOn
                     },
                 };
                 self.commands

@@ -4,125 +4,21 @@
 //! What leaves the subtask (to sinks and to other tasks) is put out in order, for the task to write. Nothing in here
 //! waits.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use arrow_array::RecordBatch;
 use weir_functions::chance::Bits;
-use weir_model::{EventTime, Failure, OperatorId, SubtaskIndex};
+use weir_model::{EventTime, Failure};
 
-use super::{late::LateRows, message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
+use super::{
+    message::Message,
+    node::{Node, Outlet, ROWS, Target, on_batch, on_control, take_emitted},
+    place::Place,
+};
 use crate::{
-    operator::{Context, Operator},
+    operator::Context,
     state::{Change, Scope, Snapshot, Table, backend::spill::Spill, rehearse::Make, spill::Spilled},
 };
-
-/// Where a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// To an operator of the chain: on a port, as one of the inputs that its event time is merged from.
-    Node {
-        /// Position in the chain.
-        node: usize,
-        /// Input port of the operator.
-        port: usize,
-        /// Which of the operator's inputs.
-        input: usize,
-    },
-    /// Out of the chain.
-    Leaf(usize),
-    /// Out of the chain to a table outside, from the lookup join at this position, to which it [comes back](Chain::answer).
-    Table(usize),
-}
-
-/// The output of an operator with the rows that it emits. Behind it are those of each port's late rows.
-pub const ROWS: usize = 0;
-
-/// Who takes what an operator puts out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlet {
-    /// The output whose rows it takes; what is said of time is for all.
-    pub output: usize,
-    /// Where they go.
-    pub target: Target,
-}
-
-/// One operator of a chain.
-pub struct Node {
-    /// The steps; none for sources, lookup joins and sinks, whose rows pass as they are.
-    pub operator: Option<Box<dyn Operator>>,
-    /// Whether what passes goes to a table outside first, and to the targets when it has come back.
-    pub is_lookup: bool,
-    /// Whether rows that pass were counted as read before.
-    pub is_source: bool,
-    /// Event time of its inputs.
-    pub merger: WatermarkMerger,
-    /// Who takes what it emits.
-    pub outlets: Vec<Outlet>,
-    /// By input port, where its late rows go; shorter if those of the last ports go nowhere.
-    pub late: Vec<Option<LateRows>>,
-    /// Its counters.
-    pub counters: Arc<OperatorCounters>,
-}
-
-impl Node {
-    fn is_timed(&self) -> bool {
-        self.operator.as_ref().is_some_and(|operator| operator.is_timed())
-    }
-
-    fn tells_time(&self) -> bool {
-        self.operator
-            .as_ref()
-            .is_some_and(|operator| operator.tells_time())
-    }
-}
-
-/// Names the operator that runs, for failures and panics.
-#[derive(Debug)]
-pub struct Place {
-    subtask: u32,
-    /// Id and name of each operator of the chain.
-    operators: Vec<(u32, String)>,
-    current: AtomicUsize,
-}
-
-impl Place {
-    /// The place of a subtask that runs these operators.
-    pub fn new(subtask: u32, operators: Vec<(u32, String)>) -> Self {
-        Self {
-            subtask,
-            operators,
-            current: AtomicUsize::new(usize::MAX),
-        }
-    }
-
-    /// Sets the operator that runs now.
-    #[inline]
-    pub fn enter(&self, node: usize) {
-        self.current.store(node, Relaxed);
-    }
-
-    /// No operator runs now: what fails from here on is the runtime's.
-    pub fn leave(&self) {
-        self.current.store(usize::MAX, Relaxed);
-    }
-
-    /// The failure with the operator and subtask in which it happened, as far as it does not say so itself.
-    pub fn locate(&self, failure: Failure) -> Failure {
-        let current = self.operators.get(self.current.load(Relaxed));
-        Failure {
-            operator: failure.operator.or(current.map(|(id, _)| OperatorId(*id))),
-            operator_name: failure.operator_name.or(current.map(|(_, name)| name.clone())),
-            subtask: failure.subtask.or(Some(SubtaskIndex(self.subtask))),
-            ..failure
-        }
-    }
-}
 
 /// The operators of one subtask.
 pub struct Chain {
@@ -390,98 +286,15 @@ impl Chain {
     }
 }
 
-/// Runs an operator on rows. Late ones that go elsewhere are said first.
-fn on_batch(
-    node: &mut Node,
-    port: usize,
-    batch: RecordBatch,
-    context: &mut Context,
-    said: &mut Vec<(usize, Message)>,
-) -> Result<(), Failure> {
-    let Some(operator) = &mut node.operator else {
-        if node.is_lookup {
-            said.push((ROWS, Message::Batch(batch)));
-        } else {
-            context.emit(batch);
-        }
-        return Ok(());
-    };
-    let Some(Some(late)) = node.late.get(port) else {
-        return operator.on_batch(port, batch, context);
-    };
-    operator.on_batch(port, late.visible(&batch)?, context)?;
-    if !context.late.is_empty() {
-        let rows = late.take(&batch, std::mem::take(&mut context.late), node.merger.watermark())?;
-        said.push((ROWS + 1 + port, Message::Batch(rows)));
-    }
-    Ok(())
-}
-
-/// Merges news about time into an operator; returns whether it has ended.
-fn on_control(
-    node: &mut Node,
-    input: usize,
-    message: &Message,
-    context: &mut Context,
-    said: &mut Vec<(usize, Message)>,
-) -> Result<bool, Failure> {
-    let tells_time = node.tells_time();
-    let merged = match message {
-        Message::Watermark(watermark) => node.merger.advance(input, *watermark),
-        Message::Idle => node.merger.idle(input),
-        Message::End => node.merger.end(input),
-        // Barriers are for the task as a whole.
-        Message::Batch(_) | Message::Barrier(_) => return Ok(false),
-    };
-    if let Some(watermark) = merged.watermark {
-        node.counters.set_watermark(watermark);
-        let mut reached = watermark;
-        if let Some(operator) = &mut node.operator {
-            operator.on_watermark(watermark, context)?;
-            reached = operator.output_watermark(watermark);
-        }
-        take_emitted(node, context, said);
-        if !tells_time {
-            said.push((ROWS, Message::Watermark(reached)));
-        }
-    }
-    if merged.idle {
-        if let Some(operator) = &mut node.operator {
-            operator.on_idle(context)?;
-        }
-        take_emitted(node, context, said);
-        if !tells_time {
-            said.push((ROWS, Message::Idle));
-        }
-    }
-    if merged.end {
-        if let Some(operator) = &mut node.operator {
-            operator.on_end(context)?;
-        }
-        take_emitted(node, context, said);
-        said.push((ROWS, Message::End));
-    }
-    Ok(merged.end)
-}
-
-fn take_emitted(node: &Node, context: &mut Context, said: &mut Vec<(usize, Message)>) {
-    node.counters.add_late(std::mem::take(&mut context.late_rows));
-    context.late.clear();
-    for batch in context.emitted.drain(..) {
-        node.counters.add_out(batch.num_rows());
-        said.push((ROWS, Message::Batch(batch)));
-    }
-    if let Some(watermark) = context.watermark.take() {
-        node.counters.set_watermark(watermark);
-        said.push((ROWS, Message::Watermark(watermark)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
+    use crate::{
+        operator::Operator,
+        runtime::{late::LateRows, metrics::OperatorCounters, watermark::WatermarkMerger},
+    };
 
     fn rows(n: i64) -> RecordBatch {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..n));

@@ -19,10 +19,10 @@ use weir_proto::{
 };
 
 use super::{
-    chain::Target,
     checkpoint::{Beginning, Checkpoints},
     inbox::Item,
     message::Message,
+    node::Target,
     plan::{self, TaskPlan},
     subtask::{InputChannel, Job},
 };

@@ -7,13 +7,13 @@ use weir_model::Failure;
 use super::{
     Steps, YIELD_EVERY,
     align::{Aligner, Turn, Verdict},
-    chain::Target,
     checkpoint::{Cut, said},
     in_flight::{Inputs, Recorded, Recording},
     inbox::{Inbox, Item, Overtaken},
     message::{Barrier, Message},
     metrics::Activity,
     news::Last,
+    node::Target,
     subtask::InputChannel,
 };
 use crate::exchange::ipc;

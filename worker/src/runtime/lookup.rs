@@ -19,7 +19,7 @@ use weir_env::Clock;
 use weir_model::Failure;
 use weir_proto::graph;
 
-use super::{chain::Place, message::Message, subtask::table};
+use super::{message::Message, place::Place, subtask::table};
 use crate::operator::lookup::{self, LookupJoin};
 
 /// Bytes of rows that may be on their way in one lookup join; one batch may exceed it.

@@ -6,19 +6,25 @@
 //! - [`alignment`]: sources that keep together in event time. Leans on nothing.
 //! - [`metrics`]: what a subtask counts. Leans on nothing.
 //! - [`plan`]: tasks and channels of a job graph. Leans on nothing.
-//! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `message`, `watermark`, `metrics`.
 //! - [`late`]: the late rows of operators. Leans on nothing.
+//! - [`place`]: the operator that runs, by name. Leans on nothing.
+//! - [`node`]: one operator of a chain. Leans on `message`, `watermark`, `metrics` and `late`.
+//! - [`chain`]: the operators of a subtask, run by direct calls. Leans on `node` and `place`.
 //! - [`output`]: what leaves a subtask. Leans on `inbox` and the exchange.
 //! - [`commits`]: what sinks have prepared. Leans on nothing.
 //! - [`news`]: what a subtask tells of itself. Leans on nothing.
 //! - [`align`]: barriers that wait for each other. Leans on `message`.
 //! - [`splits`]: the splits of a source as checkpoints keep them. Leans on nothing.
 //! - [`in_flight`]: rows in flight in unaligned checkpoints. Leans on `inbox`, `plan` and the exchange.
-//! - [`checkpoint`]: one subtask's part in checkpoints. Leans on `chain`, `news`, `in_flight` and the state backend.
+//! - [`commands`]: what the coordinator of checkpoints says. Leans on `message`.
+//! - [`checkpoint`]: one subtask's part in checkpoints. Leans on `chain`, `commands`, `news`, `in_flight` and the state backend.
 //! - [`lookup`]: rows on their way to a table outside and back. Leans on `message`.
+//! - `time_teller`: when a source speaks about time. Leans on `message`.
+//! - `wiring`: where the rows of a subtask come from and go to. Leans on `chain`, `late` and `plan`.
+//! - `sink`: opens sinks. Leans on `output` and `commits`.
 //! - [`input`], [`source`]: the loops of subtasks. Lean on `chain` and `output`.
 //! - [`subtask`]: one subtask from its parts to its end. Leans on all of the above.
-//! - [`tables`]: the tables of state that operators keep, without running them. Leans on `subtask`.
+//! - [`tables`]: the tables of state that operators keep, without running them. Leans on `wiring`.
 //! - [`deployment`]: the subtasks of one job in this process. Leans on `subtask` and the exchange.
 //! - [`compute`]: the threads that tasks run on. Leans on nothing.
 
@@ -26,6 +32,7 @@ pub mod align;
 pub mod alignment;
 pub mod chain;
 pub mod checkpoint;
+pub mod commands;
 pub mod commits;
 pub mod compute;
 pub mod deployment;
@@ -37,13 +44,18 @@ pub mod lookup;
 pub mod message;
 pub mod metrics;
 pub mod news;
+pub mod node;
 pub mod output;
+pub mod place;
 pub mod plan;
+mod sink;
 pub mod source;
 pub mod splits;
 pub mod subtask;
 pub mod tables;
+mod time_teller;
 pub mod watermark;
+mod wiring;
 
 use std::{sync::Arc, time::Duration};
 
@@ -52,12 +64,14 @@ use weir_checkpoint::manifest::SplitState;
 use weir_env::Clock;
 use weir_model::Failure;
 
-use chain::{Chain, Target};
-use checkpoint::{Commands, Cut, Position, Taker};
+use chain::Chain;
+use checkpoint::{Cut, Position, Taker};
+use commands::Commands;
 use lookup::Lookups;
 use message::Message;
 use metrics::{Activity, SubtaskCounters};
 use news::Last;
+use node::Target;
 use output::{Outputs, wait};
 
 /// Messages after which a task lets others run: a few milliseconds of work.

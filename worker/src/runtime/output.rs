@@ -8,11 +8,11 @@ use weir_connector::Sink;
 use weir_model::Failure;
 
 use super::{
-    chain::Place,
     commits::SinkCommits,
     inbox::{InboxSender, Item},
     message::{Barrier, Message},
     metrics::{Activities, Activity, SubtaskCounters},
+    place::Place,
 };
 use crate::exchange::{
     coalesce::Coalescer,

@@ -1,13 +1,13 @@
 //! One subtask from its parts to its end: opens what it reads and writes, waits for the start, runs, reports.
 
-use std::{any::Any, collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use arrow_schema::SchemaRef;
 use futures::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use weir_checkpoint::key_group;
-use weir_connector::{RowOutput, SinkContext, Split, Table, connector};
+use weir_connector::{RowOutput, Split, Table};
 use weir_env::Clock;
 use weir_functions::chance::Bits;
 use weir_model::{Failure, Generation};
@@ -19,21 +19,24 @@ use weir_proto::{
 use super::{
     align::{Aligner, Patience},
     alignment::Alignment,
-    chain::{Chain, Node, Outlet, Place, ROWS, Target},
+    chain::Chain,
     checkpoint::{Beginning, Checkpoints, Taker, Taking},
-    commits::{Commits, SinkCommits},
+    commits::Commits,
     in_flight::{self, Inputs},
     inbox::Inbox,
     input,
-    late::{LateRows, visible_schema},
     lookup::{self, Lookups},
     metrics::{Activity, SubtaskCounters},
     news::{Last, News, Stage, SubtaskEvent},
-    output::{EdgeWriter, Leaf, Outputs, SinkWriter},
+    node::{Node, Outlet, ROWS, Target},
+    output::{EdgeWriter, Leaf, Outputs},
+    place::Place,
     plan::{self, TaskPlan},
+    sink::{OpeningSink, open_sink},
     source,
     splits::Splits,
     watermark::WatermarkMerger,
+    wiring::{entries, input_schemas, late_rows, names, outlets},
 };
 use crate::{
     operator,
@@ -317,106 +320,6 @@ enum Ready {
     Input(Box<input::InputTask>),
 }
 
-/// The schemas of the rows that an operator takes, by port.
-pub(super) fn input_schemas(graph: &JobGraph, operator: &graph::Operator) -> Result<Vec<SchemaRef>, Failure> {
-    let mut inputs: Vec<usize> = (0..graph.edges.len())
-        .filter(|e| graph.edges[*e].to == operator.id)
-        .collect();
-    inputs.sort_by_key(|e| graph.edges[*e].port);
-    let schema = |edge: usize| {
-        let hidden = graph.edges[edge].late_columns as usize;
-        plan::edge_schema(graph, edge).map(|schema| visible_schema(&schema, hidden))
-    };
-    inputs.into_iter().map(schema).collect()
-}
-
-/// By input port of an operator, where its late rows go.
-fn late_rows(graph: &JobGraph, id: u32) -> Result<Vec<Option<LateRows>>, Failure> {
-    let mut late = Vec::new();
-    for (at, edge) in graph.edges.iter().enumerate().filter(|(_, e)| e.to == id) {
-        let output = edge.port + 1;
-        let is_read = graph.edges.iter().any(|e| e.from == id && e.output == output);
-        if is_read || edge.late_columns > 0 {
-            late.resize_with(late.len().max(output as usize), || None);
-            let schema = plan::edge_schema(graph, at)?;
-            late[edge.port as usize] = Some(LateRows::new(&schema, edge.late_columns as usize));
-        }
-    }
-    Ok(late)
-}
-
-/// Who takes what an operator of a task emits: operators of the task, then edges to other tasks.
-fn outlets(graph: &JobGraph, plan: &TaskPlan, id: u32) -> Vec<Outlet> {
-    let inner = plan
-        .internal
-        .iter()
-        .enumerate()
-        .filter(|(_, e)| graph.edges[**e].from == id)
-        .map(|(i, &e)| {
-            let edge = &graph.edges[e];
-            // Inputs are numbered: edges within the task in their order, then channels in theirs.
-            let input = plan.internal[..i]
-                .iter()
-                .filter(|&&other| graph.edges[other].to == edge.to)
-                .count();
-            let target = Target::Node {
-                node: position(plan, edge.to),
-                port: edge.port as usize,
-                input,
-            };
-            Outlet {
-                output: edge.output as usize,
-                target,
-            }
-        });
-    let outer = plan
-        .outputs
-        .iter()
-        .enumerate()
-        .filter(|(_, e)| graph.edges[**e].from == id);
-    let outer = outer.map(|(leaf, e)| Outlet {
-        output: graph.edges[*e].output as usize,
-        target: Target::Leaf(leaf),
-    });
-    inner.chain(outer).collect()
-}
-
-/// Where the messages of each channel of the inbox enter the chain.
-fn entries(graph: &JobGraph, plan: &TaskPlan, channels: &[InputChannel]) -> Vec<Target> {
-    let mut inputs: HashMap<u32, usize> = HashMap::new();
-    let enter = |channel: &InputChannel| {
-        let edge = &graph.edges[channel.edge];
-        let inner = || {
-            plan.internal
-                .iter()
-                .filter(|&&e| graph.edges[e].to == edge.to)
-                .count()
-        };
-        let next = inputs.entry(edge.to).or_insert_with(inner);
-        let input = std::mem::replace(next, *next + 1);
-        Target::Node {
-            node: position(plan, edge.to),
-            port: edge.port as usize,
-            input,
-        }
-    };
-    channels.iter().map(enter).collect()
-}
-
-fn position(plan: &TaskPlan, id: u32) -> usize {
-    plan.operators
-        .iter()
-        .position(|&o| o == id)
-        .expect("the edges of a plan lead to its operators")
-}
-
-fn names(graph: &JobGraph, plan: &TaskPlan) -> Vec<(u32, String)> {
-    plan.operators
-        .iter()
-        .map(|&id| (id, graph.operators[id as usize].name.clone()))
-        .collect()
-}
-
 /// What a subtask takes its checkpoints with.
 fn taking(
     job: &Job,
@@ -444,49 +347,6 @@ fn taking(
         clock: Arc::clone(&job.clock),
         news,
     })
-}
-
-/// A sink to open, the operator at a position of the chain.
-struct OpeningSink<'a> {
-    operator: &'a graph::Operator,
-    sink: &'a graph::Sink,
-    subtask: u32,
-    node: usize,
-    beginning: &'a Beginning,
-}
-
-/// Opens a sink. What an earlier deployment had prepared for the checkpoint that this one begins with is committed first.
-async fn open_sink(job: &Job, opening: OpeningSink<'_>) -> Result<SinkWriter, Failure> {
-    let OpeningSink {
-        operator,
-        sink,
-        subtask,
-        node,
-        beginning,
-    } = opening;
-    let table = table(sink.table.as_ref())?;
-    let factory = connector(&table.connector)
-        .and_then(|c| c.sink(&table))
-        .map_err(|e| Failure::user(e.to_string()))?;
-    let before = beginning.of(&operator.uid);
-    let commits: Vec<String> = before.flat_map(|state| state.commits.clone()).collect();
-    factory.commit(&commits).await?;
-    let takes_checkpoints = job.checkpoints.is_some();
-    let context = SinkContext {
-        job: job.job.clone(),
-        generation: job.generation.0,
-        restored: job.restored,
-        takes_checkpoints,
-        operator: operator.id,
-        subtask,
-        parallelism: operator.parallelism,
-        clock: Arc::clone(&job.clock),
-        output: Arc::clone(&job.output),
-    };
-    let writer = factory.open(context).await?;
-    let commits = Arc::new(SinkCommits::new((operator.task, subtask), factory));
-    job.commits.add(Arc::clone(&commits));
-    Ok(SinkWriter::new(writer, commits, takes_checkpoints, node))
 }
 
 /// A table as connectors see it.

@@ -6,7 +6,7 @@ use weir_checkpoint::manifest::TableShape;
 use weir_model::Failure;
 use weir_proto::graph::{JobGraph, Operator};
 
-use super::subtask::input_schemas;
+use super::wiring::input_schemas;
 use crate::{operator, state::shape};
 
 /// The shapes of each operator's tables, by its uid.

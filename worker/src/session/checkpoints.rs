@@ -20,7 +20,8 @@ use super::ledger::Key;
 use crate::{
     runtime::{
         align::Patience,
-        checkpoint::{After, Checkpoints, Commands, Trigger, state_folder},
+        checkpoint::{Checkpoints, state_folder},
+        commands::{After, Commands, Trigger},
         commits::{Commits, SinkCommits},
         message::Barrier,
         news::{Last, News, SubtaskEvent, Taken},

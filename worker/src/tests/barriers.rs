@@ -33,7 +33,8 @@ use crate::{
     },
     runtime::{
         align::Patience,
-        checkpoint::{Beginning, Commands},
+        checkpoint::Beginning,
+        commands::Commands,
         inbox::{InboxSender, Item, inbox},
         message::{Barrier, Message},
         metrics::SubtaskCounters,

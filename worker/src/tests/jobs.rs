@@ -12,7 +12,8 @@ use weir_proto::graph::JobGraph;
 use crate::{
     runtime::{
         align::Patience,
-        checkpoint::{Checkpoints, Commands, state_folder},
+        checkpoint::{Checkpoints, state_folder},
+        commands::Commands,
         subtask::Job,
     },
     state::{MemoryBudget, StateFolder, backend::Kind},

@@ -20,7 +20,7 @@ use crate::{
     local::splits,
     runtime::{
         align::Patience,
-        checkpoint::{After, Commands, Trigger},
+        commands::{After, Commands, Trigger},
         compute::Compute,
         deployment::{Deployment, Location, Order},
         message::Barrier,
