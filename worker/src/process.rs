@@ -17,7 +17,7 @@ use crate::{
         remote::Peers,
     },
     runtime::{compute::Compute, deployment::Network},
-    session::{Session, checkpoints::Storage, duty::Duty, endpoint, process::resident_bytes},
+    session::{Session, checkpoints::Storage, duty::Duty, endpoint, process::own_bytes},
     state::{MemoryBudget, copies::LocalCopies, local::LocalFolder},
 };
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Bytes of memory to divide: see `MemoryBudget`.
     pub memory_bytes: u64,
+    /// Makes the allocator give back at once what is freed, from then on: called when memory is short.
+    pub give_back: fn(),
 }
 
 impl Default for Config {
@@ -50,6 +52,7 @@ impl Default for Config {
             threads: std::thread::available_parallelism().map_or(1, Into::into),
             state_dir: std::env::temp_dir().join("weir-state"),
             memory_bytes: 2 << 30,
+            give_back: || {},
         }
     }
 }
@@ -132,6 +135,7 @@ pub async fn start(
         threads,
         state_dir,
         memory_bytes,
+        give_back,
     } = config;
     let endpoint = endpoint(&control_plane).map_err(|source| StartError::ControlPlane {
         uri: control_plane.clone(),
@@ -170,7 +174,7 @@ pub async fn start(
     tokio::spawn(async move {
         tokio::select! {
             () = ended.cancelled() => {}
-            () = budget.watch(&*time, resident_bytes) => {}
+            () = budget.watch(&*time, own_bytes, give_back) => {}
         }
     });
     let (duty, events) = Duty::new(

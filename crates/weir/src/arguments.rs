@@ -347,7 +347,9 @@ pub(crate) struct Local {
 }
 
 /// The least memory that a worker can do with.
-const MIN_MEMORY_BYTES: u64 = 64 << 20;
+///
+/// A process with a job takes about 40 MiB beside state, databases have 16 MiB, and what is written to disk needs as much on its way.
+const MIN_MEMORY_BYTES: u64 = 128 << 20;
 
 /// A size in bytes: a number, and k, m or g for so many times 1024.
 fn memory(text: &str) -> Result<u64, String> {
@@ -364,7 +366,7 @@ fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes.and_then(|(number, shift)| number.checked_mul(1 << shift));
     match bytes {
         Some(bytes) if bytes >= MIN_MEMORY_BYTES => Ok(bytes),
-        Some(_) => Err("a worker needs 64m at least".to_owned()),
+        Some(_) => Err("a worker needs 128m at least".to_owned()),
         None => Err("it is no size: write 512m or 4g, for instance".to_owned()),
     }
 }
@@ -382,11 +384,11 @@ mod tests {
 
     #[test]
     fn sizes_are_numbers_with_a_unit() {
-        assert_eq!(memory("67108864"), Ok(64 << 20));
+        assert_eq!(memory("134217728"), Ok(128 << 20));
         assert_eq!(memory("512m"), Ok(512 << 20));
         assert_eq!(memory("3GB"), Ok(3 << 30));
-        assert_eq!(memory("65536k"), Ok(64 << 20));
-        assert!(memory("63m").is_err_and(|e| e.contains("64m")));
+        assert_eq!(memory("131072k"), Ok(128 << 20));
+        assert!(memory("127m").is_err_and(|e| e.contains("128m")));
         for wrong in ["", "m", "1t", "-1g", "1.5g", "99999999999g"] {
             assert!(memory(wrong).is_err_and(|e| e.contains("no size")), "{wrong}");
         }

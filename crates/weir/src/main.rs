@@ -2,12 +2,14 @@
 //!
 //! In reading order:
 //!
+//! - [`allocator`]: how allocators of the process keep what is free. Leans on nothing.
 //! - [`arguments`]: the command line. Leans on nothing.
 //! - [`outcome`]: how a command ends: exit codes and messages. Leans on nothing.
 //! - [`client`]: the REST API from the command line. Leans on `outcome`.
 //! - [`examples`]: the scripts and inputs that come with the binary. Leans on nothing.
 //! - [`command`]: one module per command. Leans on all of the above.
 
+mod allocator;
 mod arguments;
 mod client;
 mod command;

@@ -157,8 +157,9 @@ impl Wiring {
         events: &UnboundedSender<SubtaskEvent>,
     ) -> Result<Vec<Subtask>, Failure> {
         let mut inboxes = Vec::new();
+        let bytes = self.channel_bytes()? as usize;
         for (plan, index) in self.here() {
-            let (inbox, channels) = self.inbox(&plan, index)?;
+            let (inbox, channels) = self.inbox(&plan, index, bytes)?;
             inboxes.push((plan, index, inbox, channels));
         }
         self.expect_peers(network)?;
@@ -194,6 +195,21 @@ impl Wiring {
         Ok(subtasks)
     }
 
+    /// What each channel here may hold: as the job says, or less where the worker has little memory for all of them.
+    fn channel_bytes(&self) -> Result<u64, Failure> {
+        let bytes = settings(self.graph()).channel_bytes;
+        let Some(checkpoints) = &self.order.job.checkpoints else {
+            return Ok(bytes);
+        };
+        let mut channels = 0;
+        for (plan, index) in self.here() {
+            for &edge in &plan.inputs {
+                channels += plan::upstream(self.graph(), edge, index).into_iter().count();
+            }
+        }
+        Ok(bytes.min(checkpoints.memory.channel_bytes(channels)))
+    }
+
     fn graph(&self) -> &JobGraph {
         &self.order.job.graph
     }
@@ -208,8 +224,13 @@ impl Wiring {
             .collect()
     }
 
-    /// The inbox of a subtask; the sending ends are kept to be handed out.
-    fn inbox(&mut self, plan: &TaskPlan, index: u32) -> Result<(Option<Inbox>, Vec<InputChannel>), Failure> {
+    /// The inbox of a subtask, whose channels may hold so many bytes; the sending ends are kept to be handed out.
+    fn inbox(
+        &mut self,
+        plan: &TaskPlan,
+        index: u32,
+        bytes: usize,
+    ) -> Result<(Option<Inbox>, Vec<InputChannel>), Failure> {
         let mut channels = Vec::new();
         let mut ends = Vec::new();
         for &edge in &plan.inputs {
@@ -226,7 +247,7 @@ impl Wiring {
         if matches!(head.spec, Some(Spec::Source(_))) {
             return Ok((None, channels));
         }
-        let (inbox, senders) = inbox(channels.len(), settings(self.graph()).channel_bytes as usize);
+        let (inbox, senders) = inbox(channels.len(), bytes);
         self.senders.extend(ends.into_iter().zip(senders));
         Ok((Some(inbox), channels))
     }

@@ -44,6 +44,13 @@ pub fn resident_bytes() -> u64 {
     resident(&statm).unwrap_or(0)
 }
 
+/// The memory that this process has for itself now, in bytes: without what is a file's, its program above all, which the system drops and
+/// reads again as it likes.
+pub fn own_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    own(&statm).unwrap_or(0)
+}
+
 /// User and system time in `/proc/self/stat`: fields 14 and 15, counted from 1. The name, field 2, may hold spaces.
 fn cpu_time(stat: &str) -> Option<Duration> {
     let mut after_name = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
@@ -53,12 +60,17 @@ fn cpu_time(stat: &str) -> Option<Duration> {
 }
 
 fn resident(statm: &str) -> Option<u64> {
-    statm
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse::<u64>()
-        .ok()
-        .map(|pages| pages * PAGE_BYTES)
+    pages(statm, 1).map(|pages| pages * PAGE_BYTES)
+}
+
+fn own(statm: &str) -> Option<u64> {
+    let (resident, of_files) = (pages(statm, 1)?, pages(statm, 2)?);
+    Some(resident.saturating_sub(of_files) * PAGE_BYTES)
+}
+
+/// A field of `/proc/self/statm`: the size of the program, what of it is resident, and what of that is files'.
+fn pages(statm: &str, field: usize) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(field)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -70,6 +82,7 @@ mod tests {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 10 0 0 0 150 50 0 0 20 0 8 0 100 1000 200";
         assert_eq!(cpu_time(stat), Some(Duration::from_secs(2)));
         assert_eq!(resident("1000 250 30 4 0 50 0"), Some(250 * PAGE_BYTES));
+        assert_eq!(own("1000 250 30 4 0 50 0"), Some(220 * PAGE_BYTES));
         assert_eq!(cpu_time(""), None);
     }
 }

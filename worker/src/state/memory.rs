@@ -15,11 +15,18 @@ const STATE_PART: u64 = 8;
 const WRITE_PART: u64 = 2;
 /// Below this, databases of state do not work well.
 const MIN_STATE_BYTES: u64 = 16 << 20;
-/// In which part of all memory the process may be before state is written to disk: it needs some more for that.
-const FULL_PERCENT: u64 = 75;
+/// What is left free of all memory for what writing state to disk needs, one in so many, and this at least.
+const FREE_PART: u64 = 3;
+const MIN_FREE_BYTES: u64 = 32 << 20;
 /// How often that is looked at, and how long what was written has to be given back.
-const LOOK: Duration = Duration::from_millis(20);
-const RELIEF: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(10);
+const RELIEF: Duration = Duration::from_millis(50);
+/// The part of all memory that the channels of a deployment share, one in so many, and what each has at least.
+const CHANNELS_PART: u64 = 8;
+const MIN_CHANNEL_BYTES: u64 = 16 << 10;
+/// The part of all memory that gathers of a state before it is written to disk, one in so many, and the most that does.
+const WRITTEN_PART: u64 = 64;
+const MAX_WRITTEN_BYTES: u64 = 8 << 20;
 /// So few keys are not worth a file.
 const FEW_KEYS: usize = 8192;
 /// Threads that merge files of databases, in the whole process, and as many that write them.
@@ -29,10 +36,12 @@ const THREADS: i32 = 2;
 ///
 /// - An eighth, and 16 MiB at least, is what all RocksDB databases of the worker share: one block cache, to which memtables are charged
 ///   too. A write buffer manager holds memtables to half of it. They are needed at checkpoints and restores alone.
+/// - The channels of a deployment hold another eighth of it at most, beside the one message that each takes whatever it holds.
 /// - The rest is for what lives in memory all the time: the state of operators, and rows on their way. The whole process is measured, not
 ///   what each of them has: when it comes near to its memory, operators [spill](super::spill).
 ///
-/// It is made once per worker. Files on disk are not counted, nor what the system caches of them.
+/// It is made once per worker. Files on disk are not counted, nor what the system caches of them, the program
+/// among them.
 pub struct MemoryBudget {
     bytes: u64,
     state_bytes: u64,
@@ -91,15 +100,16 @@ impl MemoryBudget {
         self.pressure.fetch_add(1, Relaxed);
     }
 
-    /// Sees to it for ever that state is written to disk when the process has come near to all of its memory. `resident_bytes` says what it
-    /// has now.
-    pub async fn watch(&self, clock: &dyn Clock, resident_bytes: impl Fn() -> u64) {
-        let full = self.bytes / 100 * FULL_PERCENT;
+    /// Sees to it for ever that state is written to disk when the process has come near to all of its memory. `own_bytes` says what it has
+    /// now, `give_back` makes its allocator give back what is free.
+    pub async fn watch(&self, clock: &dyn Clock, own_bytes: impl Fn() -> u64, give_back: impl Fn()) {
+        let full = self.full_bytes();
         loop {
-            if resident_bytes() < full {
+            if own_bytes() < full {
                 clock.sleep(LOOK).await;
                 continue;
             }
+            give_back();
             tracing::debug!(
                 budget_bytes = self.bytes,
                 "memory is short: state is written to disk"
@@ -107,6 +117,23 @@ impl MemoryBudget {
             self.press();
             clock.sleep(RELIEF).await;
         }
+    }
+
+    /// What the process may have before state is written to disk.
+    fn full_bytes(&self) -> u64 {
+        let free = (self.bytes / FREE_PART).max(MIN_FREE_BYTES);
+        self.bytes.saturating_sub(free)
+    }
+
+    /// What a channel may hold where a deployment has so many.
+    pub fn channel_bytes(&self, channels: usize) -> u64 {
+        let each = self.bytes / CHANNELS_PART / (channels as u64).max(1);
+        each.max(MIN_CHANNEL_BYTES)
+    }
+
+    /// What of a state gathers before it is written to disk, about.
+    pub(super) fn written_bytes(&self) -> usize {
+        (self.bytes / WRITTEN_PART).min(MAX_WRITTEN_BYTES) as usize
     }
 
     /// All of it.
@@ -164,5 +191,20 @@ mod tests {
         assert_eq!(budget.operator_bytes(), (1 << 30) / 8 * 7);
         let small = MemoryBudget::new(8 << 20);
         assert_eq!((small.bytes(), small.operator_bytes()), (8 << 20, 0));
+    }
+
+    #[test]
+    fn what_is_beside_state_shrinks_with_memory() {
+        let (large, small) = (MemoryBudget::new(4 << 30), MemoryBudget::new(96 << 20));
+        assert_eq!(
+            (large.full_bytes(), small.full_bytes()),
+            ((4 << 30) - (4 << 30) / 3, 64 << 20)
+        );
+        assert_eq!(
+            (large.channel_bytes(4), small.channel_bytes(4)),
+            (128 << 20, 3 << 20)
+        );
+        assert_eq!(small.channel_bytes(1 << 20), MIN_CHANNEL_BYTES);
+        assert_eq!((large.written_bytes(), small.written_bytes()), (8 << 20, 3 << 19));
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use weir_env::SystemClock;
 use weir_worker::Config;
 
-use crate::{arguments::Worker, outcome::Outcome};
+use crate::{allocator, arguments::Worker, outcome::Outcome};
 
 pub(super) async fn worker(arguments: Worker) -> Result<(), Outcome> {
+    allocator::keep_little();
     super::init_log("info");
     let shutdown = super::shutdown_signal()?;
     let config = Config {
@@ -20,6 +21,7 @@ pub(super) async fn worker(arguments: Worker) -> Result<(), Outcome> {
         threads: threads(arguments.threads),
         state_dir: arguments.state_dir.unwrap_or_else(|| Config::default().state_dir),
         memory_bytes: arguments.memory,
+        give_back: allocator::give_back,
     };
     let handle = weir_worker::start(
         config,

@@ -180,7 +180,12 @@ fn without_keys_the_one_group_goes_too() {
 #[test]
 fn a_key_that_began_anew_is_not_deleted_with_its_old_group() {
     let row = |key| (Some(key), None, 0);
-    let steps = [(0, vec![row(1)]), (501, vec![row(2)]), (499, vec![row(1)]), (249, vec![])];
+    let steps = [
+        (0, vec![row(1)]),
+        (501, vec![row(2)]),
+        (499, vec![row(1)]),
+        (249, vec![]),
+    ];
     let make = || Box::new(aggregate_for(true, false, TTL_MS)) as Box<dyn Operator>;
     rehearsal::check_sorted(make, &calls(&steps, false, true));
 }

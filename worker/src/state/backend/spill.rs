@@ -17,8 +17,6 @@ use crate::state::{
     store::{Batch, Rocks, Store},
 };
 
-/// What gathers before it is written: a file of the database is made of it. It is memory too.
-const WRITTEN_BYTES: usize = 8 << 20;
 /// Rows that are read at once.
 const ROWS: usize = 4096;
 
@@ -212,18 +210,13 @@ impl Spill {
 
 fn gather(shared: &Shared, operator: usize, change: Change, gathered: &mut Batch) -> Result<(), Failure> {
     let codecs = &shared.codecs[operator..=operator];
+    let bytes = shared.config.memory.written_bytes();
     let key_groups = &shared.config.key_groups;
-    encode(
-        codecs,
-        key_groups,
-        vec![vec![change]],
-        WRITTEN_BYTES,
-        &mut |batch| {
-            gathered.append(&batch);
-            Ok(())
-        },
-    )?;
-    if gathered.bytes() < WRITTEN_BYTES {
+    encode(codecs, key_groups, vec![vec![change]], bytes, &mut |batch| {
+        gathered.append(&batch);
+        Ok(())
+    })?;
+    if gathered.bytes() < bytes {
         return Ok(());
     }
     shared.local.lock().write(std::mem::take(gathered))
