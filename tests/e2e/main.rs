@@ -12,6 +12,7 @@ mod faults;
 mod lifecycle;
 mod memory;
 mod recovery;
+mod s3;
 mod scripts;
 
 /// Runs a test alone: each has a cluster of its own, and several side by side would starve each other.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Permissions},
     net::TcpListener,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -103,7 +103,8 @@ impl Cluster {
         let listen = format!("127.0.0.1:{}", free_port()?);
         let log = folder.join("up.log");
         let output = File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(binary()?)
+        let mut command = Command::new(binary()?);
+        command
             .args(["up", "--listen", &listen, "--workers", &size.workers.to_string()])
             .args(["--slots", &size.slots.to_string(), "--data-dir"])
             .arg(folder.join("data"))
@@ -113,8 +114,9 @@ impl Cluster {
             .current_dir(repository::root())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
+            .stderr(output);
+        die_with_test(&mut command, Signal::SIGTERM);
+        let child = command.spawn()?;
         let mut cluster = Self {
             api: Api::at(format!("http://{listen}")),
             child: Some(child),
@@ -197,6 +199,17 @@ impl Drop for Cluster {
             eprintln!("what the cluster said:\n{}", self.log_text());
         }
     }
+}
+
+/// Asks the kernel to send a child this signal when the thread that starts it ends, so that nothing stays behind a test that is killed.
+pub fn die_with_test(command: &mut Command, signal: Signal) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: between fork and exec one system call is made, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || Ok(nix::sys::prctl::set_pdeathsig(signal)?));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (command, signal);
 }
 
 fn wait_end(child: &mut Child) -> Result<Option<std::process::ExitStatus>> {

@@ -3,12 +3,14 @@
 //! processes), `browser` (the console).
 //!
 //! - [`repository`]: the checkout: its folders, its source files, its crates as cargo sees them. Leans on nothing.
+//! - [`skip`]: tests that need what this machine lacks. Leans on nothing.
 //! - [`wait`]: waiting for a condition, with a bound. Leans on nothing.
 //! - [`changes`]: printed changes, played back. Leans on nothing.
 //! - [`local`]: runs a script through the real planner and engine, in this process. Leans on nothing.
 //! - [`checkpointed`]: runs a script with checkpoints, stopped and gone on with. Leans on `local`.
 //! - [`api`]: the REST API as a client sees it. Leans on `wait`.
 //! - [`cluster`]: real clusters on free ports. Leans on `api`.
+//! - [`s3`]: an object store. Leans on `cluster`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
 
 pub mod api;
@@ -18,4 +20,6 @@ pub mod checkpointed;
 pub mod cluster;
 pub mod local;
 pub mod repository;
+pub mod s3;
+pub mod skip;
 pub mod wait;
