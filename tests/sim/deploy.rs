@@ -80,7 +80,7 @@ impl World {
 
     /// What subtasks begin with: the newest that is complete, or all splits from their beginning.
     fn beginning(&self, parallelism: [u32; 2]) -> (BTreeMap<Subtask, Vec<SubtaskState>>, String) {
-        let base = self.metadata.newest(None);
+        let base = self.metadata.start();
         let manifest = base.map(|id| {
             self.store
                 .manifest(id)

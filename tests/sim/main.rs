@@ -63,6 +63,9 @@ fn no_row_is_lost_and_none_is_there_twice_whatever_fails() {
         "deployed at another parallelism",
         "checkpoints fail the job",
         "the job is stopped with a savepoint",
+        "the job fails when it might have stopped",
+        "the job is not stopped, for want of its savepoint",
+        "a stop is asked for again",
         "a savepoint",
         "something was deleted",
     ] {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use weir_checkpoint::{
-    coordinator::{After, Subtask},
+    coordinator::{After, Savepoint, Subtask},
     key_group,
     manifest::{CheckpointId, Kind, Manifest, SubtaskState},
     storage::{Object, layout},
@@ -152,6 +152,10 @@ pub(crate) struct Metadata {
     pub(crate) assignment: BTreeMap<Subtask, usize>,
     pub(crate) parallelism: [u32; 2],
     pub(crate) history: BTreeMap<CheckpointId, Entry>,
+    /// The savepoint that the job is to stop with.
+    pub(crate) stop: Option<Savepoint>,
+    /// The savepoint behind which the job does not go back: it was about to stop with it when that was there.
+    pub(crate) base: Option<CheckpointId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,17 +194,38 @@ impl Metadata {
             .collect()
     }
 
-    /// The newest that the job may begin with, of one deployment or of all: savepoints on which it goes on commit nothing.
-    pub(crate) fn newest(&self, generation: Option<u64>) -> Option<CheckpointId> {
-        let is_start = |entry: &Entry| {
-            let is_complete = entry.status == Status::Complete && entry.after != Some(After::GoOn);
-            is_complete && generation.is_none_or(|generation| entry.generation == generation)
+    /// What the job begins with: its newest checkpoint, if that is newer than its base.
+    pub(crate) fn start(&self) -> Option<CheckpointId> {
+        let newest = self.retained().last().copied();
+        newest.max(self.base)
+    }
+
+    /// The newest of the deployment that commits something: a checkpoint, or the savepoint to stop with.
+    pub(crate) fn newest_to_commit(&self) -> Option<CheckpointId> {
+        let commits = |(id, entry): &(&CheckpointId, &Entry)| {
+            entry.status == Status::Complete
+                && entry.generation == self.generation
+                && (entry.after.is_none() || self.stops_with(**id))
         };
-        self.history
-            .iter()
-            .rev()
-            .find(|(_, entry)| is_start(entry))
-            .map(|(id, _)| *id)
+        self.history.iter().rev().find(commits).map(|(id, _)| *id)
+    }
+
+    /// Whether it is the savepoint to stop with, and the job begins with it from now on.
+    pub(crate) fn stops_with(&self, id: CheckpointId) -> bool {
+        self.base == Some(id) && self.is_asked(id)
+    }
+
+    fn is_asked(&self, id: CheckpointId) -> bool {
+        let folder = self.history.get(&id).map(|entry| &entry.folder);
+        self.stop.as_ref().map(|stop| &stop.url) == folder
+    }
+
+    /// Keeps how it ended. The job begins with the savepoint to stop with from the moment at which that is known to be there.
+    pub(crate) fn end(&mut self, id: CheckpointId, status: Status) {
+        self.history.get_mut(&id).expect("it was begun").status = status;
+        if status == Status::Complete && self.is_asked(id) {
+            self.base = Some(id);
+        }
     }
 
     pub(crate) fn in_progress(&self) -> Vec<CheckpointId> {

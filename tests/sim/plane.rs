@@ -74,12 +74,12 @@ impl World {
         let mut given_up = Vec::new();
         for id in self.metadata.in_progress() {
             let is_there = self.store.create(id, None).is_some();
-            let entry = self.metadata.history.get_mut(&id).expect("it is in the history");
-            entry.status = if is_there {
+            let status = if is_there {
                 Status::Complete
             } else {
                 Status::Failed
             };
+            self.metadata.end(id, status);
             if is_there {
                 self.count("a manifest is found that nobody had heard of");
             } else {
@@ -93,7 +93,7 @@ impl World {
         self.count("a deployment is taken over");
         self.plane.taking_over = false;
         let pending = self.settle_history();
-        let last = self.metadata.newest(Some(self.metadata.generation));
+        let last = self.metadata.newest_to_commit();
         let stops = last.is_some_and(|last| self.metadata.history[&last].after.is_some());
         let mut coordinator = self.coordinator();
         let last = last.map(|last| {
@@ -118,6 +118,13 @@ impl World {
                 state,
                 passed,
             });
+        }
+        // It was asked of a coordinator that is gone.
+        if let Some(savepoint) = self.metadata.stop.clone()
+            && !stops
+        {
+            self.count("a stop is asked for again");
+            self.coordinate(Event::Savepoint(savepoint));
         }
     }
 
@@ -188,6 +195,12 @@ impl World {
                 self.begin(manifest.checkpoint, savepoint.as_ref());
                 self.write(manifest);
             }
+            Action::Commit { checkpoint, .. }
+                if self.metadata.history[&checkpoint].after.is_some()
+                    && !self.metadata.stops_with(checkpoint) =>
+            {
+                self.count("a savepoint is not stopped with any more");
+            }
             Action::Commit { checkpoint, finished } => {
                 self.tell_all(&Command::Commit {
                     generation,
@@ -196,22 +209,25 @@ impl World {
                 });
             }
             Action::Completed(record) => {
-                self.mark(record.checkpoint, Status::Complete);
+                self.metadata.end(record.checkpoint, Status::Complete);
                 self.count(if record.savepoint.is_some() {
                     "a savepoint"
                 } else {
                     "a checkpoint"
                 });
             }
-            Action::Failed { record, .. } => self.mark(record.checkpoint, Status::Failed),
-            Action::Refused { .. } => {}
+            Action::Failed { record, .. } => {
+                self.metadata.end(record.checkpoint, Status::Failed);
+                self.give_up_stop(record.savepoint.as_ref());
+            }
+            Action::Refused { savepoint, .. } => self.give_up_stop(Some(&savepoint)),
             Action::FailJob(_) => {
                 self.count("checkpoints fail the job");
                 self.fail();
             }
             Action::Discard(checkpoints) => {
                 for checkpoint in checkpoints {
-                    self.mark(checkpoint, Status::Discarded);
+                    self.metadata.end(checkpoint, Status::Discarded);
                 }
             }
             Action::Stop(_) => {
@@ -222,8 +238,12 @@ impl World {
         }
     }
 
-    fn mark(&mut self, id: CheckpointId, status: Status) {
-        self.metadata.history.get_mut(&id).expect("it was begun").status = status;
+    /// Without its savepoint the job does not stop: it goes on.
+    fn give_up_stop(&mut self, savepoint: Option<&Savepoint>) {
+        let is_it = |stop: &mut Savepoint| savepoint.is_some_and(|savepoint| savepoint.url == stop.url);
+        if self.metadata.stop.take_if(is_it).is_some() {
+            self.count("the job is not stopped, for want of its savepoint");
+        }
     }
 
     fn tell_all(&mut self, command: &Command) {
@@ -324,6 +344,13 @@ impl World {
     /// The deployment has failed.
     fn fail(&mut self) {
         if self.metadata.phase == Phase::Deployed {
+            if self
+                .metadata
+                .base
+                .is_some_and(|base| self.metadata.stops_with(base))
+            {
+                self.count("the job fails when it might have stopped");
+            }
             self.coordinate(Event::Ended(Failure::internal("a worker is gone")));
             if self.plane.up {
                 self.down();
@@ -333,6 +360,7 @@ impl World {
 
     fn down(&mut self) {
         let generation = self.metadata.generation;
+        self.metadata.stop = None;
         self.metadata.phase = Phase::Down;
         self.tell_all(&Command::Cancel { generation });
         self.plane.due = self.now + self.chance.of(10..1500);
@@ -391,9 +419,13 @@ impl World {
     pub(crate) fn person(&mut self) {
         self.later(500..6000, Happening::Person);
         let after = [After::GoOn, After::GoOn, After::Suspend, After::Drain][self.chance.of(0..4) as usize];
-        if self.plane.up && self.metadata.phase == Phase::Deployed {
+        if self.plane.up && self.metadata.phase == Phase::Deployed && self.metadata.stop.is_none() {
             let url = format!("savepoints/{}", self.now);
-            self.coordinate(Event::Savepoint(Savepoint { url, after }));
+            let savepoint = Savepoint { url, after };
+            if after != After::GoOn {
+                self.metadata.stop = Some(savepoint.clone());
+            }
+            self.coordinate(Event::Savepoint(savepoint));
         }
     }
 }
