@@ -137,6 +137,40 @@ fn source(events: Events, limited: bool) -> String {
     )
 }
 
+/// How a job keeps its state and takes checkpoints: by the seed, so that any two settings meet in some run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// Barriers overtake rows.
+    pub(crate) unaligned: bool,
+    /// Files of the last checkpoint are kept on workers.
+    pub(crate) local_recovery: bool,
+    pub(crate) backend: &'static str,
+}
+
+impl Variant {
+    pub(crate) fn of(seed: u64) -> Self {
+        Self {
+            unaligned: seed.is_multiple_of(2),
+            local_recovery: seed % 5 != 4,
+            backend: if seed % 3 == 2 { "memory" } else { "rocksdb" },
+        }
+    }
+
+    fn settings(self) -> String {
+        let Self {
+            unaligned,
+            local_recovery,
+            backend,
+        } = self;
+        format!(
+            "SET 'execution.checkpointing.unaligned.enabled' = '{unaligned}';
+SET 'execution.state-recovery.from-local' = '{local_recovery}';
+SET 'state.backend.type' = '{backend}';
+"
+        )
+    }
+}
+
 /// Checkpoints that come to nothing are tried again by the next, soon; so are executions.
 const SETTINGS: &str = "SET 'execution.checkpointing.interval' = '500 ms';
 SET 'execution.checkpointing.timeout' = '5 s';
@@ -144,12 +178,12 @@ SET 'execution.checkpointing.tolerable-failed-checkpoints' = '1000000';
 SET 'execution.checkpointing.num-retained' = '3';
 SET 'restart-strategy.type' = 'exponential-delay';
 SET 'restart-strategy.exponential-delay.max-backoff' = '2 s';
-SET 'state.backend.type' = 'rocksdb';
 ";
 
 /// The script that a cluster runs.
 pub(crate) fn script(events: Events, outputs: &[Output], files: &Path, database: &str) -> String {
     let mut sql = SETTINGS.to_owned();
+    sql += &Variant::of(events.seed).settings();
     sql += &source(events, true);
     for output in outputs {
         let name = output.name;
@@ -234,4 +268,22 @@ async fn in_table(name: &str, database: &PgPool) -> Result<Vec<Found>> {
         place: format!("table {name}"),
     });
     Ok(found.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_make_every_variant() {
+        let all: Vec<_> = (0..30).map(Variant::of).collect();
+        for nth in 0..8 {
+            let wanted = Variant {
+                unaligned: nth & 1 == 1,
+                local_recovery: nth & 2 == 2,
+                backend: if nth & 4 == 4 { "memory" } else { "rocksdb" },
+            };
+            assert!(all.contains(&wanted), "{wanted:?}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! A way between two processes that can be cut: a TCP proxy.
+//! A way between processes that can be cut: a TCP proxy. It can be cut for one of those that speak alone.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -18,6 +19,8 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+
+use crate::peer;
 
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -37,14 +40,33 @@ pub(crate) enum State {
 pub(crate) struct Link {
     /// Where it takes connections.
     pub(crate) address: SocketAddr,
-    state: watch::Sender<State>,
+    state: watch::Sender<Rule>,
     seen: Arc<Seen>,
     server: JoinHandle<()>,
 }
 
+/// What becomes of bytes, of all connections or of those that this process has made.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    state: State,
+    of: Option<i32>,
+}
+
+impl Rule {
+    /// For a connection of this process.
+    fn state(&self, client: Option<i32>) -> State {
+        if self.of.is_none() || self.of == client {
+            self.state
+        } else {
+            State::Open
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seen {
-    open: AtomicUsize,
+    /// Connections that are open now, by the process that has made them.
+    open: Mutex<BTreeMap<Option<i32>, usize>>,
     broken: AtomicUsize,
     held: AtomicUsize,
 }
@@ -56,7 +78,10 @@ impl Link {
             .await
             .with_context(|| format!("listening on {from}"))?;
         let address = listener.local_addr()?;
-        let (state, states) = watch::channel(State::Open);
+        let (state, states) = watch::channel(Rule {
+            state: State::Open,
+            of: None,
+        });
         let seen = Arc::new(Seen::default());
         let server = tokio::spawn(serve(listener, to, states, Arc::clone(&seen)));
         Ok(Self {
@@ -68,12 +93,23 @@ impl Link {
     }
 
     pub(crate) fn set(&self, state: State) {
-        self.state.send_replace(state);
+        self.state.send_replace(Rule { state, of: None });
+    }
+
+    /// For the connections of one process alone; those of others are open.
+    pub(crate) fn set_for(&self, process: i32, state: State) {
+        let of = Some(process);
+        self.state.send_replace(Rule { state, of });
     }
 
     /// Connections that are open now.
     pub(crate) fn connections(&self) -> usize {
-        self.seen.open.load(Relaxed)
+        self.seen.open().values().sum()
+    }
+
+    /// Those that this process has made.
+    pub(crate) fn connections_of(&self, process: i32) -> usize {
+        self.seen.open().get(&Some(process)).copied().unwrap_or(0)
     }
 
     /// Connections that were broken off or refused so far.
@@ -87,17 +123,23 @@ impl Link {
     }
 }
 
+impl Seen {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Option<i32>, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-async fn serve(listener: TcpListener, to: SocketAddr, states: watch::Receiver<State>, seen: Arc<Seen>) {
-    while let Ok((client, _)) = listener.accept().await {
+async fn serve(listener: TcpListener, to: SocketAddr, states: watch::Receiver<Rule>, seen: Arc<Seen>) {
+    while let Ok((client, from)) = listener.accept().await {
         let (state, seen) = (states.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
-            if carry(client, to, state, &seen).await.is_none() {
+            if carry((client, from), to, state, &seen).await.is_none() {
                 seen.broken.fetch_add(1, Relaxed);
             }
         });
@@ -106,13 +148,15 @@ async fn serve(listener: TcpListener, to: SocketAddr, states: watch::Receiver<St
 
 /// Carries a connection until it ends. None: the link was cut.
 async fn carry(
-    client: TcpStream,
+    (client, from): (TcpStream, SocketAddr),
     to: SocketAddr,
-    mut state: watch::Receiver<State>,
+    mut rules: watch::Receiver<Rule>,
     seen: &Seen,
 ) -> Option<()> {
+    let process = peer::process(from);
     // Nobody answers who cannot be heard.
-    let now = *state.wait_for(|state| *state != State::Stalled).await.ok()?;
+    let passes = rules.wait_for(|rule| rule.state(process) != State::Stalled);
+    let now = passes.await.ok()?.state(process);
     if now == State::Cut {
         return None;
     }
@@ -123,29 +167,29 @@ async fn carry(
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    seen.open.fetch_add(1, Relaxed);
+    *seen.open().entry(process).or_default() += 1;
     let ended = tokio::select! {
-        () = pump(from_client, to_server, state.clone(), seen) => Some(()),
-        () = pump(from_server, to_client, state.clone(), seen) => Some(()),
-        _ = state.wait_for(|state| *state == State::Cut) => None,
+        () = pump(from_client, to_server, (rules.clone(), process), seen) => Some(()),
+        () = pump(from_server, to_client, (rules.clone(), process), seen) => Some(()),
+        _ = rules.wait_for(|rule| rule.state(process) == State::Cut) => None,
     };
-    seen.open.fetch_sub(1, Relaxed);
+    *seen.open().entry(process).or_default() -= 1;
     ended
 }
 
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut state: watch::Receiver<State>,
+    (mut rules, process): (watch::Receiver<Rule>, Option<i32>),
     seen: &Seen,
 ) {
     let mut buffer = vec![0; BUFFER_BYTES];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if *state.borrow() == State::Stalled {
+        if rules.borrow().state(process) == State::Stalled {
             seen.held.fetch_add(read, Relaxed);
         }
-        let open = state.wait_for(|state| *state != State::Stalled).await.is_ok();
-        if !open || to.write_all(&buffer[..read]).await.is_err() {
+        let passes = rules.wait_for(|rule| rule.state(process) != State::Stalled);
+        if passes.await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
@@ -197,5 +241,20 @@ mod tests {
         server.write_all(b"c").await.expect("written");
         assert_eq!(other.read_u8().await.expect("a byte"), b'c');
         assert_eq!(link.broken(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_cut_for_one_process_carries_the_bytes_of_others() {
+        let (link, listener) = linked().await;
+        let mut client = TcpStream::connect(link.address).await.expect("connects");
+        let (mut server, _) = listener.accept().await.expect("a connection");
+        let own = std::process::id() as i32;
+        assert_eq!((link.connections_of(own), link.connections_of(1)), (1, 0));
+        link.set_for(1, State::Cut);
+        client.write_all(b"a").await.expect("written");
+        assert_eq!(server.read_u8().await.expect("a byte"), b'a');
+        link.set_for(own, State::Cut);
+        assert!(client.read_u8().await.is_err() && server.read_u8().await.is_err());
+        assert_eq!(link.broken(), 1);
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! - `job`: the job's script, and what has to come out. Leans on nothing.
 //! - `plan`: which faults a run has. Leans on nothing.
-//! - `link`: a way between two processes that can be cut. Leans on nothing.
+//! - `link`: a way between two processes that can be cut, whoever speaks or for one of them. Leans on `peer`.
+//! - `peer`: which process a connection comes from. Leans on nothing.
 //! - `workers`: worker processes behind links. Leans on `link`.
 //! - `faults`: what is done to the cluster. Leans on `plan` and `workers`.
 //! - `check`: what came out against what had to. Leans on nothing.
@@ -21,6 +22,7 @@ use std::{collections::BTreeSet, env, fs, future::Future, str::FromStr, sync::On
 use anyhow::{Context, Result, ensure};
 use weir_env::{Clock, SystemClock};
 use weir_model::api::CheckpointStatus;
+use weir_tests::skip;
 
 mod check;
 mod crashes;
@@ -28,13 +30,14 @@ mod damage;
 mod faults;
 mod job;
 mod link;
+mod peer;
 mod plan;
 mod report;
 mod stage;
 mod workers;
 
 use faults::Chaos;
-use job::{Events, OUTPUTS};
+use job::{Events, OUTPUTS, Variant};
 use plan::{Done, FAULTS, Fault, Plan};
 use report::Report;
 use stage::Stage;
@@ -95,7 +98,7 @@ fn alone(test: impl Future<Output = Result<()>>) {
 
 async fn run() -> Result<()> {
     let settings = Settings::read()?;
-    println!("{settings:?}");
+    println!("{settings:?} {:?}", Variant::of(settings.events.seed));
     let expected = job::expected(settings.events, OUTPUTS).await?;
     let stage = Stage::set(&[]).await?;
     let mut kinds = kinds()?;
@@ -104,7 +107,8 @@ async fn run() -> Result<()> {
         .iter()
         .find_map(|worker| worker.disk.refused.as_ref())
     {
-        println!("SKIPPED: {}: a disk cannot be mounted: {why}", Fault::FillDisk);
+        let why = format!("{}: a disk cannot be mounted: {why}", Fault::FillDisk);
+        skip::skip("disk", &why)?;
         kinds.retain(|kind| *kind != Fault::FillDisk);
     }
     let first = (settings.seconds / SECONDS_PER_FAULT) as usize;
@@ -145,6 +149,11 @@ fn check_faults(report: &Report, must_happen: &BTreeSet<Fault>) -> Result<()> {
     let missing: Vec<_> = must_happen.difference(&happened).collect();
     ensure!(missing.is_empty(), "these faults did not happen: {missing:?}");
     ensure!(report.checkpoints > 0, "no checkpoint was completed");
+    let unaligned = Variant::of(report.events.seed).unaligned;
+    ensure!(
+        !unaligned || report.in_flight > 0,
+        "no checkpoint of the newest has rows in flight"
+    );
     Ok(())
 }
 
@@ -162,6 +171,7 @@ async fn run_job(settings: Settings, stage: &Stage, plan: Plan, expected: &[Vec<
     let api = &stage.cluster.api;
     let list = api.checkpoints(job).await?.checkpoints;
     let failed = list.iter().filter(|c| c.status == CheckpointStatus::Failed);
+    let in_flight = list.iter().filter(|c| c.bytes_in_flight > 0);
     Ok(Report {
         events: settings.events,
         took: clock.elapsed(),
@@ -170,6 +180,7 @@ async fn run_job(settings: Settings, stage: &Stage, plan: Plan, expected: &[Vec<
         // Only the newest are listed.
         checkpoints: list.first().map_or(0, |newest| newest.number),
         failed_checkpoints: failed.count(),
+        in_flight: in_flight.count(),
         differences,
     })
 }

@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     CutRows,
     /// Nothing passes on these connections for a while.
     StallRows,
+    /// The connections between two workers break, both ways, and cannot be made anew for a moment; both go on with all others.
+    CutPair,
+    /// Nothing passes between two workers for a while.
+    StallPair,
     /// Nothing can be written to, or read from, the folder of checkpoints for a while.
     LoseStore,
     /// A worker's disk is full for a while.
@@ -56,6 +60,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault::StallControl,
     Fault::CutRows,
     Fault::StallRows,
+    Fault::CutPair,
+    Fault::StallPair,
     Fault::LoseStore,
     Fault::FillDisk,
     Fault::RestartMetadata,
@@ -80,6 +86,8 @@ impl fmt::Display for Fault {
             Self::StallControl => "worker and control plane do not hear each other until it is lost",
             Self::CutRows => "connections between workers broken",
             Self::StallRows => "connections between workers stalled",
+            Self::CutPair => "connections between one pair of workers broken",
+            Self::StallPair => "connections between one pair of workers stalled",
             Self::LoseStore => "checkpoint store away until a checkpoint has failed",
             Self::FillDisk => "worker's disk full until something has failed",
             Self::RestartMetadata => "control plane's PostgreSQL restarted",

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use crate::{check::Differences, job::Events, plan::Done};
+use crate::{
+    check::Differences,
+    job::{Events, Variant},
+    plan::Done,
+};
 
 /// A run.
 pub(crate) struct Report {
@@ -13,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) executions: usize,
     pub(crate) checkpoints: u64,
     pub(crate) failed_checkpoints: usize,
+    /// Of the newest, those with rows in flight.
+    pub(crate) in_flight: usize,
     /// By output.
     pub(crate) differences: Vec<(&'static str, Differences)>,
 }
@@ -30,8 +36,17 @@ impl Report {
         let minutes = self.took.as_secs_f64() / 60.0;
         let _ = writeln!(
             text,
-            "Seed {seed}: {count} events at {rate} a second, {minutes:.1} minutes, {} executions, {} checkpoints begun, of the newest {} came to nothing.\n",
-            self.executions, self.checkpoints, self.failed_checkpoints
+            "Seed {seed}: {count} events at {rate} a second, {minutes:.1} minutes, {} executions, {} checkpoints begun, of the newest {} came to nothing and {} had rows in flight.",
+            self.executions, self.checkpoints, self.failed_checkpoints, self.in_flight
+        );
+        let Variant {
+            unaligned,
+            local_recovery,
+            backend,
+        } = Variant::of(seed);
+        let _ = writeln!(
+            text,
+            "Unaligned checkpoints: {unaligned}; local recovery: {local_recovery}; state backend: {backend}.\n"
         );
         let _ = writeln!(
             text,

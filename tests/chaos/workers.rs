@@ -18,7 +18,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use weir_tests::cluster::{binary, free_port};
+use weir_tests::cluster::{binary, die_with_test, free_port};
 
 use crate::link::Link;
 
@@ -75,6 +75,8 @@ impl Worker {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        // Also one that stands still.
+        die_with_test(&mut command, Signal::SIGKILL);
         let process = Supervised::start(command)?;
         Ok(Self {
             process,

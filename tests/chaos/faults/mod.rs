@@ -62,6 +62,8 @@ impl<'a> Chaos<'a> {
             Fault::StallControl => self.stall_control().await,
             Fault::CutRows => self.cut_rows().await,
             Fault::StallRows => self.stall_rows().await,
+            Fault::CutPair => self.cut_pair().await,
+            Fault::StallPair => self.stall_pair().await,
             Fault::LoseStore => self.lose_store().await,
             Fault::FillDisk => self.fill_disk().await,
             Fault::RestartMetadata => self.restart_metadata().await,
