@@ -242,7 +242,7 @@ impl<'a> Bench<'a> {
                     rows += batch.num_rows();
                     Ok(())
                 };
-                backend.restore(&from, &mut count).await?;
+                backend.restore(&from, &[], &mut count).await?;
                 Ok::<_, Failure>(rows)
             })
         });

@@ -188,7 +188,7 @@ fn memory(run: &Run) -> MemoryBudget {
     if run.memory_is_short {
         memory.always_short()
     } else {
-        memory
+        memory.without_small_state()
     }
 }
 

@@ -158,17 +158,14 @@ impl Chain {
             .collect()
     }
 
-    /// Lets an operator have more state than there is memory, if it can.
-    pub fn spill(&mut self, index: usize, make: Make, spill: Spill) {
+    /// Lets an operator have more state than there is memory; whether it can.
+    pub fn spill(&mut self, index: usize, make: Make, spill: Spill) -> bool {
         let node = &mut self.nodes[index];
-        let operator = node.operator.take();
-        node.operator = operator.map(|operator| {
-            if operator.is_partitioned() {
-                Box::new(Spilled::new(make, operator, spill))
-            } else {
-                operator
-            }
-        });
+        let Some(operator) = node.operator.take_if(|operator| operator.is_partitioned()) else {
+            return false;
+        };
+        node.operator = Some(Box::new(Spilled::new(make, operator, spill)));
+        true
     }
 
     /// Lets operators note what changes in their state from now on.

@@ -171,13 +171,14 @@ impl Taker {
         let mut backend = None;
         if tables.iter().any(|operator| !operator.tables.is_empty()) {
             let mut opened = open_backend(&taking, tables).await?;
+            let mut leaves = vec![false; taking.makes.len()];
             for (at, make) in taking.makes.drain(..).enumerate() {
                 if let (Some(make), Some(spill)) = (make, opened.spill(at)?) {
-                    chain.spill(at, make, spill);
+                    leaves[at] = chain.spill(at, make, spill);
                 }
             }
             let mut give = |operator, table, rows| chain.restore(operator, table, &rows);
-            let bytes = opened.restore(&beginning.from, &mut give).await?;
+            let bytes = opened.restore(&beginning.from, &leaves, &mut give).await?;
             taking.news.tell_restored(bytes);
             if opened.scope() == Scope::Changes {
                 chain.track_changes();

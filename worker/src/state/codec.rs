@@ -57,6 +57,11 @@ impl Codec {
         &self.table
     }
 
+    /// The first bytes of its rows' keys, of those of a key group.
+    pub fn prefix(&self, key_group: u32) -> [u8; PREFIX_BYTES] {
+        prefix(key_group, self.operator, self.number)
+    }
+
     /// Hands on the key and the value of each row, in the order of the rows.
     pub fn encode(&self, rows: &RecordBatch, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), Failure> {
         let (keys, values) = rows.columns().split_at(self.table.key);

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -29,6 +29,10 @@ const WRITTEN_PART: u64 = 64;
 const MAX_WRITTEN_BYTES: u64 = 8 << 20;
 /// So few keys are not worth a file.
 const FEW_KEYS: usize = 8192;
+/// So much state is read before its operator begins, in bytes of its files: that takes no time that anybody notices.
+const SMALL_STATE_BYTES: u64 = 16 << 20;
+/// State that nobody asked for is read until the process has come so near to where state is written to disk.
+const ROOM_PERCENT: u64 = 75;
 /// Threads that merge files of databases, in the whole process, and as many that write them.
 const THREADS: i32 = 2;
 
@@ -49,6 +53,9 @@ pub struct MemoryBudget {
     write_buffers: WriteBufferManager,
     /// How often memory has been short.
     pressure: AtomicU32,
+    /// What the process had when that was looked at last, in bytes.
+    seen_bytes: AtomicU64,
+    small_state_bytes: u64,
     /// Whether it is short all the time.
     is_rehearsal: bool,
 }
@@ -69,6 +76,8 @@ impl MemoryBudget {
             cache,
             write_buffers,
             pressure: AtomicU32::new(0),
+            seen_bytes: AtomicU64::new(0),
+            small_state_bytes: SMALL_STATE_BYTES,
             is_rehearsal: false,
         }
     }
@@ -78,6 +87,15 @@ impl MemoryBudget {
     pub fn always_short(self) -> Self {
         Self {
             is_rehearsal: true,
+            ..self.without_small_state()
+        }
+    }
+
+    /// The same, where no state is so small that it is read before its operator begins.
+    #[must_use]
+    pub fn without_small_state(self) -> Self {
+        Self {
+            small_state_bytes: 0,
             ..self
         }
     }
@@ -95,6 +113,16 @@ impl MemoryBudget {
         if self.is_rehearsal { 1 } else { FEW_KEYS }
     }
 
+    /// Files of so many bytes are read before their operator begins.
+    pub(super) fn small_state_bytes(&self) -> u64 {
+        self.small_state_bytes
+    }
+
+    /// Whether there is room for state that nobody has asked for yet.
+    pub(super) fn has_room(&self) -> bool {
+        self.seen_bytes.load(Relaxed) < self.full_bytes() / 100 * ROOM_PERCENT
+    }
+
     /// Memory is short.
     fn press(&self) {
         self.pressure.fetch_add(1, Relaxed);
@@ -105,7 +133,9 @@ impl MemoryBudget {
     pub async fn watch(&self, clock: &dyn Clock, own_bytes: impl Fn() -> u64, give_back: impl Fn()) {
         let full = self.full_bytes();
         loop {
-            if own_bytes() < full {
+            let now = own_bytes();
+            self.seen_bytes.store(now, Relaxed);
+            if now < full {
                 clock.sleep(LOOK).await;
                 continue;
             }

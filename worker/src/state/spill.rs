@@ -4,20 +4,29 @@
 //! to the database of the subtask and the operator begins anew with nothing; from then on, a key's state is given back to it before the
 //! rows of that key come, once, until memory is short again. So the keys that are in use are in memory, in the operator's own form, and the
 //! database is asked for many keys at a time.
+//!
+//! So it may begin with nothing in memory, too. While there is room, key group after key group is then read on another thread and given to
+//! it between batches, until all of its state is in memory and this costs nothing again.
 
-use std::{collections::HashSet, hash::BuildHasher};
+use std::{ops::Range, time::Duration};
 
 use arrow_array::RecordBatch;
-use foldhash::fast::FixedState;
+use arrow_select::filter::filter_record_batch;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use weir_model::{EventTime, Failure};
 
 use super::{
     Scope, Snapshot, Table,
-    backend::spill::{Partitions, Spill},
+    backend::spill::{Reading, Slice, Spill},
     rehearse::Make,
 };
 use crate::operator::{Context, Operator};
+use resident::Resident;
+
+mod resident;
+
+/// How long memory must not have been short before more is read than is asked for.
+const CALM: Duration = Duration::from_secs(30);
 
 /// An operator, some of whose keys have their state in the database alone.
 pub struct Spilled {
@@ -31,6 +40,11 @@ pub struct Spilled {
     watermark: EventTime,
     /// Whether rows of the state that it begins with are left in the database.
     leaves_rows: bool,
+    /// When it was last written to disk.
+    evicted: Option<Duration>,
+    /// The key group that is being read, and those that are to be read behind it.
+    reading: Option<Reading>,
+    unread: Range<u32>,
 }
 
 impl Spilled {
@@ -44,6 +58,9 @@ impl Spilled {
             resident: None,
             watermark: EventTime::MIN,
             leaves_rows: false,
+            evicted: None,
+            reading: None,
+            unread: 0..0,
         }
     }
 
@@ -78,7 +95,44 @@ impl Spilled {
     fn begin_anew(&mut self) -> Result<(), Failure> {
         self.operator = (self.make)()?;
         self.operator.track_changes();
-        self.resident = Some(Resident::default());
+        self.evicted = Some(self.spill.elapsed());
+        self.begin_empty();
+        Ok(())
+    }
+
+    /// All of the state is in the database, and none is in memory.
+    fn begin_empty(&mut self) {
+        let key_groups = self.spill.key_groups();
+        self.resident = Some(Resident::new(&key_groups));
+        self.reading = None;
+        self.unread = key_groups;
+    }
+
+    /// Takes a key group that has been read, and has the next one read. When that was the last one, all of the state is in memory.
+    fn fill(&mut self) -> Result<(), Failure> {
+        let Some(resident) = &mut self.resident else {
+            return Ok(());
+        };
+        let read = match &mut self.reading {
+            Some(reading) => reading.take()?,
+            None => None,
+        };
+        if self.reading.is_some() && read.is_none() {
+            return Ok(());
+        }
+        self.reading = None;
+        let elapsed = self.spill.elapsed();
+        let is_calm = self.evicted.is_none_or(|evicted| elapsed > evicted + CALM);
+        if is_calm && self.spill.memory().has_room() {
+            let next = self.unread.next();
+            self.reading = next.map(|group| self.spill.read(group)).transpose()?;
+        }
+        if let Some(slice) = read {
+            take(slice, &self.spill, resident, &mut *self.operator)?;
+            if resident.has_all() {
+                self.resident = None;
+            }
+        }
         Ok(())
     }
 
@@ -89,6 +143,9 @@ impl Spilled {
         };
         let partitions = self.spill.partitions(&self.operator.partition(port, batch))?;
         let mut missing = resident.add(&partitions);
+        if missing.is_empty() {
+            return Ok(());
+        }
         missing.sort_unstable();
         let operator = &mut self.operator;
         self.spill
@@ -96,25 +153,27 @@ impl Spilled {
     }
 }
 
-/// Keys that were asked for: a hash of each. That two have the same is one chance in 2^128.
-#[derive(Debug, Default)]
-struct Resident(HashSet<u128, FixedState>);
-
-impl Resident {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Adds keys; returns those that are new, once each.
-    fn add<'a>(&mut self, partitions: &'a Partitions) -> Vec<(u32, &'a [u8])> {
-        let (low, high) = (FixedState::with_seed(1), FixedState::with_seed(2));
-        let partitions = (0..partitions.len()).map(|row| partitions.get(row));
-        let is_new = |(_, values): &(u32, &[u8])| {
-            let hash = u128::from(low.hash_one(values)) | u128::from(high.hash_one(values)) << 64;
-            self.0.insert(hash)
+/// Gives an operator the rows of a key group whose keys it does not have yet.
+fn take(
+    slice: Slice,
+    spill: &Spill,
+    resident: &mut Resident,
+    operator: &mut dyn Operator,
+) -> Result<(), Failure> {
+    for (table, rows) in slice.rows {
+        let partitions = spill.partitions(&rows.columns()[..spill.columns()])?;
+        let new = resident.lacks(&partitions);
+        let rows = match new.true_count() {
+            0 => continue,
+            count if count == rows.num_rows() => rows,
+            _ => filter_record_batch(&rows, &new)
+                .map_err(|e| Failure::internal(format!("rows of state cannot be picked: {e}")))?,
         };
-        partitions.filter(is_new).collect()
+        operator.restore(table, &rows)?;
+        resident.count(rows.num_rows());
     }
+    resident.add_group(slice.group);
+    Ok(())
 }
 
 /// Runs what blocks here, and lets other threads take over what else this one had to do.
@@ -129,6 +188,7 @@ fn on_this_thread<T>(work: impl FnOnce() -> T) -> T {
 
 impl Operator for Spilled {
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
+        self.fill()?;
         self.load(port, &batch)?;
         self.operator.on_batch(port, batch, context)?;
         self.relieve()
@@ -136,6 +196,7 @@ impl Operator for Spilled {
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
         self.watermark = watermark;
+        self.fill()?;
         self.operator.on_watermark(watermark, context)
     }
 
@@ -144,6 +205,7 @@ impl Operator for Spilled {
     }
 
     fn on_idle(&mut self, context: &mut Context) -> Result<(), Failure> {
+        self.fill()?;
         self.operator.on_idle(context)
     }
 
@@ -204,6 +266,9 @@ impl Operator for Spilled {
     fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
         self.leaves_rows = false;
         self.watermark = watermark;
+        if self.resident.is_none() && self.spill.has_rows_left() {
+            self.begin_empty();
+        }
         self.operator.restored(watermark)
     }
 }

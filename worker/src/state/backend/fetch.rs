@@ -50,12 +50,12 @@ pub(super) struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    /// Its rows, of which these key groups are wanted.
+    /// Its rows, of which these key groups are wanted. If it is gone on with, no others are there from then on.
     pub(super) async fn rows(
         &self,
         number: usize,
         key_groups: &Range<u32>,
-        takes_over: bool,
+        goes_on: bool,
     ) -> Result<Rows, Failure> {
         let (shared, files) = (self.shared, &self.from.state.files);
         match files.format {
@@ -69,7 +69,7 @@ impl Fetching<'_> {
                 parts.try_collect().await.map(Rows::Files)
             }
             FilesFormat::Rocksdb if files.files.is_empty() => Ok(Rows::Files(Vec::new())),
-            FilesFormat::Rocksdb if takes_over => {
+            FilesFormat::Rocksdb if goes_on => {
                 let folder = shared.local.lock().folder().to_owned();
                 self.database(&folder).await?;
                 // Paths in another folder than that of the manifests to come cannot be referred to.
@@ -78,6 +78,10 @@ impl Fetching<'_> {
                     shared.uploaded.lock().restored(&files.files);
                 }
                 let database = shared.local.lock().database()?;
+                if *key_groups != self.from.state.key_groups {
+                    let (database, kept) = (Arc::clone(&database), all_of(key_groups));
+                    blocking(move || database.keep(&kept)).await?;
+                }
                 Ok(Rows::Database(database, None))
             }
             FilesFormat::Rocksdb => {
@@ -177,8 +181,7 @@ impl Fetching<'_> {
         let footer = Footer::read(&footer, file.bytes).map_err(|e| damaged(&called, &e))?;
         let index = transfer::read(folder, file, footer.index.clone(), clock).await?;
         let index = Index::read(&index, &footer).map_err(|e| damaged(&called, &e))?;
-        let part =
-            index.bytes_of(&(prefix(key_groups.start, 0, 0).to_vec()..prefix(key_groups.end, 0, 0).to_vec()));
+        let part = index.bytes_of(&all_of(key_groups));
         let read = file.bytes - footer.index.start + part.end.saturating_sub(part.start);
         self.bytes.downloaded.fetch_add(read, Ordering::Relaxed);
         let made = if part.is_empty() {
@@ -191,6 +194,11 @@ impl Fetching<'_> {
             made.map_err(|e| Failure::internal(format!("cannot open {}: {e}", to.path().display())))?;
         Ok((Reader::of_part(made, part.start, index, called), to))
     }
+}
+
+/// All keys of these key groups.
+pub(super) fn all_of(key_groups: &Range<u32>) -> Range<Vec<u8>> {
+    prefix(key_groups.start, 0, 0).to_vec()..prefix(key_groups.end, 0, 0).to_vec()
 }
 
 /// Where rows are read.

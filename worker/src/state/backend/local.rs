@@ -56,6 +56,11 @@ impl Local {
         Ok(database)
     }
 
+    /// The database, if there is one.
+    pub(super) fn opened(&self) -> Option<Arc<Rocks>> {
+        self.database.clone()
+    }
+
     /// Writes to files. After a failure, the next call writes this batch too.
     pub(super) fn write(&mut self, batch: Batch) -> Result<(), Failure> {
         if self.unwritten.is_empty() {

@@ -14,7 +14,7 @@
 //! - [`spill`]: rows that are in the database and not in memory. Leans on `local` and `encode`.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
-//! - `restore`: reads it. Leans on `fetch`.
+//! - `restore`: has it in the database, and reads what cannot stay there. Leans on `fetch`.
 
 pub mod config;
 mod encode;
@@ -28,7 +28,11 @@ pub mod spill;
 mod tests;
 mod uploaded;
 
-use std::{collections::BTreeMap, fmt, fs, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    sync::{Arc, OnceLock},
+};
 
 use arrow_array::RecordBatch;
 use futures::future::BoxFuture;
@@ -71,6 +75,8 @@ struct Shared {
     local: Mutex<Local>,
     uploaded: Mutex<Uploaded>,
     order: Order,
+    /// By operator, whether rows that it begins with were left in the database.
+    left: OnceLock<Vec<bool>>,
 }
 
 impl Backend {
@@ -87,6 +93,7 @@ impl Backend {
             local: Mutex::new(local),
             uploaded: Mutex::default(),
             order: Order::default(),
+            left: OnceLock::new(),
             codecs,
             config,
         });
@@ -115,7 +122,7 @@ impl Backend {
     /// place for it.
     pub fn spill(&self, operator: usize) -> Result<Option<Spill>, Failure> {
         match self.shared.config.kind {
-            Kind::Rocksdb => Spill::new(&self.shared, operator),
+            Kind::Rocksdb => Spill::new(&self.shared, operator, self.runtime.clone()),
             Kind::Memory => Ok(None),
         }
     }
@@ -123,7 +130,8 @@ impl Backend {
     /// Begins with the rows that other subtasks left: those of its key groups, of operators whose uids it has.
     ///
     /// `sink` gets them with the positions of operator and table, table by table, in the order of their keys. Call it once, before
-    /// the first checkpoint. After a failure the backend is of no more use. Returns where the files came from.
+    /// the first checkpoint. Of operators that `leaves` names by their position, rows may stay in the database, if there are more than a
+    /// few: their [`Spill`] says so, and finds them. After a failure the backend is of no more use. Returns where the files came from.
     ///
     /// # Errors
     /// A user failure where a table has other columns now; an external or internal one that names the file which is damaged, not
@@ -131,9 +139,10 @@ impl Backend {
     pub async fn restore(
         &mut self,
         from: &[Restored],
+        leaves: &[bool],
         sink: &mut (dyn FnMut(usize, usize, RecordBatch) -> Result<(), Failure> + Send),
     ) -> Result<RestoredBytes, Failure> {
-        restore::restore(&self.shared, from, sink).await
+        restore::restore(&self.shared, from, leaves, sink).await
     }
 
     /// Takes what operators say in its [scope](Self::scope), by operator, for a checkpoint or a savepoint, and hands it over to other

@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use weir_checkpoint::manifest::{CheckpointId, Files, FilesFormat, StateFile};
 use weir_model::Failure;
 
-use super::{Persist, Persisted, Shared, blocking, encode::encode, local::Scratch, runs::Runs};
+use super::{
+    Persist, Persisted, Shared, blocking, encode::encode, fetch::all_of, local::Scratch, runs::Runs,
+};
 use crate::state::{
     Change, StateFolder,
-    codec::prefix,
     file::{Compression, Writer},
     store::{Batch, Store},
     transfer,
@@ -283,8 +284,7 @@ async fn saved(
             let to = BufWriter::new(File::create(file.path()).map_err(unwritable)?);
             let mut writer = Writer::new(to, Compression::Lz4);
             let groups = &shared.config.key_groups;
-            let all = prefix(groups.start, 0, 0).to_vec()..prefix(groups.end, 0, 0).to_vec();
-            database.scan(&[all], &mut |key, value| {
+            database.scan(&[all_of(groups)], &mut |key, value| {
                 writer.push(key, value).map_err(unwritable)
             })?;
             writer.finish().map_err(unwritable)?;

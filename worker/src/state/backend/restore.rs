@@ -1,6 +1,9 @@
-//! Reads the rows that other subtasks left.
+//! Has in this subtask's database what other subtasks left, and reads what operators want to have at once.
+//!
+//! A database of before that has the same operators is gone on with: its files are linked or downloaded, and key groups that are others'
+//! are deleted in it. Entries of other databases, and those in files of sorted entries, are copied into it as they are.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
 use tokio::sync::mpsc;
@@ -9,7 +12,7 @@ use weir_model::Failure;
 
 use super::{
     BackendConfig, Kind, Restored, RestoredBytes, Shared, blocking, closed,
-    fetch::{Bytes, Fetching, Rows},
+    fetch::{Bytes, Fetching, Rows, all_of},
 };
 use crate::state::{
     codec::{Codec, PREFIX_BYTES, place, prefix},
@@ -24,6 +27,8 @@ const ROWS_BYTES: usize = 1 << 20;
 const WRITTEN_BYTES: usize = 32 << 20;
 /// Batches that wait for the operators.
 const WAITING: usize = 4;
+/// A database is gone on with if one in so many of its key groups is wanted, at least: the others take room until it is compacted.
+const WANTED_PART: usize = 4;
 
 type Sink<'a> = dyn FnMut(usize, usize, RecordBatch) -> Result<(), Failure> + Send + 'a;
 
@@ -33,12 +38,12 @@ type Read = (usize, usize, RecordBatch);
 pub(super) async fn restore(
     shared: &Arc<Shared>,
     from: &[Restored],
+    leaves: &[bool],
     sink: &mut Sink<'_>,
 ) -> Result<RestoredBytes, Failure> {
     let (mut lefts, bytes) = (Vec::new(), Bytes::default());
-    let is_database = shared.config.kind == Kind::Rocksdb;
-    let takes_over = is_database && from.len() == 1 && is_same(&shared.config, &from[0].state)?;
-    for (number, restored) in (0..).zip(from) {
+    let base = base(&shared.config, from)?;
+    for (number, restored) in from.iter().enumerate() {
         let tables = matched(&shared.config, &restored.state)?;
         let key_groups = shared_groups(&shared.config.key_groups, &restored.state.key_groups);
         if key_groups.is_empty() || tables.iter().flatten().all(Option::is_none) {
@@ -49,17 +54,30 @@ pub(super) async fn restore(
             from: restored,
             bytes: &bytes,
         };
-        let rows = fetching.rows(number, &key_groups, takes_over).await?;
+        let goes_on = base == Some(number);
+        let rows = fetching.rows(number, &key_groups, goes_on).await?;
         lefts.push(Left {
             tables,
             key_groups,
             rows,
+            goes_on,
         });
     }
+    let is_small = bytes_of(&shared.config, from) <= shared.config.memory.small_state_bytes();
+    let stays = |operator: usize| !is_small && leaves.get(operator).copied().unwrap_or(false);
+    let left: Vec<bool> = (0..shared.codecs.len()).map(stays).collect();
+    // Restored once, as is asked for.
+    let _ = shared.left.set(left);
     let (out, mut read) = mpsc::channel(WAITING);
     let reading = {
-        let (shared, keeps) = (Arc::clone(shared), is_database && !takes_over);
-        blocking(move || read_all(&shared, lefts, keeps, &out))
+        let shared = Arc::clone(shared);
+        blocking(move || match shared.config.kind {
+            Kind::Memory => read_all(&shared, lefts, &out),
+            Kind::Rocksdb => {
+                lefts.iter_mut().try_for_each(|left| copy(&shared, left))?;
+                read_all(&shared, own(&shared), &out)
+            }
+        })
     };
     while let Some((operator, table, rows)) = read.recv().await {
         sink(operator, table, rows)?;
@@ -77,13 +95,41 @@ struct Left {
     /// Those of its key groups that are wanted.
     key_groups: Range<u32>,
     rows: Rows,
+    /// Its database is that of this subtask now.
+    goes_on: bool,
 }
 
-/// Whether a subtask left a database that can be gone on with as it is.
+/// Which of them left the database to go on with; none: none did.
+fn base(config: &BackendConfig, from: &[Restored]) -> Result<Option<usize>, Failure> {
+    let mut best = None;
+    for (number, Restored { state, .. }) in from.iter().enumerate() {
+        let wanted = shared_groups(&config.key_groups, &state.key_groups).len();
+        let is_base = config.kind == Kind::Rocksdb
+            && wanted > 0
+            && wanted * WANTED_PART >= state.key_groups.len()
+            && !state.files.files.is_empty()
+            && is_same(config, state)?;
+        if is_base && best.is_none_or(|(most, _)| wanted > most) {
+            best = Some((wanted, number));
+        }
+    }
+    Ok(best.map(|(_, number)| number))
+}
+
+/// What is left for a subtask, in bytes of its files, about.
+fn bytes_of(config: &BackendConfig, from: &[Restored]) -> u64 {
+    let bytes = |Restored { state, .. }: &Restored| {
+        let all: u64 = state.files.files.iter().map(|file| file.bytes).sum();
+        let wanted = shared_groups(&config.key_groups, &state.key_groups).len() as u64;
+        all * wanted / (state.key_groups.len() as u64).max(1)
+    };
+    from.iter().map(bytes).sum()
+}
+
+/// Whether a subtask left a database of the same operators at the same places.
 fn is_same(config: &BackendConfig, state: &SubtaskState) -> Result<bool, Failure> {
     let uids = state.operators.iter().map(|operator| &operator.uid);
     if state.files.format != FilesFormat::Rocksdb
-        || state.key_groups != config.key_groups
         || !uids.eq(config.operators.iter().map(|operator| &operator.uid))
     {
         return Ok(false);
@@ -125,26 +171,67 @@ fn shared_groups(one: &Range<u32>, other: &Range<u32>) -> Range<u32> {
     one.start.max(other.start)..one.end.min(other.end)
 }
 
-/// Reads table by table. `keeps` says whether the rows are to be written to the database.
-fn read_all(
-    shared: &Shared,
-    mut lefts: Vec<Left>,
-    keeps: bool,
-    out: &mpsc::Sender<Read>,
-) -> Result<(), Failure> {
-    lefts.sort_by_key(|left| left.key_groups.start);
-    let mut kept = Kept {
-        shared,
-        keeps,
-        rows: Batch::default(),
+/// Copies entries into the database, under the keys that they have from now on.
+fn copy(shared: &Shared, left: &mut Left) -> Result<(), Failure> {
+    if left.goes_on {
+        return Ok(());
+    }
+    let mut places = HashMap::new();
+    for (operator, tables) in (0_u16..).zip(&left.tables) {
+        let known = (0_u8..)
+            .zip(tables)
+            .filter_map(|(table, old)| Some((table, (*old)?)));
+        places.extend(known.map(|(table, old)| (old, (operator, table))));
+    }
+    let (mut rows, mut to) = (Batch::default(), Vec::new());
+    left.rows.scan(&[all_of(&left.key_groups)], &mut |key, value| {
+        let (group, operator, table) =
+            place(key).ok_or_else(|| Failure::external("a key of state is too short to be one"))?;
+        let Some(&(operator, table)) = places.get(&(operator, table)) else {
+            return Ok(());
+        };
+        to.clear();
+        to.extend_from_slice(&prefix(group, operator, table));
+        to.extend_from_slice(&key[PREFIX_BYTES..]);
+        rows.put(&to, value);
+        if rows.bytes() < WRITTEN_BYTES {
+            return Ok(());
+        }
+        shared.local.lock().write(std::mem::take(&mut rows))
+    })?;
+    shared.local.lock().write(rows)
+}
+
+/// What is in the database of operators whose rows cannot stay there alone.
+fn own(shared: &Shared) -> Vec<Left> {
+    let Some(database) = shared.local.lock().opened() else {
+        return Vec::new();
     };
+    let stays = |operator: u16| {
+        let left = shared.left.get();
+        left.is_some_and(|left| left[usize::from(operator)])
+    };
+    let tables = |(operator, codecs): (u16, &Vec<Codec>)| {
+        let table = |(table, _)| (!stays(operator)).then_some((operator, table));
+        (0_u8..).zip(codecs).map(table).collect()
+    };
+    vec![Left {
+        tables: (0_u16..).zip(&shared.codecs).map(tables).collect(),
+        key_groups: shared.config.key_groups.clone(),
+        rows: Rows::Database(database, None),
+        goes_on: true,
+    }]
+}
+
+/// Reads table by table.
+fn read_all(shared: &Shared, mut lefts: Vec<Left>, out: &mpsc::Sender<Read>) -> Result<(), Failure> {
+    lefts.sort_by_key(|left| left.key_groups.start);
     for (operator, codecs) in shared.codecs.iter().enumerate() {
         for (table, codec) in codecs.iter().enumerate() {
             let mut gathered = Gathered {
                 codec,
                 at: (operator, table),
                 rows: Batch::default(),
-                key: Vec::new(),
                 out,
             };
             for left in &mut lefts {
@@ -153,14 +240,14 @@ fn read_all(
                 };
                 let ranges = ranges(&left.key_groups, old);
                 left.rows.scan(&ranges, &mut |key, value| {
-                    gathered.add(key, value)?;
-                    gathered.give(ROWS, ROWS_BYTES, &mut kept)
+                    gathered.rows.put(key, value);
+                    gathered.give(ROWS, ROWS_BYTES)
                 })?;
-                gathered.give(1, 0, &mut kept)?;
+                gathered.give(1, 0)?;
             }
         }
     }
-    kept.write()
+    Ok(())
 }
 
 /// The keys of a table, by its old positions, in each key group.
@@ -181,26 +268,12 @@ struct Gathered<'a> {
     codec: &'a Codec,
     at: (usize, usize),
     rows: Batch,
-    key: Vec<u8>,
     out: &'a mpsc::Sender<Read>,
 }
 
 impl Gathered<'_> {
-    /// Adds an entry, under the key that it has from now on.
-    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        let (operator, table) = self.at;
-        let (group, _, _) =
-            place(key).ok_or_else(|| Failure::external("a key of state is too short to be one"))?;
-        self.key.clear();
-        self.key
-            .extend_from_slice(&prefix(group, operator as u16, table as u8));
-        self.key.extend_from_slice(&key[PREFIX_BYTES..]);
-        self.rows.put(&self.key, value);
-        Ok(())
-    }
-
     /// Hands the rows on, if there are so many or if they are so large.
-    fn give(&mut self, rows: usize, bytes: usize, kept: &mut Kept<'_>) -> Result<(), Failure> {
+    fn give(&mut self, rows: usize, bytes: usize) -> Result<(), Failure> {
         if self.rows.len() < rows && (self.rows.bytes() < bytes || self.rows.is_empty()) {
             return Ok(());
         }
@@ -211,31 +284,7 @@ impl Gathered<'_> {
         let (operator, table) = self.at;
         let read = (operator, table, self.codec.decode(entries)?);
         self.out.blocking_send(read).map_err(|_| closed())?;
-        kept.add(&self.rows)?;
         self.rows.clear();
         Ok(())
-    }
-}
-
-/// Rows on their way to the database.
-struct Kept<'a> {
-    shared: &'a Shared,
-    keeps: bool,
-    rows: Batch,
-}
-
-impl Kept<'_> {
-    fn add(&mut self, rows: &Batch) -> Result<(), Failure> {
-        if self.keeps {
-            self.rows.append(rows);
-        }
-        if self.rows.bytes() < WRITTEN_BYTES {
-            return Ok(());
-        }
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), Failure> {
-        self.shared.local.lock().write(std::mem::take(&mut self.rows))
     }
 }

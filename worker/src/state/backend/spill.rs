@@ -3,14 +3,16 @@
 use std::{
     ops::Range,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
 use parking_lot::{Condvar, Mutex};
+use tokio::{runtime::Handle, sync::oneshot};
 use weir_model::Failure;
 
-use super::{Shared, encode::encode};
+use super::{Shared, closed, encode::encode};
 use crate::state::{
     Change, MemoryBudget, Snapshot, Table,
     codec::{Codec, prefix},
@@ -58,6 +60,30 @@ pub struct Spill {
     operator: usize,
     partition: RowConverter,
     database: Weak<Rocks>,
+    /// Threads that read ahead.
+    runtime: Handle,
+}
+
+/// All rows of a key group, table by table, as the database has them.
+pub struct Slice {
+    /// Which key group.
+    pub group: u32,
+    /// Tables by their positions, with some of their rows.
+    pub rows: Vec<(usize, RecordBatch)>,
+}
+
+/// A key group that is read on another thread.
+pub struct Reading(oneshot::Receiver<Result<Slice, Failure>>);
+
+impl Reading {
+    /// Its rows; none: not yet.
+    pub fn take(&mut self) -> Result<Option<Slice>, Failure> {
+        match self.0.try_recv() {
+            Ok(slice) => slice.map(Some),
+            Err(oneshot::error::TryRecvError::Empty) => Ok(None),
+            Err(oneshot::error::TryRecvError::Closed) => Err(closed()),
+        }
+    }
 }
 
 /// Values of the columns by which an operator's state is partitioned, a row each.
@@ -85,7 +111,11 @@ impl Partitions {
 
 impl Spill {
     /// Of an operator, by its position; none: its state is in one piece.
-    pub(super) fn new(shared: &Arc<Shared>, operator: usize) -> Result<Option<Self>, Failure> {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        operator: usize,
+        runtime: Handle,
+    ) -> Result<Option<Self>, Failure> {
         let tables = shared.codecs[operator].iter().map(Codec::table);
         let types = |table: &Table| {
             let columns = table.schema.fields()[..table.partition].iter();
@@ -104,7 +134,29 @@ impl Spill {
             operator,
             partition: partition.map_err(|e| unfit(&e))?,
             database: Weak::new(),
+            runtime,
         }))
+    }
+
+    /// Whether the rows that the operator begins with were left in the database.
+    pub fn has_rows_left(&self) -> bool {
+        let left = self.shared.left.get();
+        left.is_some_and(|left| left[self.operator])
+    }
+
+    /// The key groups of its rows.
+    pub fn key_groups(&self) -> Range<u32> {
+        self.shared.config.key_groups.clone()
+    }
+
+    /// How many columns its tables are partitioned by.
+    pub fn columns(&self) -> usize {
+        self.shared.codecs[self.operator][0].table().partition
+    }
+
+    /// How long the worker has run.
+    pub fn elapsed(&self) -> Duration {
+        self.shared.config.clock.elapsed()
     }
 
     /// The worker's memory.
@@ -150,6 +202,17 @@ impl Spill {
             self.load_table(&database, table, partitions, sink)?;
         }
         Ok(())
+    }
+
+    /// Begins to read all rows of a key group.
+    pub fn read(&mut self, group: u32) -> Result<Reading, Failure> {
+        let (database, shared, operator) = (self.database()?, Arc::clone(&self.shared), self.operator);
+        let (out, slice) = oneshot::channel();
+        self.runtime.spawn_blocking(move || {
+            // Whoever asked may have gone.
+            let _ = out.send(slice_of(&database, &shared.codecs[operator], group));
+        });
+        Ok(Reading(slice))
     }
 
     fn load_table(
@@ -220,6 +283,33 @@ fn gather(shared: &Shared, operator: usize, change: Change, gathered: &mut Batch
         return Ok(());
     }
     shared.local.lock().write(std::mem::take(gathered))
+}
+
+fn slice_of(database: &Rocks, codecs: &[Codec], group: u32) -> Result<Slice, Failure> {
+    let mut slice = Vec::new();
+    for (table, codec) in codecs.iter().enumerate() {
+        let mut rows = Batch::default();
+        let mut give = |rows: &mut Batch| {
+            let entries = rows.iter().map(|(key, value)| (key, value.unwrap_or_default()));
+            slice.push((table, codec.decode(entries)?));
+            rows.clear();
+            Ok(())
+        };
+        database.scan(
+            &[beginning_with(codec.prefix(group).to_vec())],
+            &mut |key, value| {
+                rows.put(key, value);
+                if rows.len() < ROWS {
+                    return Ok(());
+                }
+                give(&mut rows)
+            },
+        )?;
+        if !rows.is_empty() {
+            give(&mut rows)?;
+        }
+    }
+    Ok(Slice { group, rows: slice })
 }
 
 /// The keys that begin with these bytes, of which the first ones are never the greatest.

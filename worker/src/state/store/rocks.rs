@@ -76,6 +76,24 @@ impl Rocks {
         self.db.flush().map_err(|e| failed(&self.folder, "write", &e))
     }
 
+    /// Deletes all entries but those of a range of keys, whose ends are not empty; files that have no others go at once.
+    pub fn keep(&self, kept: &Range<Vec<u8>>) -> Result<(), Failure> {
+        let greatest = vec![u8::MAX; kept.end.len() + 1];
+        let mut deletes = WriteBatch::default();
+        deletes.delete_range(&kept.end, &greatest);
+        let mut done = self.db.delete_file_in_range(&kept.end, &greatest);
+        // There is nothing before the first key.
+        if let Some(before) = just_before(&kept.start) {
+            deletes.delete_range(Vec::new(), kept.start.clone());
+            done = done.and_then(|()| self.db.delete_file_in_range(Vec::new(), before));
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        done.and_then(|()| self.db.write_opt(deletes, &options))
+            .and_then(|()| self.db.flush())
+            .map_err(|e| failed(&self.folder, "take out of", &e))
+    }
+
     fn scan_with(
         &self,
         options: ReadOptions,
@@ -175,6 +193,16 @@ impl Store for Rocks {
         let property = |name: &str| self.db.property_int_value(name).ok().flatten().unwrap_or(0);
         property("rocksdb.live-sst-files-size") + property("rocksdb.cur-size-all-mem-tables")
     }
+}
+
+/// A key before this one, and behind all others that begin otherwise; none: there is none.
+fn just_before(key: &[u8]) -> Option<Vec<u8>> {
+    let last = key.iter().rposition(|byte| *byte > 0)?;
+    let mut before = key[..=last].to_vec();
+    before[last] -= 1;
+    // As long as no key is whose first bytes are all the greatest.
+    before.resize(key.len() + 8, u8::MAX);
+    Some(before)
 }
 
 fn options(memory: &MemoryBudget) -> Options {

@@ -47,7 +47,7 @@ async fn complete(backend: &mut Backend, checkpoint: u64, rows: &Rows) -> Subtas
 async fn restored(backend: &mut Backend, from: &[Restored]) -> Result<(Rows, RestoredBytes), Failure> {
     let mut rows = Rows::new();
     let bytes = backend
-        .restore(from, &mut |operator, table, batch| {
+        .restore(from, &[], &mut |operator, table, batch| {
             take(operator, table, &batch, &mut rows);
             Ok(())
         })

@@ -332,7 +332,7 @@ async fn an_operator_that_refuses_its_rows_ends_a_restore() {
     let mut next = world.open(Kind::Rocksdb, 2).await;
     let from = [world.restored(state)];
     let refused = next
-        .restore(&from, &mut |_, _, _| Err(Failure::internal("no")))
+        .restore(&from, &[], &mut |_, _, _| Err(Failure::internal("no")))
         .await;
     assert_eq!(refused, Err(Failure::internal("no")));
 }

@@ -28,8 +28,8 @@ enum Step {
         aborted: bool,
     },
     Savepoint,
-    /// From the last checkpoint or savepoint.
-    Restart(Kind, u32),
+    /// From the last checkpoint or savepoint, where rows of these operators stay in the database, if there is one.
+    Restart(Kind, u32, [bool; 3]),
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -41,6 +41,14 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![Just(Kind::Rocksdb), Just(Kind::Memory)]
 }
 
+fn leaves() -> impl Strategy<Value = [bool; 3]> {
+    prop_oneof![
+        Just([false; 3]),
+        Just([true; 3]),
+        prop::array::uniform3(prop::bool::ANY)
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let value = prop::option::of(0..100_i64).prop_map(To::Value);
     let value = prop_oneof![value, Just(To::Nothing)];
@@ -49,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_i64).prop_map(Step::ChangeMany),
         4 => prop::bool::weighted(0.25).prop_map(|aborted| Step::Checkpoint { aborted }),
         1 => Just(Step::Savepoint),
-        2 => (kind(), 1..5_u32).prop_map(|(kind, parallelism)| Step::Restart(kind, parallelism)),
+        2 => (kind(), 1..5_u32, leaves()).prop_map(|(kind, p, leaves)| Step::Restart(kind, p, leaves)),
     ]
 }
 
@@ -82,7 +90,7 @@ impl Job {
             last: None,
             paths: HashSet::new(),
         };
-        job.restart(kind, parallelism).await;
+        job.restart(kind, parallelism, [false; 3]).await;
         job
     }
 
@@ -96,7 +104,7 @@ impl Job {
             }
             Step::Checkpoint { aborted } => self.checkpoint(*aborted).await,
             Step::Savepoint => self.savepoint().await,
-            Step::Restart(kind, parallelism) => self.restart(*kind, *parallelism).await,
+            Step::Restart(kind, parallelism, leaves) => self.restart(*kind, *parallelism, *leaves).await,
         }
     }
 
@@ -200,7 +208,8 @@ impl Job {
         self.last = Some((self.rows.clone(), states));
     }
 
-    async fn restart(&mut self, kind: Kind, parallelism: u32) {
+    async fn restart(&mut self, kind: Kind, parallelism: u32, leaves: [bool; 3]) {
+        let leaves = leaves.map(|leaves| leaves && kind == Kind::Rocksdb);
         self.subtasks.clear();
         self.generation += 1;
         let (expected, states) = self.last.clone().unwrap_or_default();
@@ -213,7 +222,10 @@ impl Job {
                 |old: &SubtaskState| old.key_groups.start < groups.end && groups.start < old.key_groups.end;
             let from: Vec<_> = states.iter().filter(|old| overlaps(old)).cloned().collect();
             let from: Vec<_> = from.into_iter().map(|old| self.world.restored(old)).collect();
-            let rows = restore(&mut backend, &from).await.expect("is read");
+            let mut rows = restore_leaving(&mut backend, &from, &leaves)
+                .await
+                .expect("is read");
+            rows.extend(lazily::left(&backend).await);
             assert!(
                 rows.keys().all(|key| groups.contains(&group_of(key.2))),
                 "{groups:?}"
@@ -252,7 +264,7 @@ proptest! {
         kind in kind(),
         parallelism in 1..4_u32,
         steps in prop::collection::vec(step(), 1..25),
-        last in (kind(), 1..5_u32),
+        last in (kind(), 1..5_u32, leaves()),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("threads").block_on(async {
@@ -261,7 +273,7 @@ proptest! {
                 job.step(step).await;
             }
             job.checkpoint(false).await;
-            job.restart(last.0, last.1).await;
+            job.restart(last.0, last.1, last.2).await;
         });
     }
 }
@@ -278,7 +290,7 @@ async fn rows_are_redistributed_from_1_to_3_to_2() {
         job.step(&Step::ChangeMany(i64::from(parallelism))).await;
         job.checkpoint(false).await;
         job.change(&[((2, 0, 7, "not in the checkpoint".to_owned()), To::Value(None))]);
-        job.restart(kind, parallelism).await;
+        job.restart(kind, parallelism, [parallelism == 2; 3]).await;
         assert!(job.rows.len() >= 4000);
         assert!(!job.rows.keys().any(|key| key.0 == 2));
     }

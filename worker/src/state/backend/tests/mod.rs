@@ -3,6 +3,7 @@
 mod copies;
 mod faults;
 mod history;
+mod lazily;
 mod sharing;
 
 use std::{
@@ -93,7 +94,7 @@ impl World {
         std::fs::create_dir(&files).expect("a folder");
         Self {
             store: Arc::new(LocalFileSystem::new_with_prefix(files).expect("a folder")),
-            memory: Arc::new(MemoryBudget::new(64 << 20)),
+            memory: Arc::new(MemoryBudget::new(64 << 20).without_small_state()),
             opened: AtomicU32::new(0),
             folder,
         }
@@ -243,11 +244,17 @@ fn state_of(backend: &Backend, persisted: &Persisted) -> SubtaskState {
 
 /// What a backend begins with; checks the order in which it comes.
 async fn restore(backend: &mut Backend, from: &[Restored]) -> Result<Rows, Failure> {
+    restore_leaving(backend, from, &[]).await
+}
+
+/// The same, where rows of these operators may stay in the database.
+async fn restore_leaving(backend: &mut Backend, from: &[Restored], leaves: &[bool]) -> Result<Rows, Failure> {
     let mut rows = Rows::new();
     let mut last: BTreeMap<(usize, usize), Vec<u8>> = BTreeMap::new();
     let config = backend.shared.config.clone();
     backend
-        .restore(from, &mut |operator, table, batch| {
+        .restore(from, leaves, &mut |operator, table, batch| {
+            assert!(!leaves.get(operator).is_some_and(|leaves| *leaves), "those stay");
             let behind = last.range((operator, table + 1)..(operator + 1, 0)).next();
             assert!(behind.is_none(), "tables come one after the other");
             let codec = Codec::new(
