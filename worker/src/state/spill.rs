@@ -64,6 +64,12 @@ impl Spilled {
         }
     }
 
+    /// Whether all of its state is in memory.
+    #[cfg(test)]
+    pub(in crate::state) fn has_all(&self) -> bool {
+        self.resident.is_none()
+    }
+
     /// Makes room if memory is short.
     fn relieve(&mut self) -> Result<(), Failure> {
         let memory = self.spill.memory();
