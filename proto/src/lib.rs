@@ -3,6 +3,7 @@
 //! - [`graph`]: the executable job graph (`graph.proto`).
 //! - [`control`]: control plane and worker (`control.proto`).
 //! - [`exchange`]: rows between workers (`exchange.proto`).
+//! - [`region`]: the parts of a job graph that fail alone. Leans on `graph`.
 //! - [`schema`]: Arrow schemas as bytes. Leans on nothing.
 //! - [`convert`]: to and from `weir-model`. Leans on `graph`, `control` and `schema`.
 
@@ -25,4 +26,5 @@ pub mod exchange {
 }
 
 pub mod convert;
+pub mod region;
 pub mod schema;
