@@ -18,12 +18,14 @@ impl Coordinator {
         let Some(mut pending) = self.pending.take() else {
             return;
         };
-        let written = pending.written.take().unwrap_or_default();
+        let mut written = pending.written.take().unwrap_or_default();
+        // These begin with it, and commit it then.
+        written.commits.retain(|subtask| !self.lost.contains(subtask));
         let after = pending.after();
         self.ended = Some(now);
         actions.push(Action::Completed(pending.into_record(now)));
         if after != Some(After::GoOn) && self.phase != Phase::Ended {
-            self.has_last = written.is_last;
+            self.has_last = written.is_last && self.lost.is_empty();
             self.commit(checkpoint, after.is_some(), written, now, actions);
         }
         if after.is_none() {

@@ -10,9 +10,11 @@
 //! - [`words`]: events and actions. Leans on nothing.
 //! - `pending`: what is under way. Leans on `words`.
 //! - `ending`: how it ends. Leans on both.
+//! - `region`: a part of the job that begins again while the others go on. Leans on `ending`.
 
 mod ending;
 mod pending;
+mod region;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -45,6 +47,8 @@ pub struct Coordinator {
     next: CheckpointId,
     phase: Phase,
     finished: BTreeMap<Subtask, Finished>,
+    /// Those of regions that begin again, until all run.
+    lost: BTreeSet<Subtask>,
     wanted: VecDeque<Savepoint>,
     /// A checkpoint is wanted before it is due.
     is_asked: bool,
@@ -111,6 +115,7 @@ impl Coordinator {
             next,
             phase: Phase::Deploying,
             finished: BTreeMap::new(),
+            lost: BTreeSet::new(),
             wanted: VecDeque::new(),
             is_asked: false,
             pending: None,
@@ -225,6 +230,7 @@ impl Coordinator {
                     committing.again_at = now;
                 }
             }
+            Event::RegionFailed { subtasks, why } => self.lose(&subtasks, &why, now, actions),
             Event::Ended(why) => self.end(&why, now, actions),
         }
     }
@@ -233,6 +239,7 @@ impl Coordinator {
         if self.phase == Phase::Deploying {
             self.phase = Phase::Running;
             self.begun = now;
+            self.lost.clear();
         }
     }
 

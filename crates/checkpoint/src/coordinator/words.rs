@@ -1,6 +1,6 @@
 //! What a coordinator hears and what it asks for.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use weir_model::Failure;
 
@@ -144,6 +144,14 @@ pub enum Event {
     },
     /// Words of some subtasks, or to them, may have been lost: the session with a worker was cut. Said when it is back.
     Interrupted(Failure),
+    /// A region of the job has failed, and the others go on: it is to begin again with the newest checkpoint that is complete when the
+    /// coordinator is settled. From here on nothing of its failed subtasks reaches the coordinator; [`Event::Running`] says that all run.
+    RegionFailed {
+        /// All of its subtasks.
+        subtasks: BTreeSet<Subtask>,
+        /// What happened.
+        why: Failure,
+    },
     /// The deployment has failed or is stopped.
     Ended(Failure),
 }

@@ -25,7 +25,14 @@ enum Step {
     Wait(u64),
     Savepoint(After),
     Interrupt,
+    /// A region fails: the sources, or the sink.
+    LoseRegion(usize),
+    /// Regions that have failed begin again, if it is known with what.
+    BeginAgain,
 }
+
+/// Those that fail together.
+const REGIONS: [&[usize]; 2] = [&[0, 1], &[2]];
 
 fn step() -> impl Strategy<Value = Step> {
     let after = prop_oneof![6 => Just(After::GoOn), 1 => Just(After::Suspend), 1 => Just(After::Drain)];
@@ -40,6 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1_u64..9000).prop_map(Step::Wait),
         1 => after.prop_map(Step::Savepoint),
         1 => Just(Step::Interrupt),
+        1 => (0_usize..2).prop_map(Step::LoseRegion),
+        3 => Just(Step::BeginAgain),
     ]
 }
 
@@ -51,6 +60,12 @@ struct World {
     told: [Option<CheckpointId>; 3],
     passed: [Option<CheckpointId>; 3],
     finished: [bool; 3],
+    /// It has failed and does not run again yet.
+    is_lost: [bool; 3],
+    /// How often it has begun again.
+    attempts: [u32; 3],
+    /// What it began with.
+    began_with: [Option<CheckpointId>; 3],
     begun: BTreeSet<CheckpointId>,
     asked: BTreeMap<CheckpointId, Manifest>,
     /// Those whose manifest is there, and what the job does then.
@@ -59,6 +74,8 @@ struct World {
     discarded: BTreeSet<CheckpointId>,
     /// Checkpoint and subtask of commits that were not said to be done.
     uncommitted: BTreeSet<(CheckpointId, Subtask)>,
+    /// Those that were: they may be asked for again.
+    said_done: BTreeSet<(CheckpointId, Subtask)>,
     committed: BTreeSet<String>,
     end: Option<Action>,
 }
@@ -72,12 +89,16 @@ impl World {
             told: [None; 3],
             passed: [None; 3],
             finished: [false; 3],
+            is_lost: [false; 3],
+            attempts: [0; 3],
+            began_with: [None; 3],
             begun: BTreeSet::new(),
             asked: BTreeMap::new(),
             complete: BTreeMap::new(),
             wanted: BTreeMap::new(),
             discarded: BTreeSet::new(),
             uncommitted: BTreeSet::new(),
+            said_done: BTreeSet::new(),
             committed: BTreeSet::new(),
             end: None,
         };
@@ -133,8 +154,49 @@ impl World {
                 after,
             })),
             Step::Interrupt => self.hear(Event::Interrupted(broken())),
+            Step::LoseRegion(at) => self.lose_region(REGIONS[at]),
+            Step::BeginAgain => self.begin_again(),
             Step::Arrive(_) | Step::ArriveTwice(_) => {}
         }
+    }
+
+    fn lose_region(&mut self, region: &[usize]) {
+        if self.end.is_some() {
+            return;
+        }
+        let subtasks: BTreeSet<Subtask> = region.iter().map(|at| SUBTASKS[*at].1).collect();
+        // What they have said and was not heard is of an old generation now.
+        self.on_their_way.retain(|event| match event {
+            Event::Snapshot { subtask, .. }
+            | Event::SnapshotFailed { subtask, .. }
+            | Event::Finished { subtask, .. }
+            | Event::Committed { subtask, .. } => !subtasks.contains(subtask),
+            _ => true,
+        });
+        for &at in region {
+            self.is_lost[at] = true;
+            self.told[at] = None;
+            self.passed[at] = None;
+            self.finished[at] = false;
+        }
+        let why = broken();
+        self.hear(Event::RegionFailed { subtasks, why });
+    }
+
+    fn begin_again(&mut self) {
+        if self.end.is_some() || !self.coordinator.is_settled() || !self.is_lost.contains(&true) {
+            return;
+        }
+        let mut checkpoints = self.complete.iter().filter(|(_, after)| after.is_none());
+        let newest = checkpoints.next_back().map(|(checkpoint, _)| *checkpoint);
+        for at in (0..3).filter(|at| self.is_lost[*at]) {
+            self.attempts[at] += 1;
+            self.began_with[at] = newest;
+            // What the checkpoint has of it is committed before it runs; what came after was never complete.
+            self.uncommitted.retain(|(_, subtask)| *subtask != SUBTASKS[at].1);
+        }
+        self.is_lost = [false; 3];
+        self.hear(Event::Running);
     }
 
     fn pass(&mut self, at: usize) {
@@ -151,13 +213,17 @@ impl World {
     }
 
     fn finish(&mut self, at: usize) {
-        if !std::mem::replace(&mut self.finished[at], true) {
+        if !self.is_lost[at] && !std::mem::replace(&mut self.finished[at], true) {
             self.on_their_way.push(Event::Finished {
                 subtask: SUBTASKS[at].1,
-                state: tagged("final", at),
+                state: tagged(&self.final_tag(at), at),
                 passed: self.passed[at],
             });
         }
+    }
+
+    fn final_tag(&self, at: usize) -> String {
+        format!("final of attempt {}", self.attempts[at])
     }
 
     fn hear(&mut self, event: Event) {
@@ -168,6 +234,7 @@ impl World {
             }
             Event::Committed { subtask, checkpoint } => {
                 self.uncommitted.remove(&(*checkpoint, *subtask));
+                self.said_done.insert((*checkpoint, *subtask));
             }
             _ => {}
         }
@@ -235,6 +302,7 @@ impl World {
             "{checkpoint} is no new number"
         );
         assert!(self.end.is_none(), "{checkpoint} begins after the end");
+        assert_eq!(self.is_lost, [false; 3], "{checkpoint} begins without a region");
         assert!(
             self.uncommitted.is_empty(),
             "{checkpoint} begins before commits are done"
@@ -250,7 +318,7 @@ impl World {
         for (at, state) in manifest.subtasks.iter().enumerate() {
             let has_passed = self.passed[at] >= Some(manifest.checkpoint);
             let tag = format!("snapshot {}", manifest.checkpoint);
-            let tag = if has_passed { tag.as_str() } else { "final" };
+            let tag = if has_passed { tag } else { self.final_tag(at) };
             assert_eq!(
                 state.operators[0].uid, tag,
                 "of {} in {manifest:?}",
@@ -266,16 +334,22 @@ impl World {
             matches!(after, Some(None | Some(After::Suspend | After::Drain))),
             "{checkpoint} is committed and is {after:?}"
         );
-        for state in &self.asked[&checkpoint].subtasks {
+        for (at, state) in self.asked[&checkpoint].subtasks.iter().enumerate() {
             let commits = &state.operators[0].commits;
             let subtask = Subtask {
                 task: state.task,
                 subtask: state.subtask,
             };
             assert_eq!(finished.contains(&subtask), state.finished);
-            if !commits.is_empty() {
-                self.committed.extend(commits.iter().cloned());
-                self.uncommitted.insert((checkpoint, subtask));
+            if commits.is_empty() {
+                continue;
+            }
+            self.committed.extend(commits.iter().cloned());
+            // Else it commits, or has committed, as it begins with the checkpoint.
+            if !self.is_lost[at] && self.began_with[at] < Some(checkpoint) {
+                if !self.said_done.contains(&(checkpoint, subtask)) {
+                    self.uncommitted.insert((checkpoint, subtask));
+                }
                 self.on_their_way.push(Event::Committed { subtask, checkpoint });
             }
         }
@@ -297,6 +371,7 @@ impl World {
             if self.end.is_some() {
                 return;
             }
+            self.begin_again();
             for at in 0..3 {
                 self.pass(at);
                 self.finish(at);
@@ -310,11 +385,11 @@ impl World {
     }
 }
 
-/// The state of a subtask, which says what it is of; the sink's commits too.
+/// The state of a subtask, which says what it is of; the commits of the sink and of one source too, which writes what it reads.
 fn tagged(tag: &str, at: usize) -> SubtaskState {
     let mut state = state(&[]);
     tag.clone_into(&mut state.operators[0].uid);
-    if SUBTASKS[at].0 == "s" {
+    if SUBTASKS[at].0 != "b" {
         state.operators[0].commits.push(tag.to_owned());
     }
     state
@@ -333,7 +408,8 @@ proptest! {
         world.come_to_an_end();
         world.check_retained();
         if world.end == Some(Action::JobDone) {
-            assert!(world.committed.contains("final"), "the last rows are not committed");
+            let last = world.final_tag(2);
+            assert!(world.committed.contains(&last), "the last rows are not committed");
             assert!(world.uncommitted.is_empty());
         }
     }

@@ -1,6 +1,7 @@
 //! Stories of one deployment, as tables: seconds, what happens, what is asked for.
 
 mod chance;
+mod regions;
 mod stories;
 
 use std::time::Duration;
@@ -137,6 +138,10 @@ fn event(line: &str) -> Event {
         },
         ["interrupted"] => Event::Interrupted(broken()),
         ["ended"] => Event::Ended(broken()),
+        ["region-failed", ref names @ ..] => Event::RegionFailed {
+            subtasks: names.iter().map(|name| subtask(name)).collect(),
+            why: broken(),
+        },
         _ => panic!("'{line}' is no event"),
     }
 }
