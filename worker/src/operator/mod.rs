@@ -214,6 +214,19 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// Begins to say what has changed, as [`Scope::Changes`] does, and returns whether there is more, which is what is in its state now: that
+    /// is said by [`thaw`](Self::thaw), and rows may come in between. Rows wait for this call, so it is short however much there is.
+    fn freeze(&mut self, into: &mut Snapshot) -> Result<bool, Failure> {
+        self.snapshot(Scope::Changes, into)?;
+        Ok(false)
+    }
+
+    /// Says so many rows more, about, of what is frozen. Returns whether there is still more.
+    fn thaw(&mut self, rows: usize, into: &mut Snapshot) -> Result<bool, Failure> {
+        let _ = (rows, into);
+        Ok(false)
+    }
+
     /// Takes rows of a table of the state that it begins with, before any other call.
     ///
     /// The rows of one partition come in the order of their keys, with no other between, and those of each table behind those of

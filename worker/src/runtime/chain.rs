@@ -32,6 +32,15 @@ pub struct Chain {
     running: usize,
     /// The operators that ask for the time.
     timed: Vec<usize>,
+    /// What a checkpoint is to have of their state.
+    frozen: Option<Frozen>,
+}
+
+/// What operators have said of a checkpoint, by position, and which of them have more to say.
+#[derive(Default)]
+struct Frozen {
+    said: Vec<Snapshot>,
+    left: Vec<usize>,
 }
 
 impl Chain {
@@ -46,6 +55,7 @@ impl Chain {
             said: Vec::new(),
             context: Context::default(),
             out: VecDeque::new(),
+            frozen: None,
         }
     }
 
@@ -172,6 +182,53 @@ impl Chain {
     pub fn track_changes(&mut self) {
         let operators = self.nodes.iter_mut().filter_map(|node| node.operator.as_mut());
         operators.for_each(|operator| operator.track_changes());
+    }
+
+    /// Lets operators begin to say what has changed in their state. What was frozen before must have been said to its end.
+    pub fn freeze(&mut self) -> Result<(), Failure> {
+        let mut frozen = Frozen::default();
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let tables = node.operator.as_ref().map(|operator| operator.tables());
+            let mut said = Snapshot::new(tables.unwrap_or_default());
+            if let Some(operator) = node.operator.as_mut().filter(|_| !said.tables().is_empty()) {
+                self.place.enter(index);
+                if operator.freeze(&mut said)? {
+                    frozen.left.push(index);
+                }
+            }
+            frozen.said.push(said);
+        }
+        self.place.leave();
+        self.frozen = Some(frozen);
+        Ok(())
+    }
+
+    /// Whether operators have something left to say of what was frozen, or it was not asked for yet.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Lets operators say so many rows more of what was frozen. Once all is said, by operator, it is returned.
+    pub fn thaw(&mut self, rows: usize) -> Result<Option<Vec<Vec<Change>>>, Failure> {
+        let Some(frozen) = &mut self.frozen else {
+            return Ok(None);
+        };
+        if let Some(&index) = frozen.left.last() {
+            self.place.enter(index);
+            if let Some(operator) = &mut self.nodes[index].operator
+                && operator.thaw(rows, &mut frozen.said[index])?
+            {
+                self.place.leave();
+                return Ok(None);
+            }
+            self.place.leave();
+            frozen.left.pop();
+        }
+        if !frozen.left.is_empty() {
+            return Ok(None);
+        }
+        let said = self.frozen.take().map(|frozen| frozen.said).unwrap_or_default();
+        Ok(Some(said.into_iter().map(Snapshot::into_changes).collect()))
     }
 
     /// What is in each operator's state, or has changed there.

@@ -19,12 +19,19 @@ use super::{
     news::{Last, News, Taken},
 };
 use crate::state::{
-    Change, MemoryBudget, Scope, StateFolder,
-    backend::{Backend, BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored},
+    MemoryBudget, Scope, StateFolder,
+    backend::{Backend, BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored, Saying},
     copies::JobCopies,
     rehearse::Make,
     shape,
 };
+
+/// Rows of state that operators say before rows go on: nothing is left of a small state.
+const SAID_AT_ONCE: usize = 1 << 13;
+/// Rows of state that they say between two messages.
+const SAID_IN_BETWEEN: usize = 1 << 12;
+/// How long they say it in between, at most.
+const SAID_WITHIN: Duration = Duration::from_secs(1);
 
 /// What all subtasks of a deployment share that takes checkpoints.
 #[derive(Clone, Debug)]
@@ -146,6 +153,8 @@ pub struct Taker {
     storing: Handle,
     clock: Arc<dyn Clock>,
     news: News,
+    /// The checkpoint of which operators have yet to say all, and when they began.
+    saying: Option<(Saying, Duration)>,
     /// What is being stored.
     storing_now: Vec<JoinHandle<()>>,
     /// The last checkpoint whose barrier was passed; 0: none.
@@ -203,6 +212,7 @@ impl Taker {
             storing: taking.checkpoints.storing.clone(),
             clock: taking.clock,
             news: taking.news,
+            saying: None,
             storing_now: Vec::new(),
             passed: 0,
             heard: (0, 0),
@@ -257,13 +267,20 @@ impl Taker {
             alignment,
             in_flight,
         } = cut;
+        self.say(chain, usize::MAX)?;
         let mut state = self.state(chain, Position { splits, commits });
         let (checkpoint, news, clock) = (barrier.checkpoint, self.news.clone(), Arc::clone(&self.clock));
         self.passed = checkpoint;
         let stored = match &mut self.backend {
             None => None,
-            Some(backend) => Some(persist(backend, chain, &barrier, &self.stores, self.place)?),
+            Some(backend) => {
+                let to = to(&barrier, &self.stores, self.place)?;
+                let (saying, stored) = persist(backend, chain, CheckpointId(checkpoint), to)?;
+                self.saying = saying.map(|saying| (saying, since));
+                Some(stored)
+            }
         };
+        self.say(chain, SAID_AT_ONCE)?;
         let keeper = self.keeper.clone();
         let taken_at = self.clock.elapsed();
         self.storing_now.retain(|storing| !storing.is_finished());
@@ -300,8 +317,37 @@ impl Taker {
         Ok(())
     }
 
+    /// Lets operators say more of the checkpoint that was taken last: a millisecond of work, about, and all that is left if rows come
+    /// too seldom to do it in between.
+    pub fn say_more(&mut self, chain: &mut Chain) -> Result<(), Failure> {
+        match &self.saying {
+            None => Ok(()),
+            Some((_, since)) => {
+                let is_late = self.clock.elapsed().saturating_sub(*since) > SAID_WITHIN;
+                self.say(chain, if is_late { usize::MAX } else { SAID_IN_BETWEEN })
+            }
+        }
+    }
+
+    /// Lets each operator say so many rows more, and hands over what was said once it is all.
+    fn say(&mut self, chain: &mut Chain, rows: usize) -> Result<(), Failure> {
+        while self.saying.is_some() {
+            if let Some(changes) = chain.thaw(rows)? {
+                if let Some((saying, _)) = self.saying.take() {
+                    saying.give(changes);
+                }
+                break;
+            }
+            if rows < usize::MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until everything that was taken is stored, or given up.
-    pub async fn settle(&mut self) {
+    pub async fn settle(&mut self, chain: &mut Chain) -> Result<(), Failure> {
+        self.say(chain, usize::MAX)?;
         while let Some(mut storing) = self.storing_now.pop() {
             while !storing.is_finished() {
                 tokio::select! {
@@ -311,6 +357,7 @@ impl Taker {
                 }
             }
         }
+        Ok(())
     }
 
     /// What is left of the subtask when everything has ended.
@@ -358,24 +405,32 @@ pub async fn said(taker: &mut Option<Taker>) {
 
 type Stored = futures::future::BoxFuture<'static, Result<Persisted, Failure>>;
 
-fn persist(
-    backend: &mut Backend,
-    chain: &mut Chain,
-    barrier: &Barrier,
-    stores: &Stores,
-    place: (u32, u32),
-) -> Result<Stored, Failure> {
-    let checkpoint = CheckpointId(barrier.checkpoint);
-    let to = match &barrier.savepoint_url {
+/// Where the state at a barrier goes.
+fn to(barrier: &Barrier, stores: &Stores, place: (u32, u32)) -> Result<Persist, Failure> {
+    Ok(match &barrier.savepoint_url {
         None => Persist::Checkpoint,
         Some(url) => {
             let (task, subtask) = place;
             let folder = layout::savepoint_data_of(task, subtask);
             Persist::Savepoint(state_folder(stores.folder(url)?, folder))
         }
-    };
-    let changes: Vec<Vec<Change>> = chain.snapshot(backend.scope())?;
-    Ok(backend.persist(checkpoint, changes, to))
+    })
+}
+
+/// Takes the state of operators, of which they have yet to say what they have frozen.
+fn persist(
+    backend: &mut Backend,
+    chain: &mut Chain,
+    checkpoint: CheckpointId,
+    to: Persist,
+) -> Result<(Option<Saying>, Stored), Failure> {
+    if backend.scope() == Scope::All {
+        let changes = chain.snapshot(Scope::All)?;
+        return Ok((None, backend.persist(checkpoint, changes, to)));
+    }
+    chain.freeze()?;
+    let (saying, stored) = backend.persist_said(checkpoint, to);
+    Ok((Some(saying), stored))
 }
 
 async fn open_backend(taking: &Taking, operators: Vec<OperatorTables>) -> Result<Backend, Failure> {

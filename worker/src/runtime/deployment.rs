@@ -157,7 +157,7 @@ impl Wiring {
         events: &UnboundedSender<SubtaskEvent>,
     ) -> Result<Vec<Subtask>, Failure> {
         let mut inboxes = Vec::new();
-        let bytes = self.channel_bytes()? as usize;
+        let bytes = self.channel_bytes() as usize;
         for (plan, index) in self.here() {
             let (inbox, channels) = self.inbox(&plan, index, bytes)?;
             inboxes.push((plan, index, inbox, channels));
@@ -196,18 +196,18 @@ impl Wiring {
     }
 
     /// What each channel here may hold: as the job says, or less where the worker has little memory for all of them.
-    fn channel_bytes(&self) -> Result<u64, Failure> {
+    fn channel_bytes(&self) -> u64 {
         let bytes = settings(self.graph()).channel_bytes;
         let Some(checkpoints) = &self.order.job.checkpoints else {
-            return Ok(bytes);
+            return bytes;
         };
         let mut channels = 0;
         for (plan, index) in self.here() {
             for &edge in &plan.inputs {
-                channels += plan::upstream(self.graph(), edge, index).into_iter().count();
+                channels += plan::upstream(self.graph(), edge, index).len();
             }
         }
-        Ok(bytes.min(checkpoints.memory.channel_bytes(channels)))
+        bytes.min(checkpoints.memory.channel_bytes(channels))
     }
 
     fn graph(&self) -> &JobGraph {

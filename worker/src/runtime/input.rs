@@ -59,6 +59,7 @@ impl InputTask {
             };
             let is_batch = matches!(message, Message::Batch(_));
             self.take_in(channel, message).await?;
+            self.steps.say_more()?;
             self.heed_barriers().await?;
             if !is_batch {
                 self.report_watermark();
@@ -69,7 +70,7 @@ impl InputTask {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(self.steps.last(Vec::new()).await)
+        self.steps.last(Vec::new()).await
     }
 
     async fn take_in(&mut self, channel: usize, message: Message) -> Result<(), Failure> {

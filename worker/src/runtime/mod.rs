@@ -125,8 +125,17 @@ impl Steps {
         self.write(now).await
     }
 
+    /// Lets operators say more of what a checkpoint is to have of their state, if there is more.
+    pub fn say_more(&mut self) -> Result<(), Failure> {
+        match &mut self.taker {
+            Some(taker) if self.chain.is_frozen() => taker.say_more(&mut self.chain),
+            _ => Ok(()),
+        }
+    }
+
     /// Does what operators wanted to do by now.
     pub async fn tick(&mut self, now: Duration) -> Result<(), Failure> {
+        self.say_more()?;
         if self.chain.is_timed() {
             self.chain.tick(self.clock.now_ms())?;
             self.write(now).await?;
@@ -136,6 +145,9 @@ impl Steps {
 
     /// When there is something to do although no message comes: rows to send, or a time that an operator waits for.
     pub fn due(&self, now: Duration) -> Option<Duration> {
+        if self.chain.is_frozen() {
+            return Some(now);
+        }
         let timer = self.chain.timer_ms().map(|timer| {
             let ahead = timer.saturating_sub(self.clock.now_ms()).max(0).unsigned_abs();
             now.saturating_add(Duration::from_millis(ahead))
@@ -192,11 +204,13 @@ impl Steps {
     }
 
     /// What is left when everything has ended; `splits` are its source's.
-    pub async fn last(&mut self, splits: Vec<SplitState>) -> Option<Last> {
-        let taker = self.taker.as_mut()?;
-        taker.settle().await;
+    pub async fn last(&mut self, splits: Vec<SplitState>) -> Result<Option<Last>, Failure> {
+        let Some(taker) = &mut self.taker else {
+            return Ok(None);
+        };
+        taker.settle(&mut self.chain).await?;
         let commits = self.outputs.commits();
-        Some(taker.last(&self.chain, Position { splits, commits }))
+        Ok(Some(taker.last(&self.chain, Position { splits, commits })))
     }
 
     async fn write(&mut self, now: Duration) -> Result<(), Failure> {

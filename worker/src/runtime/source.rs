@@ -151,8 +151,9 @@ impl SourceTask {
                     .reader
                     .splits
                     .state(self.source.as_ref(), &self.reader.stage)?;
-                return Ok(self.reader.steps.last(splits).await);
+                return self.reader.steps.last(splits).await;
             }
+            self.reader.steps.say_more()?;
             since_yield += 1;
             if since_yield == YIELD_EVERY {
                 since_yield = 0;
@@ -247,6 +248,7 @@ impl Reader {
     async fn rest(&mut self, is_suspended: bool) -> Result<(), Failure> {
         let now = self.steps.clock.elapsed();
         if is_suspended {
+            self.steps.say_more()?;
             self.steps.outputs.pause(now).await?;
         } else {
             self.on_pause(now).await?;

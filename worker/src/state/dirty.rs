@@ -1,5 +1,7 @@
 //! Which groups of an operator were written since the last snapshot.
 
+use super::Frozen;
+
 /// Groups by number, each noted once. Costs a bit per group, and nothing while changes are not tracked.
 #[derive(Debug, Default)]
 pub struct Dirty {
@@ -78,6 +80,12 @@ impl Dirty {
         // One that was marked anew is there twice.
         groups.dedup();
         groups
+    }
+
+    /// The groups noted, for a snapshot to say; forgets them. Costs the same however many there are.
+    pub fn freeze(&mut self) -> Frozen {
+        self.groups.clear();
+        Frozen::new(std::mem::take(&mut self.marks))
     }
 
     /// Follows a renumbering: group `kept[i]` is now group `i`, others are gone.

@@ -6,6 +6,7 @@
 //! - [`table`]: what the rows of a table look like. Leans on nothing.
 //! - [`snapshot`]: rows written and deleted, as an operator gives them. Leans on `table`.
 //! - [`dirty`]: which groups of an operator were written since the last snapshot. Leans on nothing.
+//! - [`frozen`]: which of them a snapshot has yet to say. Leans on nothing.
 //! - [`numbered`]: rows of an operator's input as rows of a table. Leans on `table`.
 //! - [`codec`]: rows as bytes that sort by key group and key, and back. Leans on `table`.
 //! - [`shape`]: tables as a manifest says them. Leans on `table`.
@@ -25,6 +26,7 @@ pub mod codec;
 pub mod copies;
 pub mod dirty;
 pub mod file;
+pub mod frozen;
 pub mod in_flight;
 pub mod local;
 pub mod memory;
@@ -39,6 +41,7 @@ pub mod transfer;
 
 pub use backend::{Backend, BackendConfig};
 pub use dirty::Dirty;
+pub use frozen::Frozen;
 pub use memory::MemoryBudget;
 pub use numbered::NumberedRows;
 pub use snapshot::{Change, Scope, Snapshot};

@@ -66,15 +66,37 @@ impl Rehearsed {
         Ok(())
     }
 
+    /// Does something between the beginning of a snapshot and its end, which must say what was there at its beginning.
+    fn in_between(
+        &mut self,
+        work: impl FnOnce(&mut dyn Operator) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut all = Snapshot::new(self.operator.tables());
+        self.operator.snapshot(Scope::All, &mut all)?;
+        let mut said = Snapshot::new(self.operator.tables());
+        let mut has_more = self.operator.freeze(&mut said)?;
+        work(self.operator.as_mut())?;
+        while has_more {
+            has_more = self.operator.thaw(1, &mut said)?;
+        }
+        self.apply(said)?;
+        self.hold_against(all)
+    }
+
     /// Takes what has changed, and holds all rows against it.
     fn snapshot(&mut self) -> Result<(), Failure> {
         let mut snapshot = Snapshot::new(self.operator.tables());
         self.operator.snapshot(Scope::Changes, &mut snapshot)?;
         self.apply(snapshot)?;
-        let mut snapshot = Snapshot::new(self.operator.tables());
-        self.operator.snapshot(Scope::All, &mut snapshot)?;
+        let mut all = Snapshot::new(self.operator.tables());
+        self.operator.snapshot(Scope::All, &mut all)?;
+        self.hold_against(all)
+    }
+
+    /// Fails unless the rows that were told of are all that there are.
+    fn hold_against(&mut self, all: Snapshot) -> Result<(), Failure> {
         let told = std::mem::take(&mut self.rows);
-        self.apply(snapshot)?;
+        self.apply(all)?;
         if let Some((key, is_missing)) = difference(&told, &self.rows) {
             let (_, _, table) = super::codec::place(&key).unwrap_or_default();
             let table = self.codecs[usize::from(table)].table().name;
@@ -137,7 +159,11 @@ fn difference(
 
 impl Operator for Rehearsed {
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
-        self.operator.on_batch(port, batch, context)?;
+        if self.calls + 1 == self.every {
+            self.in_between(|operator| operator.on_batch(port, batch, context))?;
+        } else {
+            self.operator.on_batch(port, batch, context)?;
+        }
         self.called(context)
     }
 

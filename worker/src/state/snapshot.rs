@@ -103,6 +103,11 @@ impl Snapshot {
         self.push(Change::Delete { table, keys })
     }
 
+    /// Adds what another one has said, behind all else.
+    pub fn append(&mut self, other: Self) -> Result<(), Failure> {
+        other.changes.into_iter().try_for_each(|change| self.push(change))
+    }
+
     /// The tables that it is of.
     pub fn tables(&self) -> &[Table] {
         &self.tables

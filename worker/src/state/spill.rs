@@ -74,7 +74,7 @@ impl Spilled {
     fn relieve(&mut self) -> Result<(), Failure> {
         let memory = self.spill.memory();
         let pressure = memory.pressure();
-        if pressure == self.pressure {
+        if pressure == self.pressure || self.spill.is_held() {
             return Ok(());
         }
         self.pressure = pressure;
@@ -253,6 +253,14 @@ impl Operator for Spilled {
             return Err(Failure::internal("state that is not in memory was asked for"));
         }
         self.operator.snapshot(scope, into)
+    }
+
+    fn freeze(&mut self, into: &mut Snapshot) -> Result<bool, Failure> {
+        self.operator.freeze(into)
+    }
+
+    fn thaw(&mut self, rows: usize, into: &mut Snapshot) -> Result<bool, Failure> {
+        self.operator.thaw(rows, into)
     }
 
     /// The database has these rows too: when memory is short, all of them are left there.

@@ -196,6 +196,14 @@ impl Operator for GroupAggregate {
         self.state.snapshot(scope, into)
     }
 
+    fn freeze(&mut self, into: &mut Snapshot) -> Result<bool, Failure> {
+        self.state.freeze(into)
+    }
+
+    fn thaw(&mut self, rows: usize, into: &mut Snapshot) -> Result<bool, Failure> {
+        self.state.thaw(rows, into)
+    }
+
     fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
         let (keys, state) = rows.columns().split_at(self.keys.len());
         self.state.restore(keys, state)

@@ -12,7 +12,7 @@ use crate::{
         keys::{GroupTable, Groups},
         ttl::Ttl,
     },
-    state::{Dirty, Scope, Snapshot, Table},
+    state::{Dirty, Frozen, Scope, Snapshot, Table},
 };
 
 /// Groups that have lost all their rows before their memory is given back, unless none has any.
@@ -30,6 +30,10 @@ pub(in crate::operator) struct State {
     dirty: Dirty,
     /// Keys of groups that have been forgotten since the last snapshot, and may have been in an earlier one.
     deleted: Vec<Vec<ArrayRef>>,
+    /// What the snapshot that has begun has yet to say.
+    frozen: Frozen,
+    /// What was said of it before it was asked for: it was about to be written.
+    claimed: Option<Snapshot>,
 }
 
 /// The groups that the rows of a batch belong to.
@@ -60,6 +64,8 @@ impl State {
             ttl: Ttl::new(ttl_ms),
             dirty: Dirty::default(),
             deleted: Vec::new(),
+            frozen: Frozen::default(),
+            claimed: None,
         })
     }
 
@@ -89,6 +95,7 @@ impl State {
         };
         known.sort_unstable();
         known.dedup();
+        self.claim(&known)?;
         let mut touched = Touched {
             ids,
             total,
@@ -210,6 +217,7 @@ impl State {
         // One without rows has said so, and its key may be another group's by now.
         let rows = self.aggregates.rows();
         due.retain(|&group| rows.get(group as usize..group as usize + 1) != [0]);
+        self.claim(&due)?;
         let died = due.len();
         self.aggregates.forget_rows(&due);
         self.mark(&due);
@@ -229,6 +237,8 @@ impl State {
 
     /// Keeps only these groups, which are numbered in this order from now on.
     fn keep(&mut self, live: &[u32]) -> Result<(), Failure> {
+        let frozen = self.frozen.next(usize::MAX);
+        self.say_early(&frozen)?;
         self.note_deleted(live)?;
         let keys = self.keys.keys_of(live)?;
         self.keys = GroupTable::new(&self.key_types)?;
@@ -324,19 +334,68 @@ impl State {
         let written = match scope {
             Scope::All => self.live(),
             Scope::Changes => {
+                self.thaw(usize::MAX, into)?;
                 for keys in std::mem::take(&mut self.deleted) {
                     into.delete(0, keys)?;
                 }
-                let rows = self.aggregates.rows();
-                let has_rows = |group: &u32| rows.get(*group as usize..*group as usize + 1) != [0];
-                let (live, dead): (Vec<_>, Vec<_>) = self.dirty.take().into_iter().partition(has_rows);
-                if !dead.is_empty() {
-                    into.delete(0, self.keys.keys_of(&dead)?)?;
-                }
-                live
+                let written = self.dirty.take();
+                return self.say(&written, into);
             }
         };
-        for groups in written.chunks(into.chunk_rows()) {
+        self.write_live(&written, into)
+    }
+
+    /// Begins a snapshot: groups stay as they are for it until they are told. Returns whether there are any.
+    pub(super) fn freeze(&mut self, into: &mut Snapshot) -> Result<bool, Failure> {
+        for keys in std::mem::take(&mut self.deleted) {
+            into.delete(0, keys)?;
+        }
+        self.frozen = self.dirty.freeze();
+        Ok(!self.frozen.is_empty())
+    }
+
+    /// Says so many groups more of the snapshot that has begun. Returns whether there are more.
+    pub(super) fn thaw(&mut self, groups: usize, into: &mut Snapshot) -> Result<bool, Failure> {
+        if let Some(claimed) = self.claimed.take() {
+            into.append(claimed)?;
+        }
+        let groups = self.frozen.next(groups);
+        self.say(&groups, into)?;
+        Ok(!self.frozen.is_empty())
+    }
+
+    /// These groups are about to be written: what the snapshot that has begun is to say of them is said now.
+    fn claim(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        let claimed = self.frozen.claim(groups.iter().copied());
+        self.say_early(&claimed)
+    }
+
+    fn say_early(&mut self, groups: &[u32]) -> Result<(), Failure> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut claimed = self
+            .claimed
+            .take()
+            .unwrap_or_else(|| Snapshot::new(vec![self.table()]));
+        self.say(groups, &mut claimed)?;
+        self.claimed = Some(claimed);
+        Ok(())
+    }
+
+    /// Writes those of groups that have rows, and deletes the others.
+    fn say(&self, groups: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
+        let rows = self.aggregates.rows();
+        let has_rows = |group: &u32| rows.get(*group as usize..*group as usize + 1) != [0];
+        let (live, dead): (Vec<u32>, Vec<u32>) = groups.iter().partition(|group| has_rows(group));
+        if !dead.is_empty() {
+            into.delete(0, self.keys.keys_of(&dead)?)?;
+        }
+        self.write_live(&live, into)
+    }
+
+    fn write_live(&self, groups: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
+        for groups in groups.chunks(into.chunk_rows()) {
             let mut columns = self.keys.keys_of(groups)?;
             columns.extend(self.state_of(groups)?);
             into.write(0, columns)?;

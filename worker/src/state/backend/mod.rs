@@ -11,7 +11,8 @@
 //! - `uploaded`: which files are in the object store already. Leans on nothing.
 //! - `local`: the database. Leans on the byte store.
 //! - `runs`: rows sorted into a file. Leans on nothing.
-//! - [`spill`]: rows that are in the database and not in memory. Leans on `local` and `encode`.
+//! - `order`: in which order the database gets what operators say. Leans on nothing.
+//! - [`spill`]: rows that are in the database and not in memory. Leans on `local`, `order` and `encode`.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
 //! - `restore`: has it in the database, and reads what cannot stay there. Leans on `fetch`.
@@ -20,6 +21,7 @@ pub mod config;
 mod encode;
 mod fetch;
 mod local;
+mod order;
 mod persist;
 mod restore;
 mod runs;
@@ -47,11 +49,13 @@ use weir_model::Failure;
 
 use super::{Change, Scope, codec::Codec, copies::SubtaskCopies};
 use local::Local;
+use order::Order;
 use persist::{Job, Work};
-use spill::{Order, Spill};
+use spill::Spill;
 use uploaded::Uploaded;
 
 pub use config::{BackendConfig, Kind, OperatorTables, Persist, Persisted, Restored, RestoredBytes};
+pub use order::Saying;
 
 /// The state of one subtask, outside of its operators.
 ///
@@ -156,6 +160,19 @@ impl Backend {
         changes: Vec<Vec<Change>>,
         to: Persist,
     ) -> BoxFuture<'static, Result<Persisted, Failure>> {
+        let (saying, persisted) = self.persist_said(checkpoint, to);
+        saying.give(changes);
+        persisted
+    }
+
+    /// The same, where operators have yet to say it all.
+    pub fn persist_said(
+        &mut self,
+        checkpoint: CheckpointId,
+        to: Persist,
+    ) -> (Saying, BoxFuture<'static, Result<Persisted, Failure>>) {
+        let (given, changes) = oneshot::channel();
+        let saying = Saying::new(&self.shared, given);
         let aborted = self.closed.child_token();
         self.under_way.insert(checkpoint, aborted.clone());
         let (reply, answer) = oneshot::channel();
@@ -176,7 +193,8 @@ impl Backend {
                     .spawn(persist::rows(Arc::clone(&self.shared), job, to)),
             ),
         }
-        Box::pin(async { answer.await.unwrap_or_else(|_| Err(closed())) })
+        let persisted = async { answer.await.unwrap_or_else(|_| Err(closed())) };
+        (saying, Box::pin(persisted))
     }
 
     /// The checkpoint is there: later ones may refer to its files.

@@ -33,7 +33,8 @@ const BATCH_BYTES: usize = 64 << 20;
 /// A checkpoint to take.
 pub(super) struct Job {
     pub(super) checkpoint: CheckpointId,
-    pub(super) changes: Vec<Vec<Change>>,
+    /// What operators say, once they have said it.
+    pub(super) changes: oneshot::Receiver<Vec<Vec<Change>>>,
     pub(super) aborted: CancellationToken,
     pub(super) reply: oneshot::Sender<Result<Persisted, Failure>>,
 }
@@ -60,6 +61,11 @@ pub(super) async fn run(
             aborted,
             reply,
         } = job;
+        let Ok(changes) = changes.await else {
+            // The subtask has ended before it had said all, and nobody waits.
+            shared.order.written();
+            continue;
+        };
         let taken = {
             let (shared, aborted) = (Arc::clone(&shared), aborted.clone());
             let taken = blocking({
@@ -99,6 +105,9 @@ pub(super) async fn rows(shared: Arc<Shared>, job: Job, to: Persist) {
         aborted,
         reply,
     } = job;
+    let Ok(changes) = changes.await else {
+        return;
+    };
     let result = unless(&aborted, checkpoint, all_rows(&shared, checkpoint, changes, &to)).await;
     // Whoever asked may have gone.
     let _ = reply.send(result);

@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
 use weir_model::Failure;
 
@@ -24,35 +24,6 @@ const ROWS: usize = 4096;
 
 /// Takes rows of a table, by its position.
 type Sink<'a> = dyn FnMut(usize, RecordBatch) -> Result<(), Failure> + 'a;
-
-/// Checkpoints whose changes the database is to have before others.
-#[derive(Debug, Default)]
-pub(super) struct Order {
-    /// Those handed over that are not written yet.
-    waiting: Mutex<usize>,
-    written: Condvar,
-}
-
-impl Order {
-    /// Another one was handed over.
-    pub(super) fn hand_over(&self) {
-        *self.waiting.lock() += 1;
-    }
-
-    /// One has been written, or has failed.
-    pub(super) fn written(&self) {
-        let mut waiting = self.waiting.lock();
-        *waiting = waiting.saturating_sub(1);
-        self.written.notify_all();
-    }
-
-    fn wait(&self) {
-        let mut waiting = self.waiting.lock();
-        while *waiting > 0 {
-            self.written.wait(&mut waiting);
-        }
-    }
-}
 
 /// One operator's way to its rows in the database. Calls block on the disk.
 pub struct Spill {
@@ -162,6 +133,11 @@ impl Spill {
     /// The worker's memory.
     pub fn memory(&self) -> &MemoryBudget {
         &self.shared.config.memory
+    }
+
+    /// Whether operators have yet to say what a checkpoint is to have: until then, nothing else is to be [written](Self::write).
+    pub fn is_held(&self) -> bool {
+        self.shared.order.is_held()
     }
 
     /// Rows of values of the partition's columns.
