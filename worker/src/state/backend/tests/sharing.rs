@@ -125,6 +125,21 @@ async fn a_savepoint_of_a_database_has_all_of_it_and_its_changes_count_for_the_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_of_a_database_whose_rows_are_all_deleted_has_none() {
+    let world = World::new();
+    let mut backend = world.open(Kind::Rocksdb, 1).await;
+    let rows = some_rows(0..3);
+    complete(&mut backend, 1, &rows).await;
+    let mut changes = no_changes();
+    rows.keys().for_each(|key| delete(key, &mut changes));
+    let to = Persist::Savepoint(world.files("savepoint/0"));
+    let savepoint = backend.persist(CheckpointId(2), changes, to).await;
+    let from = [world.restored(state_of(&backend, &savepoint.expect("is written")))];
+    let mut next = world.open(Kind::Rocksdb, 2).await;
+    assert_eq!(restore(&mut next, &from).await, Ok(Rows::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_for_operators_without_rows() {
     let world = World::new();
     for kind in [Kind::Rocksdb, Kind::Memory] {
