@@ -86,6 +86,8 @@ fn outside(operator: &Operator) -> Option<Outside<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::graph::{Calc, Edge, Sink, Source, Table, Watermark, WatermarkAlignment};
 
@@ -133,23 +135,20 @@ mod tests {
     }
 
     fn sink(table: &str) -> Spec {
-        written(table, [])
+        written(table, HashMap::new())
     }
 
     fn into(table: &str, path: &str) -> Spec {
-        written(table, [("path".to_owned(), path.to_owned())])
+        written(table, [("path".to_owned(), path.to_owned())].into())
     }
 
-    fn written<const N: usize>(table: &str, options: [(String, String); N]) -> Spec {
+    fn written(table: &str, options: HashMap<String, String>) -> Spec {
         let table = Table {
             name: table.to_owned(),
-            options: options.into(),
+            options,
             ..Table::default()
         };
-        Spec::Sink(Sink {
-            table: Some(table),
-            ..Sink::default()
-        })
+        Spec::Sink(Sink { table: Some(table) })
     }
 
     #[track_caller]

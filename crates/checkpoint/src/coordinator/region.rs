@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use weir_model::Failure;
 
-use super::{Action, After, Coordinator, Phase, Subtask};
+use super::{Action, After, Coordinator, Phase, Subtask, pending::Pending};
 
 impl Coordinator {
     /// Subtasks have failed that begin again with the newest complete checkpoint, and no rows flow between them and the others.
@@ -43,7 +43,7 @@ impl Coordinator {
     fn is_stopping(&self) -> bool {
         let written = self.pending.as_ref().filter(|pending| pending.written.is_some());
         let is_written = written
-            .and_then(|pending| pending.after())
+            .and_then(Pending::after)
             .is_some_and(|after| after != After::GoOn);
         is_written
             || self

@@ -131,7 +131,9 @@ async fn a_savepoint_of_a_database_whose_rows_are_all_deleted_has_none() {
     let rows = some_rows(0..3);
     complete(&mut backend, 1, &rows).await;
     let mut changes = no_changes();
-    rows.keys().for_each(|key| delete(key, &mut changes));
+    for key in rows.keys() {
+        delete(key, &mut changes);
+    }
     let to = Persist::Savepoint(world.files("savepoint/0"));
     let savepoint = backend.persist(CheckpointId(2), changes, to).await;
     let from = [world.restored(state_of(&backend, &savepoint.expect("is written")))];
