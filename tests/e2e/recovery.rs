@@ -7,7 +7,8 @@ use serde_json::json;
 use weir_model::{
     Attempt, JobId, Phase,
     api::{
-        CheckpointList, CheckpointStatus, Job, Output, RescaleList, Savepoint, SavepointStatus, Verification,
+        CheckpointList, CheckpointStatus, Compatibility, Job, Output, RescaleList, Savepoint,
+        SavepointStatus, Verification,
     },
 };
 use weir_tests::{
@@ -199,6 +200,55 @@ fn a_job_that_is_rescaled_counts_on_at_the_new_parallelism() {
         let rescale = list.rescales.first().context("it was rescaled")?;
         println!("rescaled with a pause of {:?} ms", rescale.pause_ms);
         ensure!(rescale.to == 2 && rescale.pause_ms.is_some(), "{rescale:?}");
+        cluster.stop()
+    });
+}
+
+/// Numbers from 1 on are summed up, so each total says of which numbers it is.
+#[test]
+fn a_changed_script_keeps_the_aggregates_that_it_still_has_and_begins_the_others() {
+    alone(async {
+        let folder = cluster::folder()?;
+        let cluster = Cluster::start(folder.path(), Size { workers: 1, slots: 2 }).await?;
+        let api = &cluster.api;
+        let before = scripts::aggregates(
+            "n BIGINT, greatest BIGINT, total BIGINT",
+            "COUNT(*), MAX(v), SUM(v)",
+        );
+        let job = api.start(&before, 1).await?;
+        wait_count(api, job.id, 20).await?;
+        let _: Job = api.post(&format!("jobs/{}/stop", job.id), &json!({})).await?;
+        let stopped = api.wait_phase(job.id, Phase::Stopped, PATIENCE).await?;
+        let id = stopped.savepoint.context("it was stopped with a savepoint")?;
+        let after = scripts::aggregates(
+            "total BIGINT, n BIGINT, since BIGINT, seen BIGINT, kinds BIGINT",
+            "SUM(v), COUNT(*), MIN(v), COUNT(v), COUNT(DISTINCT v % 5)",
+        );
+        let report: Compatibility = api
+            .post(
+                &format!("savepoints/{id}/compatibility"),
+                &json!({ "sql": after }),
+            )
+            .await?;
+        ensure!(!report.compatible && report.compatible_if_dropped, "{report:?}");
+        let said = report.operators.iter().map(|operator| operator.reason.as_str());
+        let said = said.collect::<Vec<_>>().join("\n");
+        ensure!(said.contains("begin now; MAX(v) is dropped"), "{said}");
+        let request = json!({ "sql": after, "from": id, "allow_dropped_state": true });
+        let changed: Job = api.post("jobs", &request).await?;
+        wait_count(api, changed.id, 60).await?;
+        let output = api.output(changed.id).await?;
+        let rows = output.rows.iter().map(|row| row.row.cells());
+        for cells in rows {
+            let of = |name: &str| cells.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+            let (n, seen) = (of("n"), of("seen"));
+            ensure!(of("total") == n * (n + 1) / 2, "{cells:?}");
+            // The first row that is taken back is of a moment at which the new ones had seen none.
+            ensure!(of("since") > 20 || seen == 0, "{cells:?}");
+            ensure!(seen == 0 || of("since") + seen == n + 1, "{cells:?}");
+            ensure!(of("kinds") == seen.min(5), "{cells:?}");
+        }
+        ensure!(!output.rows.is_empty(), "nothing came");
         cluster.stop()
     });
 }

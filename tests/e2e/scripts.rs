@@ -40,6 +40,18 @@ pub(crate) fn counting(rate: u64) -> String {
     )
 }
 
+/// Never ends: the numbers from 1 on, 50 a second, and aggregates of all so far.
+pub(crate) fn aggregates(columns: &str, select: &str) -> String {
+    format!(
+        "SET 'execution.checkpointing.interval' = '1 s';
+         CREATE TABLE numbers (v BIGINT) WITH (
+             'connector' = 'datagen', 'rows-per-second' = '50',
+             'fields.v.kind' = 'sequence', 'fields.v.start' = '1', 'fields.v.end' = '1000000');
+         CREATE TABLE counts ({columns}) WITH ('connector' = 'print');
+         INSERT INTO counts SELECT {select} FROM numbers;"
+    )
+}
+
 /// Reads a file of JSON lines with one number each.
 pub(crate) fn numbers_from(path: &str) -> String {
     format!(

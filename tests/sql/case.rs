@@ -87,6 +87,14 @@ const UNALIGNED: [Run; 3] = [
     },
 ];
 
+/// How old savepoints, which were taken at p=2, are gone on with.
+const SAVEPOINT_RUNS: [(u32, Kind); 4] = [
+    (1, Kind::Memory),
+    (2, Kind::Rocksdb),
+    (3, Kind::Rocksdb),
+    (5, Kind::Memory),
+];
+
 /// What came out, in the form of the expected files: text by file suffix.
 type Outcome = BTreeMap<String, String>;
 
@@ -168,6 +176,53 @@ impl Case {
                 self.stem.with_extension("sql").display(),
                 difference(&expected, &actual)
             );
+        }
+        Ok(())
+    }
+
+    /// Goes on from savepoints that older versions left of it, if there are any, and compares.
+    pub(crate) async fn check_savepoints(&self) -> Result<()> {
+        if !self.stem.is_dir() {
+            return Ok(());
+        }
+        let expected = self.read_expected()?;
+        let mut checked = 0;
+        for entry in fs::read_dir(&self.stem)? {
+            let folder = entry?.path();
+            for (parallelism, backend) in SAVEPOINT_RUNS {
+                let run = Run {
+                    parallelism,
+                    backend,
+                    ..ALIGNED[2]
+                };
+                let place = || format!("{} at parallelism {parallelism}", folder.display());
+                let printed = checkpointed::go_on(&self.sql, run, &folder)
+                    .await
+                    .with_context(place)?;
+                let actual = self.as_files(printed, false)?;
+                ensure!(
+                    actual == expected,
+                    "{} gives something else:\n{}",
+                    place(),
+                    difference(&expected, &actual)
+                );
+                checked += 1;
+            }
+        }
+        ensure!(checked > 0, "no savepoint in {}", self.stem.display());
+        Ok(())
+    }
+
+    /// Leaves savepoints of this version, one of each backend, in folders whose names begin so.
+    pub(crate) async fn keep_savepoints(&self, name: &str) -> Result<()> {
+        for (suffix, backend) in [("rocksdb", Kind::Rocksdb), ("memory", Kind::Memory)] {
+            let run = Run {
+                backend,
+                end: Some(End::Savepoint),
+                ..ALIGNED[0]
+            };
+            let folder = self.stem.join(format!("{name}-{suffix}"));
+            checkpointed::keep(&self.sql, run, &folder).await?;
         }
         Ok(())
     }

@@ -87,7 +87,12 @@ fn run() -> Result<bool> {
 fn check<'a>(case: &'a Case, runtime: &tokio::runtime::Runtime) -> Option<(&'a str, anyhow::Error)> {
     let bless = env::var_os("WEIR_BLESS").is_some();
     let straight = runtime.block_on(case.check(bless));
-    let result = straight.and_then(|()| runtime.block_on(case.check_checkpointed()));
+    let kept =
+        env::var("WEIR_KEEP_SAVEPOINT").map_or(Ok(()), |name| runtime.block_on(case.keep_savepoints(&name)));
+    let result = straight
+        .and(kept)
+        .and_then(|()| runtime.block_on(case.check_checkpointed()))
+        .and_then(|()| runtime.block_on(case.check_savepoints()));
     println!(
         "test {} ... {}",
         case.name,

@@ -111,6 +111,21 @@ pub struct TableShape {
     pub key: usize,
     /// The types of the columns, for people.
     pub types: Vec<String>,
+    /// What the columns behind the key are of, in their order; none: they are known by their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartShape>,
+}
+
+/// Columns of a table of state that belong together: what one aggregate keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartShape {
+    /// What they are of, by which a later version of the query finds them. What begins with `$` is the operator's own.
+    pub name: String,
+    /// How many there are.
+    pub columns: usize,
+    /// Whether rows that lack them can begin without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_begin: bool,
 }
 
 /// A split of a source.

@@ -452,6 +452,7 @@ fn aggregate(call: &AggregateCall) -> Result<graph::Aggregate> {
         separator: call.separator.clone(),
         percentages: call.percentages.clone(),
         packed: call.packed,
+        name: call.name.clone(),
         user: call.user.as_ref().map(|user| graph::WasmFunction {
             name: user.name().to_owned(),
             definition: user.encode(),

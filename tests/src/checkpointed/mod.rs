@@ -2,6 +2,7 @@
 //!
 //! The coordinator is the one of the control plane; what workers and the metadata store do otherwise is done here.
 
+mod kept;
 mod stage;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -21,6 +22,7 @@ use weir_worker::{
 };
 
 use crate::local::{Collected, Printed, Refused};
+pub use kept::{go_on, keep};
 use stage::Stage;
 
 /// How one stage runs.
@@ -62,23 +64,7 @@ pub async fn run(sql: &str, runs: &[Run]) -> Result<(Printed, LocalStats), Refus
     let mut stats = LocalStats::default();
     let mut left: Option<Left> = None;
     for (generation, run) in (1..).zip(runs) {
-        let options = PlanOptions {
-            parallelism: Some(run.parallelism),
-        };
-        let mut graph = weir_planner::plan(sql, &options)
-            .await
-            .map_err(Refused::Planning)?
-            .graph;
-        if let Some(settings) = &mut graph.settings {
-            settings.batch_rows = 2;
-        }
-        let stage = Stage {
-            run: *run,
-            generation: Generation(generation),
-            graph: Arc::new(graph),
-            root: folder.path().to_owned(),
-            output: Arc::clone(&rows),
-        };
+        let stage = stage(sql, *run, generation, folder.path(), &rows).await?;
         let (counted, next) = stage.run(left.take()).await.map_err(Refused::Running)?;
         add(&mut stats, counted);
         left = next;
@@ -88,6 +74,33 @@ pub async fn run(sql: &str, runs: &[Run]) -> Result<(Printed, LocalStats), Refus
     }
     let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
     Ok((printed, stats))
+}
+
+/// A stage that works in this folder.
+async fn stage(
+    sql: &str,
+    run: Run,
+    generation: u64,
+    folder: &Path,
+    rows: &Arc<Collected>,
+) -> Result<Stage, Refused> {
+    let options = PlanOptions {
+        parallelism: Some(run.parallelism),
+    };
+    let mut graph = weir_planner::plan(sql, &options)
+        .await
+        .map_err(Refused::Planning)?
+        .graph;
+    if let Some(settings) = &mut graph.settings {
+        settings.batch_rows = 2;
+    }
+    Ok(Stage {
+        run,
+        generation: Generation(generation),
+        graph: Arc::new(graph),
+        root: folder.to_owned(),
+        output: Arc::clone(rows),
+    })
 }
 
 fn add(all: &mut LocalStats, stage: LocalStats) {

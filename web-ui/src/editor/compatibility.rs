@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use weir_model::api::{Compatibility, OperatorCompatibility, StateFate};
-use weir_ui_logic::format;
 
 use super::{beginning::Comparison, draft::Draft};
 use crate::parts::{badge::StatusBadge, states::ErrorNotice};
@@ -38,12 +37,11 @@ fn Report(report: Compatibility, draft: Draft) -> impl IntoView {
         compatible_if_dropped,
         operators,
     } = report;
-    let dropped = operators.iter().filter(|o| o.fate == StateFate::Dropped).count();
     let verdict = if compatible {
         view! { <p class="notice notice-good" data-testid="compatibility-verdict">"This script can begin with the savepoint."</p> }
             .into_any()
     } else if compatible_if_dropped {
-        view! { <DropChoice dropped=dropped draft=draft /> }.into_any()
+        view! { <DropChoice draft=draft /> }.into_any()
     } else {
         view! { <p class="notice notice-error" data-testid="compatibility-verdict">"This script can't begin with the savepoint."</p> }
             .into_any()
@@ -72,11 +70,10 @@ fn Report(report: Compatibility, draft: Draft) -> impl IntoView {
 
 /// State that no operator wants is left behind only when somebody says so.
 #[component]
-fn DropChoice(dropped: usize, draft: Draft) -> impl IntoView {
-    let whose = format::counted(dropped as u64, "operator");
+fn DropChoice(draft: Draft) -> impl IntoView {
     view! {
         <div class="notice notice-warning" data-testid="compatibility-verdict">
-            <p>{format!("The savepoint has state of {whose} that this script has no use for.")}</p>
+            <p>"The savepoint has state that this script has no use for; the list says which."</p>
             <label class="choice">
                 <input type="checkbox" data-testid="allow-dropped-state" bind:checked=draft.allow_dropped_state />
                 <span>"Leave that state behind"</span>

@@ -2,11 +2,14 @@
 
 use arrow_schema::{DataType, Field, SchemaRef};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use weir_checkpoint::manifest::TableShape;
+use weir_checkpoint::{
+    manifest::{PartShape, TableShape},
+    restore::columns::{self as places, Fit},
+};
 use weir_model::Failure;
 use weir_proto::schema;
 
-use super::Table;
+use super::{Table, table::Part};
 
 /// The shape of a table.
 pub fn of(table: &Table) -> Result<TableShape, Failure> {
@@ -21,7 +24,16 @@ pub fn of(table: &Table) -> Result<TableShape, Failure> {
         partition: table.partition,
         key: table.key,
         types: types(table.schema.fields()),
+        parts: table.parts.iter().map(part).collect(),
     })
+}
+
+fn part(part: &Part) -> PartShape {
+    PartShape {
+        name: part.name.clone(),
+        columns: part.types.len(),
+        may_begin: part.beginning.is_some(),
+    }
 }
 
 /// The columns of a table of this shape.
@@ -38,32 +50,37 @@ pub fn columns(shape: &TableShape) -> Result<SchemaRef, Failure> {
     schema::decode(&schema).map_err(|e| unreadable(e.to_string()))
 }
 
-/// Whether rows of a table of this shape are rows of the table, or why not: `operator` is what it is called.
-pub fn check(shape: &TableShape, table: &Table, operator: &str) -> Result<(), Failure> {
+/// How rows of a table of this shape become rows of the table, or why they do not: `operator` is what it is called.
+pub fn fit(shape: &TableShape, table: &Table, operator: &str) -> Result<Fit, Failure> {
     let (old, new) = (columns(shape)?, &table.schema);
-    let refused = |part: &str, was: String, is: String| {
-        Err(Failure::user(format!(
-            "the state of {operator} cannot be used: {part} of its table '{}' were {was} and are {is} now",
-            table.name
+    let refused = |why: String| Failure::user(format!("the state of {operator} cannot be used: {why}"));
+    let part_refused = |part: &str, was: String, is: String| {
+        let name = table.name;
+        Err(refused(format!(
+            "{part} of its table '{name}' were {was} and are {is} now"
         )))
     };
     let keys = |fields: &[arrow_schema::FieldRef], key: usize| types(&fields[..key.min(fields.len())]);
     let (was, is) = (keys(old.fields(), shape.key), keys(new.fields(), table.key));
     if !same(old.fields(), new.fields(), shape.key, table.key) {
-        return refused("the columns of the key", listed(&was), listed(&is));
+        return part_refused("the columns of the key", listed(&was), listed(&is));
     }
     if shape.partition != table.partition {
-        return refused(
+        return part_refused(
             "the columns that spread rows over subtasks",
             listed(&was[..shape.partition.min(was.len())]),
             listed(&is[..table.partition]),
         );
     }
-    if !same(old.fields(), new.fields(), old.fields().len(), new.fields().len()) {
-        let rest = |fields: &[arrow_schema::FieldRef]| listed(&types(&fields[table.key..]));
-        return refused("the values", rest(old.fields()), rest(new.fields()));
+    let fit = places::fit(shape, &of(table)?).map_err(refused)?;
+    let (old, new) = (&old.fields()[shape.key..], &new.fields()[table.key..]);
+    for (to, from) in fit.columns.iter().enumerate() {
+        let was = from.map(|from| old.get(from).map(|field| field.data_type()));
+        if was.is_some_and(|was| was != Some(new[to].data_type())) {
+            return part_refused("the values", listed(&types(old)), listed(&types(new)));
+        }
     }
-    Ok(())
+    Ok(fit)
 }
 
 /// Whether so many columns are of the same types.
@@ -100,7 +117,7 @@ mod tests {
     #[track_caller]
     fn refused(old: &Table, new: &Table, expected: &str) {
         let shape = of(old).expect("a shape");
-        let failure = check(&shape, new, "the join").expect_err("other columns");
+        let failure = fit(&shape, new, "the join").expect_err("other columns");
         assert_eq!(failure, Failure::user(expected));
     }
 
@@ -110,7 +127,7 @@ mod tests {
         let shape = of(&table).expect("a shape");
         assert_eq!((shape.partition, shape.key), (1, 2));
         assert_eq!(shape.types, ["Int64", "Utf8", "Int64", "Utf8"]);
-        assert_eq!(check(&shape, &table, "the join"), Ok(()));
+        assert!(fit(&shape, &table, "the join").expect("fits").is_same());
         refused(
             &table,
             &Table::new("rows", &[TEXT], &[TEXT], &[LONG, TEXT]),
@@ -126,7 +143,7 @@ mod tests {
         refused(
             &table,
             &Table::new("rows", &[LONG], &[TEXT], &[]),
-            "the state of the join cannot be used: the values of its table 'rows' were (Int64, Utf8) and are none now",
+            "the state of the join cannot be used: what is kept per key of its table 'rows' was (Int64, Utf8) and is ()",
         );
         refused(
             &Table::new("rows", &[], &[], &[LONG]),

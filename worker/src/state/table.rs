@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::take::take;
 use weir_checkpoint::key_group;
 use weir_model::Failure;
 
@@ -13,7 +14,7 @@ use crate::exchange::hash::mix_column;
 ///
 /// Its columns are, in this order: those by which the operator's input is partitioned, the rest of what a row is found by, and what is
 /// kept there. No two rows have the same key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Unique within the operator, and the same in later versions.
     pub name: &'static str,
@@ -23,6 +24,39 @@ pub struct Table {
     pub partition: usize,
     /// How many columns a row is found by, those included.
     pub key: usize,
+    /// What the columns behind the key are of, in their order; none: they are known by their places.
+    pub parts: Vec<Part>,
+}
+
+/// Columns of a table that belong together: what one aggregate keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What they are of, the same in later versions of the query. What begins with `$` is the operator's own.
+    pub name: String,
+    /// Their types.
+    pub types: Vec<DataType>,
+    /// What they are in a row that begins without them, a value each; none: no row does.
+    pub beginning: Option<Vec<ArrayRef>>,
+}
+
+impl Part {
+    /// Columns without which no row is.
+    pub fn own(name: &str, data_type: DataType) -> Self {
+        Self {
+            name: name.to_owned(),
+            types: vec![data_type],
+            beginning: None,
+        }
+    }
+
+    /// The columns of so many rows that begin without.
+    pub fn begun(&self, rows: usize) -> Option<Result<Vec<ArrayRef>, Failure>> {
+        let beginning = self.beginning.as_ref()?;
+        let first = UInt32Array::from(vec![0; rows]);
+        let columns = beginning.iter().map(|value| take(value, &first, None));
+        let columns: Result<Vec<_>, _> = columns.collect();
+        Some(columns.map_err(|e| Failure::internal(format!("state that begins cannot be made: {e}"))))
+    }
 }
 
 impl Table {
@@ -37,6 +71,17 @@ impl Table {
             schema: Arc::new(Schema::new(fields)),
             partition: partition.len(),
             key: partition.len() + rest.len(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// The same, of values that are named, if all of them are.
+    pub fn of_parts(name: &'static str, partition: &[DataType], rest: &[DataType], parts: Vec<Part>) -> Self {
+        let values: Vec<DataType> = parts.iter().flat_map(|part| part.types.iter().cloned()).collect();
+        let is_named = parts.iter().all(|part| !part.name.is_empty());
+        Self {
+            parts: if is_named { parts } else { Vec::new() },
+            ..Self::new(name, partition, rest, &values)
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use weir_model::Failure;
 
-use super::{OperatorShape, Role, Shape, subtasks_of};
+use super::{OperatorShape, Role, Shape, columns, subtasks_of};
 use crate::manifest::{Manifest, OperatorState, SubtaskState, TableShape};
 
 /// What becomes of the state of every operator that has or will have some.
@@ -25,6 +25,8 @@ pub struct OperatorReport {
     pub verdict: Verdict,
     /// In a sentence, where there is something to say.
     pub why: Option<String>,
+    /// What of its state is lost though it goes on with the rest.
+    pub loses: Vec<String>,
 }
 
 /// What becomes of an operator's state, in a word.
@@ -70,7 +72,8 @@ impl Report {
                 "state that the query cannot use: {cannot}"
             )));
         }
-        let dropped: Vec<String> = of(Verdict::Dropped).map(say).collect();
+        let loses = self.operators.iter().filter(|report| !report.loses.is_empty());
+        let dropped: Vec<String> = of(Verdict::Dropped).chain(loses).map(say).collect();
         (!dropped.is_empty() && !allow_dropped_state).then(|| {
             let dropped = dropped.join("; ");
             Failure::user(format!(
@@ -82,7 +85,8 @@ impl Report {
 
 /// Compares a checkpoint with a query that is to go on from it, operator by operator.
 ///
-/// Tables are compared by the types of their columns: that one SUM(a) became a SUM(b) of the same type cannot be seen in them.
+/// Columns of tables are found by what they are of, as far as both say it, and else by their places: that one SUM(a) became a SUM(b) of
+/// the same type cannot be seen then.
 pub fn compatibility(manifest: &Manifest, shape: &Shape) -> Report {
     let of_query = || shape.tasks.iter().flat_map(|task| &task.operators);
     let mut operators: Vec<OperatorReport> = of_query()
@@ -102,6 +106,7 @@ pub fn compatibility(manifest: &Manifest, shape: &Shape) -> Report {
 /// What becomes of the state of an operator of the query; none: it has none.
 fn of_operator(manifest: &Manifest, shape: &Shape, operator: &OperatorShape) -> Option<OperatorReport> {
     let old = subtasks_of(manifest, &operator.uid);
+    let mut loses = Vec::new();
     let (verdict, why) = if old.is_empty() {
         match operator.role {
             Role::Stateless | Role::Sink => return None,
@@ -120,9 +125,13 @@ fn of_operator(manifest: &Manifest, shape: &Shape, operator: &OperatorShape) -> 
         );
         (Verdict::Cannot, Some(why))
     } else {
-        match misfit(&old, operator) {
-            Some(why) => (Verdict::Cannot, Some(why)),
-            None => (Verdict::Keeps, unseen(&old, operator)),
+        match fit(&old, operator) {
+            Err(why) => (Verdict::Cannot, Some(why)),
+            Ok(changes) => {
+                let why = changes.said().or_else(|| unseen(&old, operator));
+                loses = changes.gone;
+                (Verdict::Keeps, why)
+            }
         }
     };
     Some(OperatorReport {
@@ -130,6 +139,7 @@ fn of_operator(manifest: &Manifest, shape: &Shape, operator: &OperatorShape) -> 
         name: operator.name.clone(),
         verdict,
         why,
+        loses,
     })
 }
 
@@ -152,40 +162,69 @@ fn unseen(old: &[(&SubtaskState, &OperatorState)], operator: &OperatorShape) -> 
     is_unseen.then(|| "its columns are compared when it starts".to_owned())
 }
 
-/// Why the rows of an operator do not fit its tables, if they do not.
-fn misfit(old: &[(&SubtaskState, &OperatorState)], operator: &OperatorShape) -> Option<String> {
-    let (was, is) = (tables_of(old), operator.tables.as_ref()?);
-    // Subtasks that had finished keep none, and need none.
-    if was.is_empty() {
-        return None;
-    }
-    for old in was {
-        let Some(new) = is.iter().find(|table| table.name == old.name) else {
-            return Some(format!("it has no table '{}' any more", old.name));
-        };
-        if let Some(why) = table_misfit(old, new) {
-            return Some(why);
-        }
-    }
-    let missing = is
-        .iter()
-        .find(|table| was.iter().all(|old| old.name != table.name));
-    missing.map(|table| format!("its table '{}' is missing in the state", table.name))
+/// What changes in the rows of an operator that goes on with them.
+#[derive(Default)]
+struct Changes {
+    begins: Vec<String>,
+    gone: Vec<String>,
 }
 
-fn table_misfit(old: &TableShape, new: &TableShape) -> Option<String> {
-    let parts = |table: &TableShape| {
-        let (key, values) = table.types.split_at(table.key.min(table.types.len()));
-        let (partition, rest) = key.split_at(table.partition.min(key.len()));
-        [partition, rest, values].map(|types| format!("({})", types.join(", ")))
+impl Changes {
+    fn said(&self) -> Option<String> {
+        let say = |names: &[String], singular: &str, plural: &str| {
+            let verb = if names.len() == 1 { singular } else { plural };
+            (!names.is_empty()).then(|| format!("{} {verb}", names.join(", ")))
+        };
+        let begins = say(&self.begins, "begins now", "begin now");
+        let gone = say(&self.gone, "is dropped", "are dropped");
+        let parts: Vec<String> = begins.into_iter().chain(gone).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// How the rows of an operator fit its tables, or why they do not.
+fn fit(old: &[(&SubtaskState, &OperatorState)], operator: &OperatorShape) -> Result<Changes, String> {
+    let mut changes = Changes::default();
+    let was = tables_of(old);
+    // Subtasks that had finished keep none, and need none.
+    let Some(is) = operator.tables.as_ref().filter(|_| !was.is_empty()) else {
+        return Ok(changes);
     };
-    let names = ["the key", "the rest of the key", "what is kept per key"];
+    for old in was {
+        let Some(new) = is.iter().find(|table| table.name == old.name) else {
+            return Err(format!("it has no table '{}' any more", old.name));
+        };
+        check_key(old, new)?;
+        let fit = columns::fit(old, new)?;
+        for (all, names) in [(&mut changes.begins, fit.begins), (&mut changes.gone, fit.gone)] {
+            let unsaid: Vec<String> = names.into_iter().filter(|name| !all.contains(name)).collect();
+            all.extend(unsaid);
+        }
+    }
+    match is
+        .iter()
+        .find(|table| was.iter().all(|old| old.name != table.name))
+    {
+        Some(table) => Err(format!("its table '{}' is missing in the state", table.name)),
+        None => Ok(changes),
+    }
+}
+
+fn check_key(old: &TableShape, new: &TableShape) -> Result<(), String> {
+    let parts = |table: &TableShape| {
+        let (key, _) = table.types.split_at(table.key.min(table.types.len()));
+        let (partition, rest) = key.split_at(table.partition.min(key.len()));
+        [partition, rest].map(|types| format!("({})", types.join(", ")))
+    };
+    let names = ["the key", "the rest of the key"];
     let mut parts = names.into_iter().zip(parts(old)).zip(parts(new));
-    let ((part, was), is) = parts.find(|((_, was), is)| was != is)?;
-    Some(format!(
-        "{part} of its table '{}' was {was} and is {is}",
-        old.name
-    ))
+    match parts.find(|((_, was), is)| was != is) {
+        Some(((part, was), is)) => Err(format!(
+            "{part} of its table '{}' was {was} and is {is}",
+            old.name
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What becomes of the state of an operator that the query has no longer; none: nothing is lost.
@@ -201,5 +240,6 @@ fn of_gone(manifest: &Manifest, operator: &OperatorState) -> Option<OperatorRepo
         name: operator.name.clone(),
         verdict: Verdict::Dropped,
         why: has_commits.then(|| "output that it had prepared will never be seen".to_owned()),
+        loses: Vec::new(),
     })
 }

@@ -3,9 +3,11 @@
 //! Operators are found by their uid, wherever they run by now. Rows go by key group, splits and commits are dealt out.
 //!
 //! - [`compatibility`]: whether a query can go on from a checkpoint, and what becomes of each operator's state. Leans on `manifest`.
+//! - [`columns`]: which columns of a table of state are which. Leans on `manifest`.
 //! - [`assign`]: the states that each subtask begins with. Leans on `key_group` and `manifest`.
 
 mod assign;
+pub mod columns;
 mod compatibility;
 #[cfg(test)]
 mod tests;

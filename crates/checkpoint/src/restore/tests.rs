@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     key_group,
-    manifest::{CheckpointId, FORMAT, Files, FilesFormat, Kind, SplitState, StateFile},
+    manifest::{CheckpointId, FORMAT, Files, FilesFormat, Kind, PartShape, SplitState, StateFile},
 };
 
 const GROUPS: u32 = 16;
@@ -26,6 +26,7 @@ fn table(name: &str, types: &[&str]) -> TableShape {
         partition: 1,
         key: 2,
         types: types.iter().map(|&t| t.to_owned()).collect(),
+        parts: Vec::new(),
     }
 }
 
@@ -381,6 +382,62 @@ fn tables_that_do_not_fit_are_named_with_both_of_their_types() {
         shape.tasks[1].operators[0].tables = Some(tables.to_vec());
         assert_eq!(report(&by_two(), &shape)[1], *expected);
     }
+}
+
+#[test]
+fn an_aggregate_that_is_added_begins_and_one_that_goes_needs_to_be_allowed_to() {
+    let named = |names: &[&str]| {
+        let parts = names.iter().map(|name| PartShape {
+            name: (*name).to_owned(),
+            columns: 1,
+            may_begin: true,
+        });
+        let types = ["Utf8", "Int64"].into_iter().chain(names.iter().map(|_| "Int64"));
+        TableShape {
+            parts: parts.collect(),
+            ..table("groups", &types.collect::<Vec<_>>())
+        }
+    };
+    let mut manifest = by_two();
+    for operator in manifest.subtasks[2..]
+        .iter_mut()
+        .flat_map(|state| &mut state.operators)
+    {
+        for table in &mut operator.tables {
+            *table = named(&["SUM(a)", "SUM(b)"]);
+        }
+    }
+    let with = |names: &[&str]| {
+        let mut shape = shape(&[(2, SOURCE), (2, KEYED)]);
+        shape.tasks[1].operators[0].tables = Some(vec![named(names)]);
+        let report = compatibility(&manifest, &shape);
+        let keyed = report
+            .operators
+            .iter()
+            .find(|operator| operator.uid == "keyed")
+            .cloned();
+        (keyed.expect("the operator"), report.refusal(true).is_none())
+    };
+    let (added, goes_on) = with(&["COUNT(x)", "SUM(b)", "SUM(a)", "MAX(x)"]);
+    assert_eq!(added.verdict, Verdict::Keeps);
+    assert_eq!(added.why.as_deref(), Some("COUNT(x), MAX(x) begin now"));
+    assert!(goes_on && added.loses.is_empty());
+    let (removed, goes_on) = with(&["SUM(b)", "MAX(x)"]);
+    assert_eq!(removed.verdict, Verdict::Keeps);
+    assert_eq!(
+        removed.why.as_deref(),
+        Some("MAX(x) begins now; SUM(a) is dropped")
+    );
+    assert_eq!(
+        (goes_on, removed.loses.as_slice()),
+        (true, &["SUM(a)".to_owned()][..])
+    );
+    let alone = Report {
+        operators: vec![removed],
+    };
+    let refusal = alone.refusal(false).expect("it would lose a sum");
+    assert!(refusal.message.contains("SUM(a) is dropped"), "{refusal}");
+    assert_eq!(alone.refusal(true), None);
 }
 
 #[test]

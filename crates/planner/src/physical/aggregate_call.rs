@@ -72,6 +72,7 @@ impl Lower<'_> {
                 user: None,
                 distinct: false,
                 result: result(&text),
+                name: text.clone(),
                 text,
             });
         }
@@ -94,6 +95,7 @@ impl Lower<'_> {
             ));
         }
         let text = argument.text(call);
+        let name = argument.name(call, function, distinct);
         Ok(AggregateCall {
             function,
             column: Some(raw.add(natural_name(&argument.expr, &schema), argument.expr)),
@@ -104,6 +106,7 @@ impl Lower<'_> {
             distinct,
             result: result(&text),
             text,
+            name,
         })
     }
 
@@ -216,13 +219,26 @@ struct Argument {
 impl Argument {
     /// The call in SQL's words.
     fn text(&self, call: &Call) -> String {
-        let name = call.func.name().trim_start_matches('$').to_uppercase();
-        let distinct = if call.params.distinct { "DISTINCT " } else { "" };
-        let args: Vec<String> = self.shown.iter().map(format_expr).collect();
         let separator = match self.separator.as_str() {
             "" | "," => String::new(),
             other => format!(", '{other}'"),
         };
+        self.words(call, &self.shown, call.params.distinct, &separator)
+    }
+
+    /// The same without what tells two results of one state apart.
+    fn name(&self, call: &Call, function: AggregateFunction, distinct: bool) -> String {
+        let of_state = match function {
+            AggregateFunction::Percentile => &self.shown[..1],
+            _ => &self.shown,
+        };
+        self.words(call, of_state, distinct, "")
+    }
+
+    fn words(&self, call: &Call, args: &[Expr], distinct: bool, separator: &str) -> String {
+        let name = call.func.name().trim_start_matches('$').to_uppercase();
+        let distinct = if distinct { "DISTINCT " } else { "" };
+        let args: Vec<String> = args.iter().map(format_expr).collect();
         let nulls = match call.params.null_treatment {
             Some(NullTreatment::IgnoreNulls) => " IGNORE NULLS",
             _ => "",

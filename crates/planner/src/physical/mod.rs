@@ -209,6 +209,8 @@ pub(crate) struct AggregateCall {
     pub result: Field,
     /// In SQL's words.
     pub text: String,
+    /// What its state is of, in the same words without what makes a result of the state.
+    pub name: String,
 }
 
 impl AggregateCall {

@@ -6,8 +6,15 @@ use arrow_array::{Array, ArrayRef, new_null_array};
 use arrow_schema::DataType;
 use weir_model::Failure;
 
-use super::{Accumulator, Count, Shapes};
-use crate::operator::keys::Groups;
+use super::{Accumulator, Count, Shape, Shapes};
+use crate::{operator::keys::Groups, state::table::Part};
+
+/// The columns that the state of aggregates is kept in: rows, and of each aggregate its own.
+pub(crate) fn parts(aggregates: &Shapes) -> Result<Vec<Part>, Failure> {
+    let rows = Part::own("$rows", DataType::Int64);
+    let each = aggregates.iter().filter(|a| !a.is_count_star()).map(Shape::part);
+    std::iter::once(Ok(rows)).chain(each).collect()
+}
 
 /// How many rows each group has, and what its aggregates have come to.
 #[derive(Debug)]

@@ -46,7 +46,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use weir_model::Failure;
 
-pub(super) use accumulators::Accumulators;
+pub(super) use accumulators::{Accumulators, parts};
 pub(super) use average::Divide;
 pub(super) use count::Count;
 pub(super) use counted::Counted;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::compute::is_not_null;
-use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_array::{Array, ArrayRef, Int64Array, new_null_array};
 use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Schema};
 use weir_functions::wasm::WasmAggregate;
 use weir_model::Failure;
@@ -18,7 +18,10 @@ use super::{
     distinct::{self, Distinct, Sees},
     make,
 };
-use crate::operator::{columns, keys::Groups};
+use crate::{
+    operator::{columns, keys::Groups},
+    state::table::Part,
+};
 
 /// An aggregate with its types.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct Shape {
     distinct: bool,
     /// Whether rows may be taken back.
     pub(super) retracts: bool,
+    /// What its state is of, in SQL's words; may be empty.
+    name: String,
 }
 
 /// The aggregates of an operator.
@@ -126,6 +131,7 @@ impl Shape {
             user: user(aggregate)?,
             distinct: aggregate.distinct && !takes_each_once(function),
             retracts: false,
+            name: aggregate.name.clone(),
         })
     }
 
@@ -175,6 +181,34 @@ impl Shape {
             _ => Sees::Turning,
         };
         Ok(Box::new(Distinct::new(inner, self.argument.clone(), sees)?))
+    }
+
+    /// The columns that its state is kept in. Rows whose groups it has not seen may begin without, unless rows are taken back from it.
+    pub(super) fn part(&self) -> Result<Part, Failure> {
+        let mut accumulator = self.accumulator()?;
+        let types = accumulator.state_types();
+        let one = Groups {
+            ids: Some(&[0]),
+            rows: 1,
+            total: 1,
+        };
+        let beginning = if self.retracts {
+            None
+        } else {
+            if self.function == AggregateFunction::User && self.argument.is_nested() {
+                accumulator.update(one, Some(&new_null_array(&self.argument, 1)))?;
+            } else {
+                let nulls = self.partial_types();
+                let nulls: Vec<ArrayRef> = nulls.iter().map(|t| new_null_array(t, 1)).collect();
+                accumulator.merge(one, &nulls)?;
+            }
+            Some(accumulator.state_of(&[0])?)
+        };
+        Ok(Part {
+            name: self.name.clone(),
+            types,
+            beginning,
+        })
     }
 
     /// The partial columns of rows that are partial rows of their own.

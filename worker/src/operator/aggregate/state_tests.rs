@@ -212,6 +212,7 @@ fn shape(
         packed: matches!((function, &argument), (F::ArrayAgg, Some(DataType::Struct(_)))),
         user: (function == F::User).then(user),
         distinct,
+        name: String::new(),
     };
     let input = field("x", &argument.unwrap_or(DataType::Int64));
     let shape = Shape::of_raw(&aggregate, &input).expect("a shape");
@@ -391,6 +392,39 @@ fn same(case: &Case, whole: &Numbered, other: &Numbered) {
     if !case.shape.retracts {
         let partial = |of: &Numbered| of.accumulator.partial(0..all.len()).expect("partial columns");
         assert_eq!(partial(whole), partial(other), "{}", case.name);
+    }
+}
+
+/// A group that an aggregate was added to has the results of the rows from then on.
+#[test]
+fn every_accumulator_that_loses_no_rows_can_begin_without_a_state() {
+    for case in &cases() {
+        let part = case.shape.part().expect("a part");
+        let Some(begun) = part.begun(1) else {
+            assert!(case.shape.retracts, "{}", case.name);
+            continue;
+        };
+        assert!(!case.shape.retracts, "{}", case.name);
+        let begun = kept(&part.types, begun.expect("columns"));
+        let (mut added, mut fresh) = (Numbered::new(case), Numbered::new(case));
+        let one = Groups {
+            ids: Some(&[0]),
+            rows: 1,
+            total: 1,
+        };
+        added.accumulator.restore(one, &begun).expect("restores");
+        added.numbers.insert(3, 0);
+        let values = [Some(4), None, Some(-2), Some(4)];
+        let rows = (0..).zip(values).map(|(serial, value)| Row {
+            group: 3,
+            serial,
+            value,
+        });
+        let rows: Vec<Row> = rows.collect();
+        for numbered in [&mut added, &mut fresh] {
+            numbered.change(case, &rows, true);
+        }
+        same(case, &fresh, &added);
     }
 }
 

@@ -9,10 +9,10 @@ use weir_model::Failure;
 use super::numbering::Numbering;
 use crate::{
     operator::{
-        aggregate::{Accumulators, Shapes},
+        aggregate::{Accumulators, Shapes, parts},
         keys::Groups,
     },
-    state::{Scope, Snapshot, Table, snapshot},
+    state::{Scope, Snapshot, Table, snapshot, table::Part},
 };
 
 /// No window.
@@ -32,6 +32,8 @@ pub(super) struct State {
     /// How many of them are over.
     dead: usize,
     aggregates: Accumulators,
+    /// The columns that they are kept in.
+    parts: Vec<Part>,
     told: Told,
 }
 
@@ -72,6 +74,7 @@ impl State {
             windows: 0,
             dead: 0,
             aggregates: Accumulators::new(aggregates)?,
+            parts: parts(aggregates)?,
             told: Told::default(),
         })
     }
@@ -210,8 +213,7 @@ impl State {
     /// Its tables: the keys, and their open windows.
     pub(super) fn tables(&self) -> Vec<Table> {
         let types = self.numbering.key_types();
-        let states = self.aggregates.state_types();
-        let windows = Table::new("windows", types, &[DataType::Int64], &states);
+        let windows = Table::of_parts("windows", types, &[DataType::Int64], self.parts.clone());
         vec![self.numbering.table(), windows]
     }
 

@@ -17,11 +17,11 @@ use super::{
 use crate::{
     operator::{
         Context, Operator,
-        aggregate::{Shape, Shapes, partial_columns},
+        aggregate::{Shape, Shapes, partial_columns, parts},
         keys::{Groups, normal_columns},
         window::partial::{self, Layout},
     },
-    state::{Scope, Snapshot, Table},
+    state::{Scope, Snapshot, Table, table::Part},
 };
 
 /// Aggregates rows into results that change.
@@ -29,6 +29,8 @@ use crate::{
 pub(in crate::operator) struct GroupAggregate {
     keys: Vec<usize>,
     shapes: Shapes,
+    /// The columns that the accumulators are kept in.
+    parts: Vec<Part>,
     /// Where the columns of partial rows are; none: the input is raw rows.
     layout: Option<Layout>,
     pub(super) state: State,
@@ -61,6 +63,7 @@ impl GroupAggregate {
         Ok(Self {
             state: State::new(key_types, &shapes, spec.state_ttl_ms)?,
             keys,
+            parts: parts(&shapes)?,
             shapes,
             layout,
             output,
@@ -185,7 +188,7 @@ impl Operator for GroupAggregate {
     }
 
     fn tables(&self) -> Vec<Table> {
-        vec![self.state.table()]
+        vec![self.state.table(&self.parts)]
     }
 
     fn track_changes(&mut self) {

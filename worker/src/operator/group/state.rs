@@ -12,7 +12,7 @@ use crate::{
         keys::{GroupTable, Groups},
         ttl::Ttl,
     },
-    state::{Dirty, Frozen, Scope, Snapshot, Table},
+    state::{Dirty, Frozen, Scope, Snapshot, Table, table::Part},
 };
 
 /// Groups that have lost all their rows before their memory is given back, unless none has any.
@@ -324,9 +324,11 @@ impl State {
         Ok(())
     }
 
-    /// The table of its groups.
-    pub(super) fn table(&self) -> Table {
-        Table::new("groups", &self.key_types, &[], &self.state_types())
+    /// The table of its groups, of whose columns these are the accumulators'.
+    pub(super) fn table(&self, aggregates: &[Part]) -> Table {
+        let mut parts = aggregates.to_vec();
+        parts.extend(self.ttl.as_ref().map(|_| Part::own("$written", DataType::Int64)));
+        Table::of_parts("groups", &self.key_types, &[], parts)
     }
 
     /// Says the groups that have rows, and deletes those that have none any more.
@@ -374,10 +376,10 @@ impl State {
         if groups.is_empty() {
             return Ok(());
         }
-        let mut claimed = self
-            .claimed
-            .take()
-            .unwrap_or_else(|| Snapshot::new(vec![self.table()]));
+        let claimed = self.claimed.take();
+        // What columns are of is no matter where they are only handed on.
+        let table = || Table::new("groups", &self.key_types, &[], &self.state_types());
+        let mut claimed = claimed.unwrap_or_else(|| Snapshot::new(vec![table()]));
         self.say(groups, &mut claimed)?;
         self.claimed = Some(claimed);
         Ok(())

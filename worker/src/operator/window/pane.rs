@@ -8,10 +8,10 @@ use weir_model::Failure;
 
 use crate::{
     operator::{
-        aggregate::{Accumulators, Shapes},
+        aggregate::{Accumulators, Shapes, parts},
         keys::{GroupTable, Groups},
     },
-    state::Dirty,
+    state::{Dirty, table::Part},
 };
 
 /// The groups of one pane and their accumulators.
@@ -189,8 +189,8 @@ impl Pane {
 pub(in crate::operator) struct Panes {
     keys: Vec<DataType>,
     aggregates: Shapes,
-    /// The types of the columns that the state of a group is kept in.
-    state_types: Vec<DataType>,
+    /// The columns that the state of a group is kept in.
+    parts: Vec<Part>,
     live: BTreeMap<i64, Pane>,
     /// An emptied pane, whose memory the next one takes over.
     spare: Option<Pane>,
@@ -211,7 +211,7 @@ impl Panes {
         // Finds at once what cannot be aggregated.
         let spare = Pane::new(&keys, &aggregates)?;
         Ok(Self {
-            state_types: spare.aggregates.state_types(),
+            parts: parts(&aggregates)?,
             keys,
             aggregates,
             live: BTreeMap::new(),
@@ -302,8 +302,8 @@ impl Panes {
         &self.keys
     }
 
-    /// The types of the columns that the state of a group is kept in.
-    pub(super) fn state_types(&self) -> &[DataType] {
-        &self.state_types
+    /// The columns that the state of a group is kept in.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         Context, Operator,
         aggregate::{Shape, Shapes},
     },
-    state::{NumberedRows, Scope, Snapshot, Table, snapshot::ROWS},
+    state::{NumberedRows, Scope, Snapshot, Table, snapshot::ROWS, table::Part},
 };
 
 /// Aggregates raw rows into the results of sessions.
@@ -174,14 +174,10 @@ impl Operator for SessionAggregate {
     }
 
     fn tables(&self) -> Vec<Table> {
-        let mut values = vec![DataType::Int64];
-        values.extend(self.slots.state_types());
-        vec![Table::new(
-            "sessions",
-            self.sessions.types(),
-            &[DataType::Int64],
-            &values,
-        )]
+        let mut parts = vec![Part::own("$end", DataType::Int64)];
+        parts.extend_from_slice(self.slots.parts());
+        let start = [DataType::Int64];
+        vec![Table::of_parts("sessions", self.sessions.types(), &start, parts)]
     }
 
     fn track_changes(&mut self) {

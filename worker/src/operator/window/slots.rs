@@ -5,13 +5,15 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_schema::DataType;
 use arrow_select::{concat::concat, take::take};
 use weir_model::Failure;
 
-use crate::operator::{
-    aggregate::{Accumulators, Shapes},
-    keys::{GroupTable, Groups},
+use crate::{
+    operator::{
+        aggregate::{Accumulators, Shapes, parts},
+        keys::{GroupTable, Groups},
+    },
+    state::table::Part,
 };
 
 /// Places between two wanted ones that are read along, rather than reading each on its own.
@@ -21,6 +23,7 @@ const READ_ALONG: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Slots {
     aggregates: Accumulators,
+    parts: Vec<Part>,
 }
 
 impl Slots {
@@ -28,6 +31,7 @@ impl Slots {
     pub(super) fn new(shapes: &Shapes) -> Result<Self, Failure> {
         Ok(Self {
             aggregates: Accumulators::new(shapes)?,
+            parts: parts(shapes)?,
         })
     }
 
@@ -61,9 +65,9 @@ impl Slots {
         self.aggregates.results_of(slots)
     }
 
-    /// The types of the columns that the state of a slot is kept in.
-    pub(super) fn state_types(&self) -> Vec<DataType> {
-        self.aggregates.state_types()
+    /// The columns that the state of a slot is kept in.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The state of any slots, a row each. Leaves it as it is.

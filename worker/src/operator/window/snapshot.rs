@@ -33,7 +33,7 @@ pub(super) fn by_moment(rows: &RecordBatch, column: usize) -> Result<Vec<(i64, R
 impl Panes {
     /// The table of this name that holds them.
     pub(super) fn table(&self, name: &'static str) -> Table {
-        Table::new(name, self.key_types(), &[DataType::Int64], self.state_types())
+        Table::of_parts(name, self.key_types(), &[DataType::Int64], self.parts().to_vec())
     }
 
     /// Notes what changes from now on.

@@ -15,7 +15,8 @@
 //! - [`spill`]: rows that are in the database and not in memory. Leans on `local`, `order` and `encode`.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
-//! - `restore`: has it in the database, and reads what cannot stay there. Leans on `fetch`.
+//! - `reshape`: makes rows of earlier versions of a query rows of this one. Leans on nothing.
+//! - `restore`: has it in the database, and reads what cannot stay there. Leans on `fetch` and `reshape`.
 
 pub mod config;
 mod encode;
@@ -23,6 +24,7 @@ mod fetch;
 mod local;
 mod order;
 mod persist;
+mod reshape;
 mod restore;
 mod runs;
 pub mod spill;

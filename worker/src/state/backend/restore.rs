@@ -13,6 +13,7 @@ use weir_model::Failure;
 use super::{
     BackendConfig, Kind, Restored, RestoredBytes, Shared, blocking, closed,
     fetch::{Bytes, Fetching, Rows, all_of},
+    reshape::Reshape,
 };
 use crate::state::{
     codec::{Codec, PREFIX_BYTES, place, prefix},
@@ -86,8 +87,16 @@ pub(super) async fn restore(
     Ok(bytes.sum())
 }
 
-/// The old positions of operators and tables, by their new ones; none: it is new.
-type Tables = Vec<Vec<Option<(u16, u8)>>>;
+/// What is left of tables, by operator and table; none: it is new.
+type Tables = Vec<Vec<Option<OldTable>>>;
+
+/// A table that another subtask left.
+struct OldTable {
+    /// The positions of its operator and of itself.
+    at: (u16, u8),
+    /// What makes its rows those of the new table; none: they are.
+    changed: Option<Reshape>,
+}
 
 /// What a subtask left for this one.
 struct Left {
@@ -147,7 +156,7 @@ fn is_same(config: &BackendConfig, state: &SubtaskState) -> Result<bool, Failure
 fn matched(config: &BackendConfig, state: &SubtaskState) -> Result<Tables, Failure> {
     let mut found = Vec::new();
     for new in &config.operators {
-        let mut tables = vec![None; new.tables.len()];
+        let mut tables: Vec<_> = new.tables.iter().map(|_| None).collect();
         let old = (0..).zip(&state.operators).find(|(_, old)| old.uid == new.uid);
         if let Some((operator, old)) = old {
             for (number, shape) in (0..).zip(&old.tables) {
@@ -158,8 +167,11 @@ fn matched(config: &BackendConfig, state: &SubtaskState) -> Result<Tables, Failu
                         new.name, shape.name
                     ))
                 })?;
-                shape::check(shape, &new.tables[table], &new.name)?;
-                tables[table] = Some((operator, number));
+                let changed = Reshape::new(shape, &new.tables[table], &new.name)?;
+                tables[table] = Some(OldTable {
+                    at: (operator, number),
+                    changed,
+                });
             }
         }
         found.push(tables);
@@ -178,28 +190,74 @@ fn copy(shared: &Shared, left: &mut Left) -> Result<(), Failure> {
     }
     let mut places = HashMap::new();
     for (operator, tables) in (0_u16..).zip(&left.tables) {
-        let known = (0_u8..)
-            .zip(tables)
-            .filter_map(|(table, old)| Some((table, (*old)?)));
-        places.extend(known.map(|(table, old)| (old, (operator, table))));
+        let known = (0_u8..).zip(tables);
+        let known = known.filter_map(|(table, old)| old.as_ref().map(|old| (table, old)));
+        places.extend(known.map(|(table, old)| (old.at, (operator, table, old.changed.as_ref()))));
     }
     let (mut rows, mut to) = (Batch::default(), Vec::new());
+    let mut changing: HashMap<(u16, u8), Changing<'_>> = HashMap::new();
     left.rows.scan(&[all_of(&left.key_groups)], &mut |key, value| {
         let (group, operator, table) =
             place(key).ok_or_else(|| Failure::external("a key of state is too short to be one"))?;
-        let Some(&(operator, table)) = places.get(&(operator, table)) else {
+        let Some(&(operator, table, changed)) = places.get(&(operator, table)) else {
             return Ok(());
         };
-        to.clear();
-        to.extend_from_slice(&prefix(group, operator, table));
-        to.extend_from_slice(&key[PREFIX_BYTES..]);
-        rows.put(&to, value);
+        if let Some(changed) = changed {
+            let codec = &shared.codecs[usize::from(operator)][usize::from(table)];
+            let changing = changing
+                .entry((operator, table))
+                .or_insert_with(|| Changing::new(changed, codec));
+            changing.old.put(key, value);
+            if changing.old.len() >= ROWS || changing.old.bytes() >= ROWS_BYTES {
+                changing.take(&mut rows)?;
+            }
+        } else {
+            to.clear();
+            to.extend_from_slice(&prefix(group, operator, table));
+            to.extend_from_slice(&key[PREFIX_BYTES..]);
+            rows.put(&to, value);
+        }
         if rows.bytes() < WRITTEN_BYTES {
             return Ok(());
         }
         shared.local.lock().write(std::mem::take(&mut rows))
     })?;
+    for changing in changing.values_mut() {
+        changing.take(&mut rows)?;
+    }
     shared.local.lock().write(rows)
+}
+
+/// Entries of a table that was another one.
+struct Changing<'a> {
+    changed: &'a Reshape,
+    codec: &'a Codec,
+    old: Batch,
+}
+
+impl<'a> Changing<'a> {
+    fn new(changed: &'a Reshape, codec: &'a Codec) -> Self {
+        Self {
+            changed,
+            codec,
+            old: Batch::default(),
+        }
+    }
+
+    /// Makes them entries of the table.
+    fn take(&mut self, into: &mut Batch) -> Result<(), Failure> {
+        if self.old.is_empty() {
+            return Ok(());
+        }
+        let old = self
+            .old
+            .iter()
+            .map(|(key, value)| (key, value.unwrap_or_default()));
+        let rows = self.changed.rows(old, self.codec.table())?;
+        self.codec.encode(&rows, |key, value| into.put(key, value))?;
+        self.old.clear();
+        Ok(())
+    }
 }
 
 /// What is in the database of operators whose rows cannot stay there alone.
@@ -212,7 +270,13 @@ fn own(shared: &Shared) -> Vec<Left> {
         left.is_some_and(|left| left[usize::from(operator)])
     };
     let tables = |(operator, codecs): (u16, &Vec<Codec>)| {
-        let table = |(table, _)| (!stays(operator)).then_some((operator, table));
+        let table = |(table, _)| {
+            let own = OldTable {
+                at: (operator, table),
+                changed: None,
+            };
+            (!stays(operator)).then_some(own)
+        };
         (0_u8..).zip(codecs).map(table).collect()
     };
     vec![Left {
@@ -232,14 +296,22 @@ fn read_all(shared: &Shared, mut lefts: Vec<Left>, out: &mpsc::Sender<Read>) -> 
                 codec,
                 at: (operator, table),
                 rows: Batch::default(),
+                changed: None,
                 out,
             };
-            for left in &mut lefts {
-                let Some(old) = left.tables[operator][table] else {
+            for Left {
+                tables,
+                key_groups,
+                rows,
+                ..
+            } in &mut lefts
+            {
+                let Some(old) = &tables[operator][table] else {
                     continue;
                 };
-                let ranges = ranges(&left.key_groups, old);
-                left.rows.scan(&ranges, &mut |key, value| {
+                gathered.changed = old.changed.as_ref();
+                let ranges = ranges(key_groups, old.at);
+                rows.scan(&ranges, &mut |key, value| {
                     gathered.rows.put(key, value);
                     gathered.give(ROWS, ROWS_BYTES)
                 })?;
@@ -268,6 +340,8 @@ struct Gathered<'a> {
     codec: &'a Codec,
     at: (usize, usize),
     rows: Batch,
+    /// What they are before they are rows of the table, if they are not yet.
+    changed: Option<&'a Reshape>,
     out: &'a mpsc::Sender<Read>,
 }
 
@@ -282,8 +356,13 @@ impl Gathered<'_> {
             .iter()
             .map(|(key, value)| (key, value.unwrap_or_default()));
         let (operator, table) = self.at;
-        let read = (operator, table, self.codec.decode(entries)?);
-        self.out.blocking_send(read).map_err(|_| closed())?;
+        let decoded = match self.changed {
+            None => self.codec.decode(entries)?,
+            Some(changed) => changed.rows(entries, self.codec.table())?,
+        };
+        self.out
+            .blocking_send((operator, table, decoded))
+            .map_err(|_| closed())?;
         self.rows.clear();
         Ok(())
     }

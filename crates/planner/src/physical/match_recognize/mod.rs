@@ -98,7 +98,7 @@ pub(crate) enum Of {
     /// A column of the row so many before the last one.
     Last(u64, usize),
     /// An aggregate of a column.
-    Aggregate(AggregateCall),
+    Aggregate(Box<AggregateCall>),
 }
 
 /// The rows before the operator, as they are put together.
@@ -225,7 +225,7 @@ impl Lower<'_> {
                 ValueKind::First(offset, expr) => Of::First(*offset, column(expr)?),
                 ValueKind::Last(offset, expr) => Of::Last(*offset, column(expr)?),
                 ValueKind::Rowtime(expr) => Of::Last(0, column(expr)?),
-                ValueKind::Aggregate(function, expr) => Of::Aggregate(AggregateCall {
+                ValueKind::Aggregate(function, expr) => Of::Aggregate(Box::new(AggregateCall {
                     function: *function,
                     column: expr.as_ref().map(column).transpose()?,
                     separator: if *function == AggregateFunction::Listagg {
@@ -240,7 +240,8 @@ impl Lower<'_> {
                     distinct: false,
                     result: Field::new(format!("${number}"), value.data_type.clone(), true),
                     text: String::new(),
-                }),
+                    name: String::new(),
+                })),
             };
             values.push(Value {
                 variable: value.variable,

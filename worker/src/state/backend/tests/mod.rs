@@ -4,6 +4,7 @@ mod copies;
 mod faults;
 mod history;
 mod lazily;
+mod reshaped;
 mod sharing;
 
 use std::{
