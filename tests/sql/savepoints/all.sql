@@ -1,4 +1,5 @@
 -- Operators of many kinds, whose state old savepoints have: all/ holds some, of which each is gone on with.
+-- checkpoints: none: the savepoints beside it are gone on with
 CREATE TABLE events (id INT, k STRING, v INT, t TIMESTAMP(3), WATERMARK FOR t AS t - INTERVAL '2' SECOND) WITH (
     'connector' = 'filesystem', 'path' = 'tests/sql/savepoints/events.json', 'format' = 'json'
 );
@@ -17,7 +18,7 @@ SELECT k, COUNT(*), SUM(v), AVG(v), MIN(v), COUNT(DISTINCT v), LISTAGG(CASE WHEN
 
 INSERT INTO windows
 SELECT k, window_end, COUNT(*), MAX(v), COUNT(DISTINCT v)
-FROM TABLE(HOP(TABLE events, DESCRIPTOR(t), INTERVAL '5' SECOND, INTERVAL '20' SECOND))
+FROM TABLE(HOP(TABLE events, DESCRIPTOR(t), INTERVAL '20' SECOND, INTERVAL '60' SECOND))
 GROUP BY k, window_start, window_end;
 
 INSERT INTO sessions

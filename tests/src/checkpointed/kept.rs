@@ -27,13 +27,10 @@ pub async fn keep(sql: &str, run: Run, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(
         folder.join(MANIFEST),
-        serde_json::to_string_pretty(&left.manifest)? + "\n",
+        serde_json::to_string(&left.manifest)? + "\n",
     )?;
     let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
-    fs::write(
-        folder.join(PRINTED),
-        serde_json::to_string_pretty(&printed)? + "\n",
-    )?;
+    fs::write(folder.join(PRINTED), serde_json::to_string(&printed)? + "\n")?;
     Ok(())
 }
 
