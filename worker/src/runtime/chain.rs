@@ -16,7 +16,7 @@ use super::{
     place::Place,
 };
 use crate::{
-    operator::Context,
+    operator::{Context, Operator},
     state::{Change, Scope, Snapshot, Table, backend::spill::Spill, rehearse::Make, spill::Spilled},
 };
 
@@ -41,6 +41,12 @@ pub struct Chain {
 struct Frozen {
     said: Vec<Snapshot>,
     left: Vec<usize>,
+}
+
+impl Frozen {
+    fn changes(self) -> Vec<Vec<Change>> {
+        self.said.into_iter().map(Snapshot::into_changes).collect()
+    }
 }
 
 impl Chain {
@@ -186,20 +192,7 @@ impl Chain {
 
     /// Lets operators begin to say what has changed in their state. What was frozen before must have been said to its end.
     pub fn freeze(&mut self) -> Result<(), Failure> {
-        let mut frozen = Frozen::default();
-        for (index, node) in self.nodes.iter_mut().enumerate() {
-            let tables = node.operator.as_ref().map(|operator| operator.tables());
-            let mut said = Snapshot::new(tables.unwrap_or_default());
-            if let Some(operator) = node.operator.as_mut().filter(|_| !said.tables().is_empty()) {
-                self.place.enter(index);
-                if operator.freeze(&mut said)? {
-                    frozen.left.push(index);
-                }
-            }
-            frozen.said.push(said);
-        }
-        self.place.leave();
-        self.frozen = Some(frozen);
+        self.frozen = Some(self.ask(|operator, said| operator.freeze(said))?);
         Ok(())
     }
 
@@ -227,24 +220,34 @@ impl Chain {
         if !frozen.left.is_empty() {
             return Ok(None);
         }
-        let said = self.frozen.take().map(|frozen| frozen.said).unwrap_or_default();
-        Ok(Some(said.into_iter().map(Snapshot::into_changes).collect()))
+        Ok(self.frozen.take().map(Frozen::changes))
     }
 
     /// What is in each operator's state, or has changed there.
     pub fn snapshot(&mut self, scope: Scope) -> Result<Vec<Vec<Change>>, Failure> {
-        let mut changes = Vec::with_capacity(self.nodes.len());
+        let asked = self.ask(|operator, said| operator.snapshot(scope, said).map(|()| false))?;
+        Ok(asked.changes())
+    }
+
+    /// Lets each operator with state say something of it; `ask` returns whether it has more to say.
+    fn ask(
+        &mut self,
+        ask: impl Fn(&mut dyn Operator, &mut Snapshot) -> Result<bool, Failure>,
+    ) -> Result<Frozen, Failure> {
+        let mut asked = Frozen::default();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let tables = node.operator.as_ref().map(|operator| operator.tables());
-            let mut snapshot = Snapshot::new(tables.unwrap_or_default());
-            if let Some(operator) = node.operator.as_mut().filter(|_| !snapshot.tables().is_empty()) {
+            let mut said = Snapshot::new(tables.unwrap_or_default());
+            if let Some(operator) = node.operator.as_mut().filter(|_| !said.tables().is_empty()) {
                 self.place.enter(index);
-                operator.snapshot(scope, &mut snapshot)?;
+                if ask(operator.as_mut(), &mut said)? {
+                    asked.left.push(index);
+                }
             }
-            changes.push(snapshot.into_changes());
+            asked.said.push(said);
         }
         self.place.leave();
-        Ok(changes)
+        Ok(asked)
     }
 
     /// Gives an operator rows of a table of the state that it begins with.
@@ -345,10 +348,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
-    use crate::{
-        operator::Operator,
-        runtime::{late::LateRows, metrics::OperatorCounters, watermark::WatermarkMerger},
-    };
+    use crate::runtime::{late::LateRows, metrics::OperatorCounters, watermark::WatermarkMerger};
 
     fn rows(n: i64) -> RecordBatch {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..n));

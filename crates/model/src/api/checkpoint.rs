@@ -116,9 +116,9 @@ pub struct CheckpointSubtask {
     pub subtask: SubtaskIndex,
     /// From the first barrier to the last one, microseconds.
     pub alignment_us: u64,
-    /// How long rows were held up, microseconds.
+    /// How long rows were held up before they went on, microseconds.
     pub sync_us: u64,
-    /// From then on until everything was stored, microseconds.
+    /// From then on until everything was said between rows and stored, microseconds.
     pub async_us: u64,
     /// From the trigger to its report, milliseconds.
     pub end_to_end_ms: u64,
