@@ -26,6 +26,10 @@ as_root() {
     fi
 }
 
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
 # Where cargo puts what it builds: a binary is at "$(target_dir)/release/weir".
 target_dir() {
     local dir=${CARGO_TARGET_DIR:-target}

@@ -10,7 +10,8 @@
 //! - [`checkpointed`]: runs a script with checkpoints, stopped and gone on with. Leans on `local`.
 //! - [`api`]: the REST API as a client sees it. Leans on `wait`.
 //! - [`cluster`]: real clusters on free ports. Leans on `api`.
-//! - [`s3`]: an object store. Leans on `cluster`.
+//! - [`services`]: where servers beside Weir are installed. Leans on nothing.
+//! - [`kafka`], [`redis`], [`s3`]: such servers. Lean on `cluster` and `services`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
 
 pub mod api;
@@ -18,8 +19,11 @@ pub mod browser;
 pub mod changes;
 pub mod checkpointed;
 pub mod cluster;
+pub mod kafka;
 pub mod local;
+pub mod redis;
 pub mod repository;
 pub mod s3;
+pub mod services;
 pub mod skip;
 pub mod wait;

@@ -1,9 +1,9 @@
 //! An S3-compatible object store for a test: a process on a free port over a folder, stopped when dropped.
 
 use std::{
-    env, fs,
+    fs,
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     cluster::{die_with_test, free_port, signal_continue, signal_stop},
+    services::program,
     skip::skip,
     wait::{Seen, until},
 };
@@ -36,7 +37,7 @@ pub struct S3 {
 impl S3 {
     /// Starts a store that keeps its objects below a folder. None: there is no program for it, and that may be.
     pub async fn start(folder: &Path) -> Result<Option<Self>> {
-        let Some(program) = program() else {
+        let Some(program) = program(PROGRAM) else {
             skip(
                 "s3",
                 "no S3 store: script/services s3 installs one where there is Go",
@@ -124,14 +125,4 @@ impl Drop for S3 {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Where the program is: on the `PATH`, or where `script/services` puts it.
-fn program() -> Option<PathBuf> {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    let ours = cache.map(|cache| cache.join("weir/services/bin"));
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut folders = env::split_paths(&path).chain(ours);
-    folders.find_map(|folder| Some(folder.join(PROGRAM)).filter(|program| program.is_file()))
 }
