@@ -12,7 +12,7 @@
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
-//! - [`filesystem`], [`jdbc`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod error;
@@ -29,6 +29,7 @@ pub mod datagen;
 pub mod filesystem;
 pub mod format;
 pub mod jdbc;
+pub mod kafka;
 pub mod nexmark;
 pub mod print;
 pub mod values;

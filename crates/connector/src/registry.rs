@@ -6,7 +6,7 @@ use arrow_schema::SchemaRef;
 
 use crate::{
     LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, jdbc,
-    nexmark,
+    kafka, nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
     print, values,
@@ -70,6 +70,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &datagen::Datagen,
         &filesystem::Filesystem,
         &jdbc::Jdbc,
+        &kafka::Kafka,
         &nexmark::Nexmark,
         &print::Print,
     ]

@@ -2,6 +2,7 @@
 //!
 //! - [`json`]: JSON lines.
 //! - [`csv`]: comma-separated values.
+//! - [`message`]: both as messages, without anything between records.
 //! - [`TimestampStyle`]: how timestamps are written.
 //!
 //! A [`Format`] is a validated `'format' = '...'` of a table. It makes a [`Decoder`], which takes bytes as they come and
@@ -19,16 +20,21 @@ pub(crate) mod cells;
 mod column;
 pub mod csv;
 pub mod json;
+pub mod message;
 mod scalar;
 mod value;
 
+pub use message::{MessageDecoder, Messages};
 pub use value::TimestampStyle;
 pub(crate) use value::{parse_decimal, sql_type};
+
+/// The names of all formats; the options of each begin with its name.
+pub const NAMES: &[&str] = &["csv", "json"];
 
 /// The option that names the format, for connectors of bytes.
 pub const FORMAT: OptionDef = OptionDef {
     key: "format",
-    kind: OptionKind::OneOf(&["csv", "json"]),
+    kind: OptionKind::OneOf(NAMES),
     required: true,
     default: None,
     doc: "how rows are written as text: `json` (an object per line) or `csv`",
@@ -62,6 +68,15 @@ impl Format {
             let checked = Checked::new(connector, connector_options.iter().chain(json::OPTIONS), given)?;
             Ok((Self::Json(json::Config::new(&checked)?), checked))
         }
+    }
+
+    /// The format of that name with its own options, for connectors that have several formats in a table.
+    pub fn named(name: &str, connector: &str, own: &Options) -> Result<Self, OptionError> {
+        Ok(if name.eq_ignore_ascii_case("csv") {
+            Self::Csv(csv::Config::new(&Checked::new(connector, csv::OPTIONS, own)?)?)
+        } else {
+            Self::Json(json::Config::new(&Checked::new(connector, json::OPTIONS, own)?)?)
+        })
     }
 
     /// Refuses columns of types that the format cannot hold.

@@ -54,6 +54,12 @@ impl Decode {
         })
     }
 
+    /// Forgets rows behind the first `rows`.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+        self.rows = rows;
+    }
+
     /// Appends a row from the fields found in that record.
     fn row(&mut self, record: &[u8]) -> Result<(), String> {
         if let Err(error) = std::str::from_utf8(record) {
@@ -208,8 +214,7 @@ impl Decoder for Decode {
                 }
             };
             if let Err(reason) = outcome {
-                let rows = self.rows;
-                self.columns.iter_mut().for_each(|column| column.truncate(rows));
+                self.truncate(self.rows);
                 if !self.config.ignore_parse_errors {
                     return Err(BadRecord {
                         offset: taken.bytes,

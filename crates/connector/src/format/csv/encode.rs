@@ -24,24 +24,44 @@ pub fn write_header(config: &Config, schema: &SchemaRef, out: &mut Vec<u8>) {
 
 /// Appends each row as a record, ended by a line feed; null is the null literal, else nothing.
 pub fn write_records(config: &Config, batch: &RecordBatch, out: &mut Vec<u8>) {
-    let columns: Vec<_> = batch
-        .columns()
-        .iter()
-        .map(|array| Cells::new(array.as_ref(), TimestampStyle::Sql))
-        .collect();
+    let records = Records::new(config, batch);
     for row in 0..batch.num_rows() {
-        for (nth, column) in columns.iter().enumerate() {
+        records.write(row, out);
+        out.push(b'\n');
+    }
+}
+
+/// The rows of a batch as records.
+pub struct Records<'a> {
+    config: &'a Config,
+    columns: Vec<Cells<'a>>,
+}
+
+impl<'a> Records<'a> {
+    /// Of all columns of a batch.
+    pub fn new(config: &'a Config, batch: &'a RecordBatch) -> Self {
+        let columns = batch.columns().iter();
+        Self {
+            config,
+            columns: columns
+                .map(|array| Cells::new(array.as_ref(), TimestampStyle::Sql))
+                .collect(),
+        }
+    }
+
+    /// Appends a row, without a line feed.
+    pub fn write(&self, row: usize, out: &mut Vec<u8>) {
+        for (nth, column) in self.columns.iter().enumerate() {
             if nth > 0 {
-                out.push(config.delimiter);
+                out.push(self.config.delimiter);
             }
             let start = out.len();
             if column.write_plain(row, out) {
-                quote_if_needed(config, start, out);
-            } else if let Some(null) = &config.null_literal {
+                quote_if_needed(self.config, start, out);
+            } else if let Some(null) = &self.config.null_literal {
                 out.extend_from_slice(null.as_bytes());
             }
         }
-        out.push(b'\n');
     }
 }
 

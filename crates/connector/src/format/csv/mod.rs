@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use decode::Decode;
-pub use encode::{write_header, write_records};
+pub use encode::{Records, write_header, write_records};
 
 const FIELD_DELIMITER: &str = "csv.field-delimiter";
 const QUOTE_CHARACTER: &str = "csv.quote-character";

@@ -39,6 +39,15 @@ impl Decode {
         })
     }
 
+    /// Decodes a record; of a bad one nothing is kept.
+    pub(crate) fn record(&mut self, record: &[u8]) -> Result<(), String> {
+        self.line(record).map_err(|fault| {
+            let rows = self.rows;
+            self.columns.iter_mut().for_each(|column| column.truncate(rows));
+            fault.reason()
+        })
+    }
+
     fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(Fault::Malformed(format!(
@@ -71,15 +80,13 @@ impl Decoder for Decode {
                 None => break,
             };
             if !line.trim_ascii().is_empty()
-                && let Err(fault) = self.line(line)
+                && let Err(reason) = self.record(line)
             {
-                let rows = self.rows;
-                self.columns.iter_mut().for_each(|column| column.truncate(rows));
                 if !self.values.config.ignore_parse_errors {
                     return Err(BadRecord {
                         offset: taken.bytes,
                         line: taken.lines,
-                        reason: fault.reason(),
+                        reason,
                     });
                 }
                 taken.skipped += 1;
