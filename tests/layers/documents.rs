@@ -87,8 +87,19 @@ fn metadata(columns: &[MetadataDef]) -> String {
         return String::new();
     }
     let mut text = "\n| Metadata | Type | |\n|---|---|---|\n".to_owned();
-    for MetadataDef { key, kind, doc } in columns {
-        let _ = writeln!(text, "| `{key}` | `{}` | {doc} |", sql_type(&kind.data_type()));
+    for column in columns {
+        let MetadataDef {
+            key,
+            kind,
+            is_writable,
+            doc,
+        } = column;
+        let also = if *is_writable { "; can be written too" } else { "" };
+        let _ = writeln!(
+            text,
+            "| `{key}` | `{}` | {doc}{also} |",
+            sql_type(&kind.data_type())
+        );
     }
     text
 }

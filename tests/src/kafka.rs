@@ -18,6 +18,10 @@ use crate::{
     wait::{Seen, until},
 };
 
+mod clients;
+
+pub use clients::{Record, Transactions};
+
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Any 16 bytes in base64: the broker's storage wants a name.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";

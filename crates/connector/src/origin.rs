@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 const METADATA: &str = "weir.metadata";
 const READ_ONLY: &str = "weir.read-only";
@@ -18,8 +18,10 @@ const KEY: &str = "weir.key";
 pub struct MetadataDef {
     /// Its name in `METADATA FROM '...'`.
     pub key: &'static str,
-    /// What kind of value it is; never null.
+    /// What kind of value it is.
     pub kind: MetadataKind,
+    /// Whether rows that are written may say it too: else its columns must be `VIRTUAL` where the table is written.
+    pub is_writable: bool,
     /// What it says.
     pub doc: &'static str,
 }
@@ -29,10 +31,14 @@ pub struct MetadataDef {
 pub enum MetadataKind {
     /// STRING.
     Text,
+    /// INT.
+    Int,
     /// BIGINT.
     Long,
     /// TIMESTAMP_LTZ(3).
     Instant,
+    /// MAP<STRING, BYTES>.
+    TextToBytes,
 }
 
 impl MetadataKind {
@@ -40,16 +46,29 @@ impl MetadataKind {
     pub fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
+            Self::Int => DataType::Int32,
             Self::Long => DataType::Int64,
             Self::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            Self::TextToBytes => {
+                let entries = Fields::from(vec![
+                    Field::new("keys", DataType::Utf8, false),
+                    Field::new("values", DataType::Binary, true),
+                ]);
+                DataType::Map(
+                    Arc::new(Field::new("entries", DataType::Struct(entries), false)),
+                    false,
+                )
+            }
         }
     }
 
-    /// Whether a column of the type takes its values: of this type, or another precision of it.
+    /// Whether a column of the type takes its values: of this type, another precision of it, or a wider one.
     pub fn fits(self, column: &DataType) -> bool {
         match self {
             Self::Instant => matches!(column, DataType::Timestamp(_, Some(_))),
+            Self::Int => matches!(column, DataType::Int32 | DataType::Int64),
             Self::Text | Self::Long => *column == self.data_type(),
+            Self::TextToBytes => column.equals_datatype(&self.data_type()),
         }
     }
 }

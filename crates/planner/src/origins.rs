@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
-use weir_connector::{Connector, origin};
+use weir_connector::{Connector, connector, origin};
 use weir_model::{Location, Problem};
 use weir_proto::convert::sql_type;
 
@@ -18,11 +18,14 @@ use crate::{
 
 /// The same table as one that is written: without what only reading gives.
 pub(crate) fn written(table: &TableDef, at: Location) -> Result<TableDef> {
+    let known = connector(&table.table.connector).map_or(&[][..], Connector::metadata);
+    let can_write = |key: &str| known.iter().any(|def| def.key == key && def.is_writable);
     let mut fields = Vec::new();
     for field in table.table.schema.fields() {
         match origin::metadata_key(field) {
             None => fields.push(Arc::clone(field)),
             Some(_) if origin::is_read_only(field) => {}
+            Some(key) if can_write(key) => fields.push(Arc::clone(field)),
             Some(key) => {
                 return Err(error::unsupported(
                     at,

@@ -25,21 +25,25 @@ pub(super) const METADATA: &[MetadataDef] = &[
     MetadataDef {
         key: PATH,
         kind: MetadataKind::Text,
+        is_writable: false,
         doc: "the file's whole path",
     },
     MetadataDef {
         key: NAME,
         kind: MetadataKind::Text,
+        is_writable: false,
         doc: "its name without the folders",
     },
     MetadataDef {
         key: SIZE,
         kind: MetadataKind::Long,
+        is_writable: false,
         doc: "its size in bytes",
     },
     MetadataDef {
         key: MODIFIED,
         kind: MetadataKind::Instant,
+        is_writable: false,
         doc: "when it was last written",
     },
 ];

@@ -2,15 +2,19 @@
 //!
 //! - `options`: what tables say. Leans on nothing.
 //! - `client`: connections as the options say, and librdkafka's errors classified. Leans on `options`.
+//! - `metadata`: what Kafka says of a message beside its key and its value. Leans on nothing.
 //! - `fields`: which columns are in the key and which in the value of a message, and how they are written. Leans on `options`.
 
 mod client;
 mod fields;
+#[allow(dead_code, reason = "the source and the sink come next")]
+mod metadata;
 mod options;
 
 use crate::{
     Connector, OptionError, SinkFactory, SourceFactory, Table,
     options::{Checked, OptionDef},
+    origin::MetadataDef,
 };
 
 pub(crate) use client::Client;
@@ -31,6 +35,10 @@ impl Connector for Kafka {
 
     fn options(&self) -> &'static [OptionDef] {
         options::OPTIONS
+    }
+
+    fn metadata(&self) -> &'static [MetadataDef] {
+        metadata::METADATA
     }
 
     fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
