@@ -101,13 +101,16 @@ pub fn texts(ops: &Int8Array) -> ArrayRef {
     )
 }
 
-/// Which changes a sink takes.
+/// Which changes a source has, or a sink takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangelogMode {
     /// New rows only.
     Append,
     /// Every kind of change.
     All,
+    /// Of a source: what the row of a primary key is now, or that there is none any more; what it was before is not said, and of a row that is
+    /// no more maybe its key alone.
+    Upsert,
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use weir_env::Clock;
 
-use crate::{ConnectorError, OptionError};
+use crate::{ChangelogMode, ConnectorError, OptionError};
 
 /// A part of a source that is read in order, with the position to read on from.
 ///
@@ -32,6 +32,12 @@ pub struct Split {
 pub trait SourceFactory: fmt::Debug + Send + Sync {
     /// Whether the rows come to an end.
     fn is_bounded(&self) -> bool;
+
+    /// What its rows do. Of what is not only appended, the schemas of readers and of their batches have one more, last column (see
+    /// [`changelog`](crate::changelog)).
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::Append
+    }
 
     /// Whether the thing can be read now: called at submission. Cheap. For instance: the file exists.
     async fn check(&self) -> Result<(), OptionError>;

@@ -393,6 +393,7 @@ fn ranked(rank: &Rank, state_ttl_ms: u64) -> graph::Rank {
         with_rank: rank.numbered,
         prefers_later: rank.prefers_later,
         updates_in_place: rank.updates_in_place,
+        upserts: rank.upserts,
         window_end: rank.window_end.map(|column| column as u32),
         // A window's rows go with it.
         state_ttl_ms: if rank.window_end.is_some() {

@@ -12,7 +12,7 @@ use super::{
     split::{FileSplit, plan},
 };
 use crate::{
-    ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
+    ChangelogMode, ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
     format::{Decoder, Format, Input, MAX_RECORD_BYTES},
     origin,
 };
@@ -58,6 +58,10 @@ impl Factory {
 impl SourceFactory for Factory {
     fn is_bounded(&self) -> bool {
         true
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        self.format.changelog_mode()
     }
 
     async fn check(&self) -> Result<(), OptionError> {

@@ -39,7 +39,15 @@ pub(super) struct Factory {
 #[async_trait]
 impl SinkFactory for Factory {
     fn changelog_mode(&self) -> ChangelogMode {
-        ChangelogMode::Append
+        match self
+            .schema
+            .fields()
+            .iter()
+            .any(|field| origin::is_partition(field))
+        {
+            true => ChangelogMode::Append,
+            false => self.format.changelog_mode(),
+        }
     }
 
     async fn check(&self) -> Result<(), OptionError> {

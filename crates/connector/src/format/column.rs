@@ -112,6 +112,12 @@ impl Column {
         self.values.append_default();
     }
 
+    /// Appends a value that means nothing, where there must be one.
+    pub(crate) fn append_default(&mut self) {
+        self.nulls.append_non_null();
+        self.values.append_default();
+    }
+
     /// Forgets all but the first `len` values.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.nulls.truncate(len);

@@ -3,11 +3,11 @@
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::{Decoder, Format, Input, cells::Members, csv, json};
+use super::{Decoder, Format, Input, cells::Members, change_json, csv, json};
 
 /// Turns messages into rows, keeping rows until they are taken.
 pub trait MessageDecoder: Send {
-    /// Decodes a message. The error says why it is no row; then nothing of it is kept.
+    /// Decodes a message: a row, or as many as the format has in one. The error says what is wrong with it; then nothing of it is kept.
     fn push(&mut self, message: &[u8]) -> Result<(), String>;
 
     /// Rows decoded and not yet taken.
@@ -70,6 +70,7 @@ impl Format {
         Ok(match self {
             Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
+            Self::ChangeJson(config) => Box::new(change_json::Decode::new(*config, read)?),
         })
     }
 
@@ -91,11 +92,31 @@ impl Format {
                     out.add(|bytes| records.write(index, bytes));
                 }
             }
+            Self::ChangeJson(config) => {
+                let changes = change_json::Changes::new(*config, batch);
+                for index in 0..batch.num_rows() {
+                    out.add(|bytes| changes.write(index, bytes));
+                }
+            }
         }
     }
 }
 
 impl MessageDecoder for json::Decode {
+    fn push(&mut self, message: &[u8]) -> Result<(), String> {
+        self.record(message)
+    }
+
+    fn rows(&self) -> usize {
+        Decoder::rows(self)
+    }
+
+    fn take(&mut self) -> Result<RecordBatch, ArrowError> {
+        Decoder::take(self)
+    }
+}
+
+impl MessageDecoder for change_json::Decode {
     fn push(&mut self, message: &[u8]) -> Result<(), String> {
         self.record(message)
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`json`]: JSON lines.
 //! - [`csv`]: comma-separated values.
+//! - [`change_json`]: changes of another system's tables as JSON: Debezium, Canal, Maxwell. Leans on [`json`].
 //! - [`message`]: both as messages, without anything between records.
 //! - [`TimestampStyle`]: how timestamps are written.
 //!
@@ -12,16 +13,17 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use crate::{
-    OptionError,
+    ChangelogMode, OptionError,
     options::{Checked, OptionDef, OptionKind, Options},
 };
 
 pub(crate) mod cells;
-mod column;
+pub mod change_json;
+pub(crate) mod column;
 pub mod csv;
 pub mod json;
 pub mod message;
-mod scalar;
+pub(crate) mod scalar;
 mod value;
 
 pub use message::{MessageDecoder, Messages};
@@ -29,7 +31,7 @@ pub use value::TimestampStyle;
 pub(crate) use value::{parse_decimal, sql_type};
 
 /// The names of all formats; the options of each begin with its name.
-pub const NAMES: &[&str] = &["csv", "json"];
+pub const NAMES: &[&str] = &["canal-json", "csv", "debezium-json", "json", "maxwell-json"];
 
 /// The option that names the format, for connectors of bytes.
 pub const FORMAT: OptionDef = OptionDef {
@@ -37,7 +39,7 @@ pub const FORMAT: OptionDef = OptionDef {
     kind: OptionKind::OneOf(NAMES),
     required: true,
     default: None,
-    doc: "how rows are written as text: `json` (an object per line) or `csv`",
+    doc: "how rows are written: `json` (an object per line), `csv`, or as changes of tables in JSON: `debezium-json`, `canal-json`, `maxwell-json`",
 };
 
 /// A record that is longer than about this is an error: most likely it is no text with line ends at all.
@@ -50,6 +52,18 @@ pub enum Format {
     Json(json::Config),
     /// Comma-separated values.
     Csv(csv::Config),
+    /// Changes of tables.
+    ChangeJson(change_json::Config),
+}
+
+/// The options of the format of that name.
+fn options_of(name: &str) -> &'static [OptionDef] {
+    let name = name.to_ascii_lowercase();
+    match change_json::Dialect::named(&name) {
+        Some(dialect) => dialect.options(),
+        None if name == "csv" => csv::OPTIONS,
+        None => json::OPTIONS,
+    }
 }
 
 impl Format {
@@ -59,30 +73,39 @@ impl Format {
         connector_options: &'static [OptionDef],
         given: &'a Options,
     ) -> Result<(Self, Checked<'a>), OptionError> {
-        let word = given.get(FORMAT.key).map_or("", |text| text.trim());
-        if word.eq_ignore_ascii_case("csv") {
-            let checked = Checked::new(connector, connector_options.iter().chain(csv::OPTIONS), given)?;
-            Ok((Self::Csv(csv::Config::new(&checked)?), checked))
-        } else {
-            // No format or a wrong one is refused here, by what the connector declares.
-            let checked = Checked::new(connector, connector_options.iter().chain(json::OPTIONS), given)?;
-            Ok((Self::Json(json::Config::new(&checked)?), checked))
-        }
+        let name = given.get(FORMAT.key).map_or("", |text| text.trim());
+        // No format or a wrong one is refused here, by what the connector declares.
+        let checked = Checked::new(connector, connector_options.iter().chain(options_of(name)), given)?;
+        Ok((Self::new(name, &checked)?, checked))
     }
 
     /// The format of that name with its own options, for connectors that have several formats in a table.
     pub fn named(name: &str, connector: &str, own: &Options) -> Result<Self, OptionError> {
-        Ok(if name.eq_ignore_ascii_case("csv") {
-            Self::Csv(csv::Config::new(&Checked::new(connector, csv::OPTIONS, own)?)?)
-        } else {
-            Self::Json(json::Config::new(&Checked::new(connector, json::OPTIONS, own)?)?)
+        Self::new(name, &Checked::new(connector, options_of(name), own)?)
+    }
+
+    fn new(name: &str, checked: &Checked<'_>) -> Result<Self, OptionError> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "csv" => Self::Csv(csv::Config::new(checked)?),
+            name => match change_json::Dialect::named(name) {
+                Some(dialect) => Self::ChangeJson(change_json::Config::new(dialect, checked)),
+                None => Self::Json(json::Config::new(checked)?),
+            },
         })
+    }
+
+    /// What its rows do: most formats hold rows that are only added.
+    pub fn changelog_mode(&self) -> ChangelogMode {
+        match self {
+            Self::ChangeJson(_) => ChangelogMode::All,
+            Self::Json(_) | Self::Csv(_) => ChangelogMode::Append,
+        }
     }
 
     /// Refuses columns of types that the format cannot hold.
     pub fn check_columns(&self, schema: &SchemaRef) -> Result<(), OptionError> {
         let checked = match self {
-            Self::Json(_) => column::columns(schema.fields()).map(drop),
+            Self::Json(_) | Self::ChangeJson(_) => column::columns(schema.fields()).map(drop),
             Self::Csv(_) => csv::check_columns(schema),
         };
         checked.map_err(|reason| OptionError::Unsupported { reason })
@@ -93,6 +116,7 @@ impl Format {
         Ok(match self {
             Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
+            Self::ChangeJson(config) => Box::new(change_json::Decode::new(*config, read)?),
         })
     }
 
@@ -101,18 +125,19 @@ impl Format {
         match self {
             Self::Json(config) => Encoder::Json(config.timestamps),
             Self::Csv(config) => Encoder::Csv(config.clone()),
+            Self::ChangeJson(config) => Encoder::ChangeJson(*config),
         }
     }
 
     /// What files of this format end in.
     pub fn file_ending(&self) -> &'static str {
         match self {
-            Self::Json(_) => "json",
+            Self::Json(_) | Self::ChangeJson(_) => "json",
             Self::Csv(_) => "csv",
         }
     }
 
-    /// Whether every line end ends a record, so that reading may start at any of them.
+    /// Whether every line end ends a record, so that reading may start at any of them. Not of changes, whose order matters.
     pub fn is_splittable(&self) -> bool {
         matches!(self, Self::Json(_))
     }
@@ -174,13 +199,15 @@ pub enum Encoder {
     Json(TimestampStyle),
     /// Comma-separated values.
     Csv(csv::Config),
+    /// Changes, a line each.
+    ChangeJson(change_json::Config),
 }
 
 impl Encoder {
     /// What a file begins with.
     pub fn write_header(&self, schema: &SchemaRef, out: &mut Vec<u8>) {
         match self {
-            Self::Json(_) => {}
+            Self::Json(_) | Self::ChangeJson(_) => {}
             Self::Csv(config) => csv::write_header(config, schema, out),
         }
     }
@@ -190,6 +217,13 @@ impl Encoder {
         match self {
             Self::Json(style) => json::write_lines_in(batch, *style, out),
             Self::Csv(config) => csv::write_records(config, batch, out),
+            Self::ChangeJson(config) => {
+                let changes = change_json::Changes::new(*config, batch);
+                for row in 0..batch.num_rows() {
+                    changes.write(row, out);
+                    out.push(b'\n');
+                }
+            }
         }
     }
 }

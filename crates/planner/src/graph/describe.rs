@@ -260,6 +260,9 @@ fn lookup_text(operators: &Operators, join: &LookupJoin) -> String {
 }
 
 fn rank_name(rank: &Rank) -> &'static str {
+    if rank.upserts {
+        return "Normalize changes";
+    }
     match (
         rank.updates_in_place || rank.range.limit == 1,
         rank.order.is_empty(),
@@ -272,6 +275,7 @@ fn rank_name(rank: &Rank) -> &'static str {
 
 fn ranked(rank: &Rank, columns: &[String]) -> String {
     let mut parts = vec![match rank.range.offset {
+        _ if rank.upserts => "THE LAST ROW".to_owned(),
         0 => format!("THE FIRST {}", rank.range.limit),
         offset => format!("ROWS {} TO {}", offset + 1, rank.range.limit),
     }];

@@ -194,12 +194,13 @@ impl<'a> Lower<'a> {
                 scan.table_name
             )));
         };
-        let node = if self.looks_up {
-            self.operators.lookup_table(&source.table)?
+        let (node, updates) = if self.looks_up {
+            (self.operators.lookup_table(&source.table)?, None)
         } else {
-            self.operators.source(&source.table)?
+            self.table_rows(&source.table)?
         };
-        let event_time = source.table.watermark.as_ref().map(|w| w.column.as_str());
+        let watermark = source.table.watermark.as_ref().filter(|_| updates.is_none());
+        let event_time = watermark.map(|w| w.column.as_str());
         let all = &source.table.columns;
         let read: Vec<_> = match &scan.projection {
             Some(projection) => projection.iter().map(|i| &all[*i]).collect(),
@@ -225,7 +226,7 @@ impl<'a> Lower<'a> {
             filters: Vec::new(),
             columns: columns.collect(),
             window: None,
-            updates: None,
+            updates,
         })
     }
 

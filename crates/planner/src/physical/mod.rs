@@ -33,11 +33,13 @@
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
 //! - [`enforce`]: values that a sink's columns cannot hold. Leans on `lower`.
 //! - [`spread`]: changes of a key to one writer of a sink. Leans on nothing.
+//! - `changes`: tables whose rows are changes. Leans on `lower` and `rank`.
 //! - [`source`]: sources that read only what is needed. Leans on `expr`.
 //! - [`identity`]: the uids of operators. Leans on `format`.
 
 pub(crate) mod aggregate;
 mod aggregate_call;
+mod changes;
 pub(crate) mod count_window;
 mod emit;
 mod enforce;
@@ -74,6 +76,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field};
 use datafusion_common::{DFSchema, DFSchemaRef};
 use datafusion_expr::{Expr, ExprSchemable};
+use weir_connector::changelog::op_field;
 use weir_functions::wasm::WasmAggregate;
 use weir_model::Location;
 use weir_proto::graph::{AggregateFunction, join as join_kind};
@@ -251,6 +254,12 @@ fn table_schema(table: &TableDef) -> Result<DFSchemaRef> {
     schema
         .map(Arc::new)
         .map_err(|e| error::of_datafusion(e, table.at))
+}
+
+/// The table's columns, and what each row does.
+fn changelog_schema(table: &TableDef) -> Result<DFSchemaRef> {
+    let fields = table.schema.fields().iter().map(|field| field.as_ref().clone());
+    schema_of(fields.chain([op_field()]).collect())
 }
 
 /// The schema of expressions over rows of another schema.

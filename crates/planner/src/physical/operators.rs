@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion_common::DFSchemaRef;
 use datafusion_expr::{Expr, LogicalPlan};
 
-use super::{Calc, Kind, calc_schema, expr, table_schema};
+use super::{Calc, Kind, calc_schema, changelog_schema, expr, table_schema};
 use crate::{
     catalog::TableDef,
     error::Result,
@@ -95,8 +95,9 @@ impl Operators {
             .collect()
     }
 
-    /// The source of a table, added when it is not there yet: scans of one table share it.
-    pub(crate) fn source(&mut self, table: &Arc<TableDef>) -> Result<NodeId> {
+    /// The source of a table, added when it is not there yet: scans of one table share it. If its rows are changes, what each one does is
+    /// one more, last column.
+    pub(crate) fn source(&mut self, table: &Arc<TableDef>, is_changelog: bool) -> Result<NodeId> {
         // A hint may give a table other options.
         let same = |other: &TableDef| {
             other.table.name == table.table.name && other.table.options == table.table.options
@@ -108,7 +109,10 @@ impl Operators {
         if let Some(id) = existing {
             return Ok(id);
         }
-        let schema = table_schema(table)?;
+        let schema = match is_changelog {
+            false => table_schema(table)?,
+            true => changelog_schema(table)?,
+        };
         let of_table = |node: &&Node| matches!(&node.kind, Kind::Source(other, _) if other.table.name == table.table.name);
         let uid = match self.nodes.iter().filter(of_table).count() {
             0 => format!("source-{}", table.table.name),

@@ -42,6 +42,8 @@ pub(crate) struct Rank {
     pub prefers_later: bool,
     /// Whether a row that takes another one's place is its new version.
     pub updates_in_place: bool,
+    /// Whether the rows say what is there of their key now, and are not changes of anything: the input is of an upsert source.
+    pub upserts: bool,
     /// The end of the row's window, when rows come out once per window.
     pub window_end: Option<usize>,
 }
@@ -261,6 +263,7 @@ impl Lower<'_> {
             numbered: numbers,
             prefers_later: comes_last || is_dedup && order.first().is_some_and(|by| by.descending),
             updates_in_place: is_dedup,
+            upserts: false,
             order,
         };
         let comes_first = request.order.is_empty() || in_passing && !comes_last;

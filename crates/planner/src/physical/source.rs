@@ -11,6 +11,7 @@ use datafusion_common::{
     tree_node::{Transformed, TreeNode, TreeNodeRecursion},
 };
 use datafusion_expr::{Expr, ExprSchemable};
+use weir_connector::changelog::{OP_COLUMN, op_field};
 
 use super::{
     Calc, Kind, NodeId, Operators, calc_schema,
@@ -268,7 +269,24 @@ impl Build {
         calc_schema(&self.columns[..emitted], &self.schema)
     }
 
+    /// Whether the rows are changes.
+    fn is_changelog(&self) -> bool {
+        self.schema
+            .fields()
+            .last()
+            .is_some_and(|field| field.name() == OP_COLUMN)
+    }
+
+    /// Makes what each row does the last of the columns that are passed on.
+    fn put_op_last(&mut self) {
+        let emitted = self.emitted.unwrap_or(self.columns.len());
+        if let Some(at) = self.columns.iter().position(|(name, _)| name == OP_COLUMN) {
+            self.columns[at..emitted].rotate_left(1);
+        }
+    }
+
     fn finish(mut self, has_time: bool) -> Result<(SourceRead, DFSchemaRef)> {
+        self.put_op_last();
         if self.columns.is_empty() {
             let first = self.table.table.schema.field(0).name().clone();
             self.emit(first.clone(), column(first));
@@ -277,8 +295,9 @@ impl Build {
         let emitted = self.emitted.unwrap_or(self.columns.len());
         let watermark = if has_time { self.watermark()? } else { None };
         let schema = calc_schema(&self.columns[..emitted], &self.schema)?;
-        let physical =
-            Arc::new(DFSchema::try_from(self.table.table.schema.as_ref().clone()).map_err(plan_defect)?);
+        let mut fields = self.table.table.schema.fields().to_vec();
+        fields.extend(self.is_changelog().then(|| Arc::new(op_field())));
+        let physical = Arc::new(DFSchema::try_from(Schema::new(fields)).map_err(plan_defect)?);
         let mut projection = Vec::with_capacity(self.columns.len());
         for (name, expr) in &self.columns {
             projection.push((name.clone(), resolve(expr.clone(), &self.table, &physical)?));
@@ -411,5 +430,6 @@ pub(super) fn scan_schema(table: &TableDef, reads: Vec<Leaf>) -> Schema {
         // Rows must be counted even if no value is read.
         fields.extend(all.first().map(|field| field.as_ref().clone()));
     }
+    fields.extend(wanted.contains_key(OP_COLUMN).then(op_field));
     Schema::new(fields)
 }

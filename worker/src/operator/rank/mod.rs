@@ -119,7 +119,19 @@ fn of_order<O: Order + 'static>(
         return Ok(Box::new(WindowRank::new(shape, window as usize, order, input)?));
     }
     let groups = shape.groups()?;
-    if is_changelog(input) {
+    if spec.upserts {
+        if !is_changelog(input) || shape.limit != 1 {
+            return Err(Failure::internal(
+                "a rank of upserts has other rows or more of them",
+            ));
+        }
+        Ok(Box::new(ChangelogRank::new(
+            shape,
+            order,
+            groups,
+            Tops::upserts(),
+        )))
+    } else if is_changelog(input) {
         let content = Sorted::new(shape.limit, shape.ttl_ms > 0);
         Ok(Box::new(ChangelogRank::new(shape, order, groups, content)))
     } else {

@@ -139,6 +139,37 @@ fn keeping_the_last_row_takes_the_later_of_two_of_one_time() {
 }
 
 #[test]
+fn upserts_become_changes_with_what_was_there_before() {
+    let upserts = graph::Rank {
+        order: Vec::new(),
+        prefers_later: true,
+        updates_in_place: true,
+        upserts: true,
+        ..spec(0, 1, false)
+    };
+    let mut rank = build(&upserts, &schema(false, true), schema(false, true)).expect("builds");
+    let mut feed = |rows: &[(RowKind, Row)]| emitted(rank.as_mut(), batch(rows, true));
+    assert_eq!(
+        feed(&[
+            (RowKind::UpdateAfter, (1, 5, 0)),
+            (RowKind::Insert, (2, 6, 0)),
+            (RowKind::UpdateAfter, (1, 7, 1)),
+        ]),
+        ["+I[1, 7, 1]", "+I[2, 6, 0]"]
+    );
+    assert_eq!(
+        feed(&[
+            (RowKind::UpdateBefore, (1, 7, 1)),
+            (RowKind::UpdateAfter, (1, 3, 2)),
+            (RowKind::Delete, (2, 0, 0)),
+            (RowKind::Delete, (3, 0, 0)),
+        ]),
+        ["-U[1, 7, 1]", "+U[1, 3, 2]", "-D[2, 6, 0]"]
+    );
+    assert_eq!(feed(&inserts(&[(2, 1, 9)])), ["+I[2, 1, 9]"]);
+}
+
+#[test]
 fn rows_that_are_taken_back_make_room_for_the_next() {
     let mut rank = build(&spec(0, 1, false), &schema(false, true), schema(false, true)).expect("builds");
     let mut feed = |rows: &[(RowKind, Row)]| emitted(rank.as_mut(), batch(rows, true));

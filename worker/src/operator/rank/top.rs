@@ -1,8 +1,9 @@
-//! The first rows of each key, when rows are only appended: no other rows are kept.
+//! The first rows of each key, when rows are only appended: no other rows are kept. Or the one row of each key, when it is said what that is.
 
 use std::{cmp::Ordering, slice};
 
 use arrow_array::Int8Array;
+use weir_connector::RowKind;
 use weir_model::Failure;
 
 use super::{
@@ -18,6 +19,8 @@ use crate::operator::keys::Groups;
 pub(super) struct Tops<K> {
     limit: usize,
     prefers_later: bool,
+    /// A row takes the place of its key's, or takes it away.
+    upserts: bool,
     lists: Vec<List<K>>,
     /// The batch that last changed each group.
     changed_in: Vec<u32>,
@@ -99,6 +102,7 @@ impl<K: Clone> Tops<K> {
         Self {
             limit,
             prefers_later,
+            upserts: false,
             lists: Vec::new(),
             changed_in: Vec::new(),
             batch: 0,
@@ -106,6 +110,14 @@ impl<K: Clone> Tops<K> {
             before: Vec::new(),
             after: Vec::new(),
             told: Vec::new(),
+        }
+    }
+
+    /// The row of each group that came last, unless it was taken away.
+    pub(super) fn upserts() -> Self {
+        Self {
+            upserts: true,
+            ..Self::new(1, true)
         }
     }
 
@@ -120,6 +132,25 @@ impl<K: Clone> Tops<K> {
         self.lists
             .iter()
             .map(|list| list.entries().iter().map(|e| e.slot))
+    }
+
+    /// What is there of each group after the batch; what was before is known.
+    fn upsert<C: Keys<Key = K>>(&mut self, groups: Groups<'_>, keys: &C, ops: Option<&Int8Array>) {
+        for row in 0..groups.rows {
+            let kind = ops.and_then(|ops| RowKind::from_byte(ops.value(row)));
+            if kind == Some(RowKind::UpdateBefore) {
+                continue;
+            }
+            let group = groups.ids.map_or(0, |ids| ids[row] as usize);
+            self.remember(group);
+            self.lists[group] = match kind {
+                Some(RowKind::Delete) => List::Empty,
+                _ => List::One(Entry {
+                    key: keys.key(row),
+                    slot: FRESH | row as u32,
+                }),
+            };
+        }
     }
 
     fn remember(&mut self, group: usize) {
@@ -144,7 +175,7 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
         &mut self,
         groups: Groups<'_>,
         keys: &C,
-        _ops: Option<&Int8Array>,
+        ops: Option<&Int8Array>,
         _fresh: &mut Fresh<'_>,
         _rows: &mut RowStore,
     ) -> Result<(), Failure> {
@@ -152,6 +183,10 @@ impl<C: Keys> Content<C> for Tops<C::Key> {
         self.lists.resize_with(groups.total, List::default);
         // No batch has the number before this one's any more when numbers have come round.
         self.changed_in.resize(groups.total, self.batch.wrapping_sub(1));
+        if self.upserts {
+            self.upsert(groups, keys, ops);
+            return Ok(());
+        }
         for row in 0..groups.rows {
             let group = groups.ids.map_or(0, |ids| ids[row] as usize);
             let entries = self.lists[group].entries();

@@ -42,10 +42,15 @@ impl Decode {
     /// Decodes a record; of a bad one nothing is kept.
     pub(crate) fn record(&mut self, record: &[u8]) -> Result<(), String> {
         self.line(record).map_err(|fault| {
-            let rows = self.rows;
-            self.columns.iter_mut().for_each(|column| column.truncate(rows));
+            self.truncate(self.rows);
             fault.reason()
         })
+    }
+
+    /// Forgets rows behind the first `rows`.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.truncate(rows));
+        self.rows = rows;
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Fault> {

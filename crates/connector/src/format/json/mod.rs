@@ -11,7 +11,7 @@
 
 mod decode;
 mod encode;
-mod scan;
+pub(super) mod scan;
 
 pub(crate) use decode::Decode;
 pub use encode::{write_lines, write_lines_in};

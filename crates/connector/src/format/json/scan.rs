@@ -2,9 +2,9 @@
 
 /// What is wrong with the text, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) at: usize,
-    pub(super) expected: &'static str,
+pub(in crate::format) struct Malformed {
+    pub(in crate::format) at: usize,
+    pub(in crate::format) expected: &'static str,
 }
 
 /// Deeper nesting than this is refused, so that no line can exhaust the stack.
@@ -12,22 +12,22 @@ const MAX_DEPTH: usize = 256;
 
 /// A place in a line of valid UTF-8.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scan<'a> {
+pub(in crate::format) struct Scan<'a> {
     text: &'a [u8],
-    pub(super) at: usize,
+    pub(in crate::format) at: usize,
 }
 
 /// A string between its quotes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quoted<'a> {
+pub(in crate::format) struct Quoted<'a> {
     /// As written, without the quotes.
-    pub(super) raw: &'a [u8],
+    pub(in crate::format) raw: &'a [u8],
     /// Whether it holds escapes.
-    pub(super) escaped: bool,
+    pub(in crate::format) escaped: bool,
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(in crate::format) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0 }
     }
 
@@ -39,13 +39,13 @@ impl<'a> Scan<'a> {
     }
 
     /// What was passed since `start`.
-    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+    pub(in crate::format) fn since(&self, start: usize) -> &'a [u8] {
         &self.text[start..self.at]
     }
 
     /// The next byte that is not white space.
     #[inline]
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(in crate::format) fn peek(&mut self) -> Option<u8> {
         while let Some(&byte) = self.text.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
                 return Some(byte);
@@ -57,13 +57,13 @@ impl<'a> Scan<'a> {
 
     /// Steps over that byte, if it comes next.
     #[inline]
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(in crate::format) fn eat(&mut self, byte: u8) -> bool {
         let next = self.peek() == Some(byte);
         self.at += usize::from(next);
         next
     }
 
-    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Malformed> {
+    pub(in crate::format) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Malformed> {
         if self.eat(byte) {
             Ok(())
         } else {
@@ -71,7 +71,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+    pub(in crate::format) fn end(&mut self) -> Result<(), Malformed> {
         match self.peek() {
             None => Ok(()),
             Some(_) => self.malformed("the end of the line"),
@@ -79,7 +79,7 @@ impl<'a> Scan<'a> {
     }
 
     /// `true`, `false` or `null`.
-    pub(super) fn word(&mut self, word: &'static str) -> Result<(), Malformed> {
+    pub(in crate::format) fn word(&mut self, word: &'static str) -> Result<(), Malformed> {
         if self.text[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
             Ok(())
@@ -90,7 +90,7 @@ impl<'a> Scan<'a> {
 
     /// A string whose opening quote comes next.
     #[inline]
-    pub(super) fn string(&mut self, expected: &'static str) -> Result<Quoted<'a>, Malformed> {
+    pub(in crate::format) fn string(&mut self, expected: &'static str) -> Result<Quoted<'a>, Malformed> {
         self.expect(b'"', expected)?;
         let start = self.at;
         let mut escaped = false;
@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
 
     /// A number as written, and whether it has neither a fraction nor an exponent.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
+    pub(in crate::format) fn number(&mut self) -> Result<(&'a [u8], bool), Malformed> {
         let start = self.at;
         self.at += usize::from(self.text.get(self.at) == Some(&b'-'));
         let leading_zero = self.text.get(self.at) == Some(&b'0');
@@ -150,7 +150,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Steps over any value.
-    pub(super) fn skip(&mut self) -> Result<(), Malformed> {
+    pub(in crate::format) fn skip(&mut self) -> Result<(), Malformed> {
         self.skip_within(MAX_DEPTH)
     }
 
@@ -184,7 +184,7 @@ impl<'a> Scan<'a> {
 
     /// The members of the object or array whose opening bracket comes next.
     #[inline]
-    pub(super) fn members(&mut self) -> Result<Members, Malformed> {
+    pub(in crate::format) fn members(&mut self) -> Result<Members, Malformed> {
         let close = match self.peek() {
             Some(b'{') => b'}',
             Some(b'[') => b']',
@@ -197,7 +197,7 @@ impl<'a> Scan<'a> {
 
 /// Walks over the commas of an object or an array.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Members {
+pub(in crate::format) struct Members {
     close: u8,
     first: bool,
 }
@@ -205,7 +205,7 @@ pub(super) struct Members {
 impl Members {
     /// Whether a member comes next; steps over what precedes it, or over the closing bracket.
     #[inline]
-    pub(super) fn next(&mut self, scan: &mut Scan<'_>) -> Result<bool, Malformed> {
+    pub(in crate::format) fn next(&mut self, scan: &mut Scan<'_>) -> Result<bool, Malformed> {
         if scan.eat(self.close) {
             return Ok(false);
         }
@@ -249,7 +249,7 @@ fn plain_prefix(text: &[u8]) -> usize {
 }
 
 /// Appends a string with its escapes resolved. False, with part of it appended, if an escape is wrong.
-pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> bool {
+pub(in crate::format) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> bool {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);

@@ -132,6 +132,7 @@ impl Lower<'_> {
             ))
         };
         match &self.operators.get(rel.node).kind {
+            Kind::Source(..) if rel.updates.is_some() => refuse("is made of changes"),
             Kind::Source(table, _) => {
                 let Some(watermark) = &table.watermark else {
                     return refuse("has no event time");
