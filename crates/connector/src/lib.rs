@@ -31,6 +31,7 @@ pub mod format;
 pub mod jdbc;
 pub mod kafka;
 pub mod nexmark;
+pub mod postgres_cdc;
 pub mod print;
 pub mod values;
 

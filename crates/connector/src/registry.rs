@@ -9,7 +9,7 @@ use crate::{
     kafka, nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
-    print, values,
+    postgres_cdc, print, values,
 };
 
 /// A kind of external system: what its tables may say, and how to read and write them.
@@ -72,6 +72,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &jdbc::Jdbc,
         &kafka::Kafka,
         &nexmark::Nexmark,
+        &postgres_cdc::PostgresCdc,
         &print::Print,
     ]
 }
