@@ -7,6 +7,7 @@ use tokio::runtime::Runtime;
 
 mod bad_input;
 mod command_line;
+mod connections;
 mod examples;
 mod faults;
 mod lifecycle;

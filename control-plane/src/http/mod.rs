@@ -4,7 +4,7 @@
 //! - [`extract`]: request bodies and ids. Leans on `problem`.
 //! - [`request`]: ids, spans and counts of requests; the last word on errors. Leans on `problem`.
 //! - [`planning`]: SQL to a plan, a few at a time.
-//! - [`sql`], [`jobs`], [`checkpoints`], [`savepoints`], [`copies`], [`garbage`], [`stream`], [`cluster`]: the routes.
+//! - [`sql`], [`jobs`], [`checkpoints`], [`savepoints`], [`copies`], [`garbage`], [`connectors`], [`stream`], [`cluster`]: the routes.
 //! - [`probe`]: health, readiness and Prometheus metrics.
 //! - [`docs`]: the OpenAPI document and a page to read it.
 //! - [`console`]: the console's files.
@@ -25,6 +25,7 @@ use crate::context::Context;
 
 pub mod checkpoints;
 pub mod cluster;
+pub mod connectors;
 pub mod console;
 pub mod copies;
 pub mod docs;
@@ -96,10 +97,11 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Routes that read and write whole savepoints.
+/// Routes that read and write whole savepoints, or ask other systems.
 fn slow_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(copies::verify))
+        .routes(routes!(connectors::test))
         .routes(routes!(copies::export))
         .routes(routes!(copies::import))
         .routes(routes!(garbage::list, garbage::delete))
@@ -131,6 +133,7 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(savepoints::show, savepoints::update, savepoints::delete))
         .routes(routes!(savepoints::compatibility))
         .routes(routes!(stream::stream))
+        .routes(routes!(connectors::list))
         .routes(routes!(cluster::workers))
         .routes(routes!(cluster::info))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use weir_model::{ErrorCode, Problem};
-use weir_planner::{PlanOptions, Planned};
+use weir_planner::{DefinedTable, PlanOptions, Planned};
 
 /// Plans at the same time: each keeps a core busy, and requests that only read must go on.
 const AT_ONCE: usize = 4;
@@ -26,11 +26,18 @@ impl Default for Planner {
 impl Planner {
     /// The plan of the script, or what is wrong with it.
     pub async fn plan(&self, sql: &str, parallelism: Option<u32>) -> Result<Planned, Problem> {
-        let _turn = self
-            .turns
-            .acquire()
-            .await
-            .map_err(|_| Problem::new(ErrorCode::Internal, "the planner is closed"))?;
+        let _turn = self.turn().await?;
         weir_planner::plan(sql, &PlanOptions { parallelism }).await
+    }
+
+    /// The tables that a script defines, or what is wrong with it.
+    pub async fn tables(&self, sql: &str) -> Result<Vec<DefinedTable>, Problem> {
+        let _turn = self.turn().await?;
+        weir_planner::tables(sql).await
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = self.turns.acquire().await;
+        turn.map_err(|_| Problem::new(ErrorCode::Internal, "the planner is closed"))
     }
 }

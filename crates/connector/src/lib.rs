@@ -11,15 +11,19 @@
 //! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
+//! - [`sample`]: some rows of a table, to look at. Leans on `source`.
+//! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
 //! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
+pub mod describe;
 pub mod error;
 pub mod lookup;
 pub mod options;
 pub mod origin;
 pub mod registry;
+pub mod sample;
 pub mod sink;
 pub mod source;
 pub mod table;
@@ -38,7 +42,7 @@ pub mod values;
 pub use changelog::{ChangelogMode, RowKind};
 pub use error::{ConnectorError, OptionError};
 pub use lookup::{Found, Lookup, LookupContext, LookupFactory};
-pub use registry::{Connector, connector, connectors};
+pub use registry::{Connector, Role, connector, connectors};
 pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};
 pub use source::{Source, SourceContext, SourceEvent, SourceFactory, Split};
 pub use table::Table;

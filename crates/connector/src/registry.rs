@@ -12,6 +12,17 @@ use crate::{
     postgres_cdc, print, values,
 };
 
+/// What a table can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Rows come from it.
+    Source,
+    /// Rows go to it.
+    Sink,
+    /// Rows are looked up in it by key.
+    Lookup,
+}
+
 /// A kind of external system: what its tables may say, and how to read and write them.
 pub trait Connector: fmt::Debug + Send + Sync {
     /// Its name in `'connector' = '...'`.
@@ -19,6 +30,19 @@ pub trait Connector: fmt::Debug + Send + Sync {
 
     /// What it is for, in a sentence.
     fn summary(&self) -> &'static str;
+
+    /// What its tables can be.
+    fn roles(&self) -> &'static [Role];
+
+    /// Whether its tables have a format.
+    fn has_format(&self) -> bool {
+        false
+    }
+
+    /// What there is to know of it beside its options, as paragraphs of Markdown.
+    fn guide(&self) -> &'static str {
+        ""
+    }
 
     /// The options it takes, without those of formats.
     fn options(&self) -> &'static [OptionDef];

@@ -46,6 +46,12 @@ pub trait SourceFactory: fmt::Debug + Send + Sync {
     /// empty input. Split i goes to subtask i mod parallelism.
     async fn splits(&self, parallelism: u32) -> Result<Vec<Split>, ConnectorError>;
 
+    /// A reader that looks at rows of all splits and leaves nothing behind in the other system.
+    async fn sample(&self, context: SourceContext) -> Result<Box<dyn Source>, ConnectorError> {
+        let splits = self.splits(1).await?;
+        self.open(splits, context).await
+    }
+
     /// A reader of these splits from their positions on.
     async fn open(
         &self,

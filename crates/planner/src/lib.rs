@@ -14,6 +14,7 @@
 //! - [`physical`]: logical plans as operators: each expression once, and only the columns that are read. Leans on `logical`.
 //! - [`statements`]: statements in their order: definitions, and INSERTs as operators. Leans on `physical` and `like`.
 //! - [`graph`]: operators as the graph that workers run: chains, ids, serialized expressions. Leans on `physical`.
+//! - [`tables`](mod@tables): the tables of a script, without a job. Leans on `statements`.
 //! - [`explain`]: the graph as text. Leans on `graph`.
 
 mod catalog;
@@ -29,10 +30,12 @@ mod physical;
 mod script;
 mod settings;
 mod statements;
+mod tables;
 mod timing;
 
 pub use physical::format::format_expr;
 pub use script::{PlanOptions, Planned, plan};
+pub use tables::{DefinedTable, tables};
 
 /// The names of all functions that scripts may call, in uppercase.
 pub fn function_names() -> Vec<String> {

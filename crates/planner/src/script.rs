@@ -60,7 +60,10 @@ pub async fn plan(sql: &str, options: &PlanOptions) -> std::result::Result<Plann
             lookups,
             sinks,
         },
-    } = on_deep_stack(sql.to_owned(), *options).await?;
+    } = {
+        let (sql, options) = (sql.to_owned(), *options);
+        on_deep_stack(move || draft(&sql, options)).await?
+    };
     for (table, source) in sources {
         source.check().await.map_err(|e| table.problem(e))?;
     }
@@ -74,14 +77,16 @@ pub async fn plan(sql: &str, options: &PlanOptions) -> std::result::Result<Plann
 }
 
 /// Planning takes a stack that a runtime's threads do not have, and a defect in it must stay a defect of one request.
-async fn on_deep_stack(sql: String, options: PlanOptions) -> Result<Draft> {
+pub(crate) async fn on_deep_stack<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let (sender, receiver) = oneshot::channel();
     std::thread::Builder::new()
         .name("planner".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
             // A receiver that is gone has given up on the answer.
-            let _ = sender.send(draft(&sql, options));
+            let _ = sender.send(work());
         })
         .map_err(|e| error::internal(format!("no thread to plan on: {e}")))?;
     receiver.await.unwrap_or_else(|_| {
@@ -94,7 +99,8 @@ async fn on_deep_stack(sql: String, options: PlanOptions) -> Result<Draft> {
 /// The plan of a script whose connectors are not asked.
 #[cfg(test)]
 pub(crate) async fn unchecked(sql: &str, options: PlanOptions) -> Result<Planned> {
-    Ok(on_deep_stack(sql.to_owned(), options).await?.planned)
+    let sql = sql.to_owned();
+    Ok(on_deep_stack(move || draft(&sql, options)).await?.planned)
 }
 
 /// A plan whose connectors have yet to be asked.
@@ -153,7 +159,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
 }
 
 /// The job's settings: those that are not set back, wherever they stand.
-fn settings(statements: &[Statement]) -> Result<Settings> {
+pub(crate) fn settings(statements: &[Statement]) -> Result<Settings> {
     let mut set: Vec<(&Name, &Name)> = Vec::new();
     for statement in statements {
         match statement {

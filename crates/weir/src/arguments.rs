@@ -70,6 +70,12 @@ pub(crate) enum Command {
     /// Print the plan of a script without running it.
     #[command(after_help = "Example: weir explain examples/bids-per-auction/query.sql")]
     Explain(Explain),
+    /// List connectors and formats, or what one of them takes.
+    #[command(after_help = "Example: weir connectors kafka")]
+    Connectors(Connectors),
+    /// Test whether the tables of a script can be read and written now, and show some of their rows.
+    #[command(after_help = "Example: weir test tables.sql")]
+    Test(Test),
     /// Run a script in this process: no cluster, no metadata store; printed rows go to the standard output.
     #[command(after_help = "Example: weir local examples/average-sensor-reading/query.sql --stats")]
     Local(Local),
@@ -327,6 +333,25 @@ pub(crate) struct Explain {
     /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
     #[arg(long, short)]
     pub(crate) parallelism: Option<u32>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connectors {
+    /// The connector or format; without, all of them by name.
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// A script with CREATE TABLE statements; `-` reads the standard input. What else is in it is not run.
+    pub(crate) file: PathBuf,
+    /// Rows to show of each table that can be read.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) rows: u32,
     #[command(flatten)]
     pub(crate) client: Client,
 }

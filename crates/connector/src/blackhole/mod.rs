@@ -4,8 +4,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 
 use crate::{
-    ChangelogMode, Connector, ConnectorError, OptionError, Sink, SinkContext, SinkFactory, SourceFactory,
-    Table,
+    ChangelogMode, Connector, ConnectorError, OptionError, Role, Sink, SinkContext, SinkFactory,
+    SourceFactory, Table,
     options::{Checked, OptionDef},
 };
 
@@ -20,6 +20,10 @@ impl Connector for Blackhole {
 
     fn summary(&self) -> &'static str {
         "drops all rows, to measure what comes before it"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Sink]
     }
 
     fn options(&self) -> &'static [OptionDef] {

@@ -16,7 +16,7 @@ mod values;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     options::{Checked, OptionDef, OptionKind, invalid, nearest},
 };
 use field::Generator;
@@ -115,6 +115,10 @@ impl Connector for Datagen {
 
     fn summary(&self) -> &'static str {
         "makes up random or sequential rows, at a rate"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source]
     }
 
     fn options(&self) -> &'static [OptionDef] {

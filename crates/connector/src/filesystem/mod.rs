@@ -23,7 +23,7 @@ mod write;
 use std::path::PathBuf;
 
 use crate::{
-    Connector, LookupFactory, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, LookupFactory, OptionError, Role, SinkFactory, SourceFactory, Table,
     format::{self, Format},
     lookup,
     options::{Checked, OptionDef, OptionKind, invalid},
@@ -96,6 +96,14 @@ impl Connector for Filesystem {
     }
 
     fn has_partitions(&self) -> bool {
+        true
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source, Role::Sink, Role::Lookup]
+    }
+
+    fn has_format(&self) -> bool {
         true
     }
 

@@ -56,8 +56,20 @@ pub enum Format {
     ChangeJson(change_json::Config),
 }
 
+/// What the format of that name is, in a sentence.
+pub fn summary_of(name: &str) -> &'static str {
+    match name {
+        "csv" => "comma-separated values, a record a line, matched to columns by their order",
+        "json" => "JSON objects, one a line, matched to columns by name",
+        "debezium-json" => "changes of a table as Debezium writes them in JSON",
+        "canal-json" => "changes of a table as Canal writes them in JSON",
+        "maxwell-json" => "changes of a table as Maxwell writes them in JSON",
+        _ => "",
+    }
+}
+
 /// The options of the format of that name.
-fn options_of(name: &str) -> &'static [OptionDef] {
+pub fn options_of(name: &str) -> &'static [OptionDef] {
     let name = name.to_ascii_lowercase();
     match change_json::Dialect::named(&name) {
         Some(dialect) => dialect.options(),

@@ -22,7 +22,7 @@ mod write;
 use arrow_schema::{DataType, Field};
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     format::sql_type,
     options::{Checked, OptionDef, OptionKind, invalid},
     origin,
@@ -108,6 +108,10 @@ impl Connector for Jdbc {
 
     fn summary(&self) -> &'static str {
         "writes rows to tables of a PostgreSQL database, by their PRIMARY KEY if there is one"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Sink]
     }
 
     fn options(&self) -> &'static [OptionDef] {

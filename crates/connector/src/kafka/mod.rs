@@ -12,7 +12,7 @@ mod metadata;
 mod options;
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     options::{Checked, OptionDef},
     origin::MetadataDef,
 };
@@ -31,6 +31,14 @@ impl Connector for Kafka {
 
     fn summary(&self) -> &'static str {
         "reads and writes messages of Apache Kafka's topics"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source, Role::Sink]
+    }
+
+    fn has_format(&self) -> bool {
+        true
     }
 
     fn options(&self) -> &'static [OptionDef] {

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     options::{Checked, OptionDef},
 };
 
@@ -56,6 +56,10 @@ impl Connector for Nexmark {
 
     fn summary(&self) -> &'static str {
         "makes up the persons, auctions and bids of the Nexmark benchmark, the same at every run"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source]
     }
 
     fn options(&self) -> &'static [OptionDef] {

@@ -24,7 +24,7 @@ mod rows;
 mod server;
 
 use crate::{
-    Connector, OptionError, SinkFactory, SourceFactory, Table,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     format::sql_type,
     options::{Checked, OptionDef, OptionKind, invalid},
     origin,
@@ -122,6 +122,10 @@ impl Connector for PostgresCdc {
 
     fn summary(&self) -> &'static str {
         "reads the rows of a PostgreSQL table and every change of them, by logical replication"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source]
     }
 
     fn options(&self) -> &'static [OptionDef] {

@@ -57,6 +57,15 @@ impl SourceFactory for Factory {
         }])
     }
 
+    async fn sample(&self, context: SourceContext) -> Result<Box<dyn Source>, ConnectorError> {
+        // The table as it is needs no slot.
+        let table = Self {
+            startup: Startup::Snapshot,
+            ..self.clone()
+        };
+        table.open(table.splits(1).await?, context).await
+    }
+
     async fn open(
         &self,
         splits: Vec<Split>,

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 use async_trait::async_trait;
 
 use crate::{
-    ChangelogMode, Connector, ConnectorError, OptionError, RowOutput, Sink, SinkContext, SinkFactory,
+    ChangelogMode, Connector, ConnectorError, OptionError, Role, RowOutput, Sink, SinkContext, SinkFactory,
     SourceFactory, Table,
     changelog::{self, OP_COLUMN},
     format::json,
@@ -35,6 +35,10 @@ impl Connector for Print {
 
     fn summary(&self) -> &'static str {
         "shows rows as JSON lines, of a changing result with what each row does: on the standard output of a local run, in the console of a cluster"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Sink]
     }
 
     fn options(&self) -> &'static [OptionDef] {

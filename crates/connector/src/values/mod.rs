@@ -10,8 +10,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Connector, ConnectorError, OptionError, SinkFactory, Source, SourceContext, SourceEvent, SourceFactory,
-    Split, Table,
+    Connector, ConnectorError, OptionError, Role, SinkFactory, Source, SourceContext, SourceEvent,
+    SourceFactory, Split, Table,
     options::{OptionDef, invalid},
 };
 
@@ -50,6 +50,10 @@ impl Connector for Values {
 
     fn summary(&self) -> &'static str {
         "reads the rows that stand in a query"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source]
     }
 
     fn options(&self) -> &'static [OptionDef] {

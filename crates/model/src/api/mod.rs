@@ -34,6 +34,8 @@
 //! | POST `/savepoints/{id}/compatibility` | [`CompatibilityRequest`] | [`Compatibility`] |
 //! | GET `/garbage` | | [`GarbageList`]: what in the state folder may be deleted |
 //! | DELETE `/garbage` | | [`GarbageList`]: what was deleted |
+//! | GET `/connectors` | | [`ConnectorList`] |
+//! | POST `/connections/test` | [`TestConnections`] | [`ConnectionTests`] (200 also when a connection is not there) |
 //! | GET `/workers` | | [`WorkerList`] |
 //! | GET `/examples` | | [`ExampleList`]: SQL to load in the editor |
 //! | GET `/info` | | [`Info`] |
@@ -41,12 +43,14 @@
 //! Every error is a [`Problem`](crate::Problem). Times are milliseconds since 1970 in UTC.
 
 mod checkpoint;
+mod connector;
 mod job;
 mod savepoint;
 mod sql;
 mod worker;
 
 pub use checkpoint::*;
+pub use connector::*;
 pub use job::*;
 pub use savepoint::*;
 pub use sql::*;

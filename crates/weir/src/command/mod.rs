@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod connectors;
 mod control_plane;
 mod explain;
 mod gc;
@@ -45,6 +46,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Outcome> {
         Command::Savepoints(arguments) => savepoints::savepoints(arguments).await,
         Command::Delete(arguments) => jobs::delete(arguments).await,
         Command::Explain(arguments) => explain::explain(arguments).await,
+        Command::Connectors(arguments) => connectors::connectors(arguments).await,
+        Command::Test(arguments) => connectors::test(arguments).await,
         Command::Local(arguments) => local::local(arguments).await,
     }
 }
