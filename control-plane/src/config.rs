@@ -6,7 +6,7 @@ use weir_checkpoint::manifest::TableShape;
 use weir_model::api::Example;
 use weir_proto::graph::JobGraph;
 
-use crate::job::restart::RestartStrategy;
+use crate::{job::restart::RestartStrategy, secrets::SecretKey};
 
 /// Where to listen, where the metadata is, and every limit.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Config {
     /// Where checkpoints and savepoints go: the URL of a folder, `file:///...` or `s3://bucket/...`, that all workers
     /// reach. None: none are taken.
     pub state_url: Option<String>,
+    /// Seals secrets; none: the cluster keeps none.
+    pub secret_key: Option<SecretKey>,
     /// Bounds on requests, waiting and retries.
     pub limits: Limits,
     /// SQL that the editor offers to load.

@@ -14,6 +14,7 @@ use crate::{
     config::{Limits, TablesOf},
     db::Store,
     metrics::Metrics,
+    secrets::SecretKey,
 };
 
 /// The handles that the parts share. Cheap to clone.
@@ -31,6 +32,8 @@ pub struct Context {
     pub tables: TablesOf,
     /// Where checkpoints and savepoints go; none: none are taken.
     pub state_url: Option<Arc<str>>,
+    /// Opens secrets; none: there are none.
+    pub secret_key: Option<SecretKey>,
     /// Live numbers.
     pub metrics: Metrics,
     /// Wakes the reconcile loop.

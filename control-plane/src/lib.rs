@@ -6,6 +6,7 @@
 //! - [`config`]: what it is told at its start. Leans on nothing.
 //! - [`context`]: the handles that the parts share.
 //! - [`db`]: the metadata store, the only place with SQL against it. Leans on `job`'s records.
+//! - [`secrets`]: values that tables name, sealed. Leans on `db`.
 //! - [`schedule`]: which worker runs which subtasks. Pure.
 //! - [`cluster`]: what is seen of workers and deployments, in memory. Leans on `schedule`.
 //! - [`job`]: the life of a job: decide, perform, reconcile. Leans on `db` and `cluster`.
@@ -33,6 +34,7 @@ pub mod job;
 pub mod metrics;
 pub mod private_postgres;
 pub mod schedule;
+pub mod secrets;
 
 pub use config::{Config, Limits};
 pub use job::restart::RestartStrategy;
@@ -115,6 +117,7 @@ pub async fn start(
         grpc_listen,
         database_url,
         state_url,
+        secret_key,
         limits,
         examples,
         tables,
@@ -139,6 +142,7 @@ pub async fn start(
         stores,
         tables,
         state_url: state_url.map(Into::into),
+        secret_key,
         metrics: Metrics::new(Arc::clone(&clock)),
         wake: Wake::default(),
         moves: Moves::default(),

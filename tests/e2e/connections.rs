@@ -1,17 +1,22 @@
 //! Connectors described, and connections tested before a job uses them.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, ensure};
+use reqwest::Method;
 use serde_json::json;
 use weir_model::{
-    ErrorCode,
+    ErrorCode, Phase,
     api::{ConnectionTests, ConnectorList},
 };
-use weir_tests::cluster::{self, Cluster, Size, weir};
+use weir_tests::{
+    api::problem,
+    cluster::{self, Cluster, Size, weir},
+};
 
 use crate::alone;
 
+const PATIENCE: Duration = Duration::from_mins(1);
 const SIZE: Size = Size { workers: 1, slots: 1 };
 
 #[test]
@@ -79,6 +84,75 @@ fn connectors_say_what_they_take_and_tables_are_tested_without_a_job() {
             String::from_utf8(listed.stdout)?.contains("properties.bootstrap.servers, required (text)"),
             "its options are listed"
         );
+        cluster.stop()
+    });
+}
+
+#[test]
+fn a_secret_is_used_by_jobs_and_shown_to_nobody() {
+    const VALUE: &str = "hidden-folder-7731";
+    alone(async {
+        let folder = cluster::folder()?;
+        let cluster = Cluster::start(folder.path(), SIZE).await?;
+        let url = cluster.api.url.clone();
+        fs::create_dir(folder.path().join(VALUE))?;
+        fs::write(folder.path().join(VALUE).join("a.json"), "{\"n\":1}\n{\"n\":2}\n")?;
+        let sql = format!(
+            "CREATE TABLE t (n BIGINT) WITH ('connector' = 'filesystem', 'format' = 'json', 'path' = '{}/${{secret:place}}/a.json');
+             CREATE TABLE printed (n BIGINT) WITH ('connector' = 'print');
+             INSERT INTO printed SELECT n FROM t;",
+            folder.path().display()
+        );
+        let early = cluster
+            .api
+            .request(Method::POST, "jobs")
+            .json(&json!({"sql": sql}))
+            .send()
+            .await?;
+        let early = problem(early).await?;
+        ensure!(
+            early.detail.contains("there is no secret named 'place'"),
+            "{early:?}"
+        );
+
+        let put = async |name: &str, value: &str| {
+            let request = cluster.api.request(Method::PUT, &format!("secrets/{name}"));
+            anyhow::Ok(request.json(&json!({"value": value})).send().await?)
+        };
+        ensure!(put("place", "somewhere else").await?.status() == 201, "it is new");
+        ensure!(put("place", VALUE).await?.status() == 204, "it is replaced");
+        ensure!(put("no name", VALUE).await?.status() == 400, "no name");
+        let job = cluster.api.start(&sql, 1).await?;
+        cluster.api.wait_phase(job.id, Phase::Finished, PATIENCE).await?;
+        let output = cluster.api.output(job.id).await?;
+        ensure!(output.rows.len() == 2, "{output:?}");
+
+        // A failure that names the file: the value is not in it, nor anywhere else that REST or the log say.
+        fs::write(folder.path().join(VALUE).join("a.json"), "no JSON\n")?;
+        let job = cluster.api.start(&sql, 1).await?;
+        cluster.api.wait_phase(job.id, Phase::Failed, PATIENCE).await?;
+        let mut said = String::new();
+        for path in [
+            "secrets".to_owned(),
+            "jobs".to_owned(),
+            format!("jobs/{}", job.id),
+            format!("jobs/{}/events", job.id),
+            format!("jobs/{}/exceptions", job.id),
+            format!("jobs/{}/graph", job.id),
+        ] {
+            let response = cluster.api.request(Method::GET, &path).send().await?;
+            said.push_str(&response.text().await?);
+        }
+        ensure!(said.contains("place"), "{said}");
+        ensure!(!said.contains(VALUE), "{said}");
+        for entry in fs::read_dir(folder.path().join("data/logs"))? {
+            let log = fs::read_to_string(entry?.path())?;
+            ensure!(!log.contains(VALUE), "{log}");
+        }
+        let listed = weir(&["secrets", "--url", &url], &[])?;
+        ensure!(listed.stdout == b"place\n", "{listed:?}");
+        let gone = weir(&["secrets", "delete", "place", "--url", &url], &[])?;
+        ensure!(gone.status.success(), "{gone:?}");
         cluster.stop()
     });
 }

@@ -191,7 +191,10 @@ async fn streaming(
             "'format' = 'json'\n);\n\nINSERT",
         )
         .replace("{out}", &out.path().display().to_string());
-    let options = PlanOptions { parallelism: Some(2) };
+    let options = PlanOptions {
+        parallelism: Some(2),
+        ..PlanOptions::default()
+    };
     let planned = match weir_planner::plan(&sql, &options).await {
         Ok(planned) => planned,
         Err(problem) => return Ok(Err(local::Refused::Planning(problem))),

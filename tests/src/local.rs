@@ -26,9 +26,15 @@ pub enum Refused {
 
 /// Runs a bounded script to its end on two threads.
 pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalStats), Refused> {
-    let planned = weir_planner::plan(sql, &PlanOptions { parallelism })
-        .await
-        .map_err(Refused::Planning)?;
+    let planned = weir_planner::plan(
+        sql,
+        &PlanOptions {
+            parallelism,
+            ..PlanOptions::default()
+        },
+    )
+    .await
+    .map_err(Refused::Planning)?;
     let rows = Arc::new(Collected::default());
     let options = LocalOptions {
         output: rows.clone(),
@@ -36,6 +42,7 @@ pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalS
         threads: 2,
         seed: 0,
         rehearsal: rehearsal(),
+        secrets: Arc::default(),
     };
     let stats = run_local(planned.graph, options, CancellationToken::new())
         .await

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use weir_connector::{RowOutput, Split, connector};
+use weir_connector::{RowOutput, Secrets, Split, connector};
 use weir_env::Clock;
 use weir_model::{Failure, Generation};
 use weir_proto::{
@@ -34,6 +34,8 @@ pub struct LocalOptions {
     pub seed: u64,
     /// Restores every operator from its own snapshot after so many calls; none: never.
     pub rehearsal: Option<u32>,
+    /// What tables name by `${secret:name}`.
+    pub secrets: Arc<Secrets>,
 }
 
 /// What a local run counted.
@@ -71,7 +73,7 @@ pub async fn run_local(
     cancel: CancellationToken,
 ) -> Result<LocalStats, Failure> {
     let tasks = plan::tasks(&graph)?;
-    let splits = splits(&graph).await?;
+    let splits = splits(&graph, &options.secrets).await?;
     let graph = Arc::new(graph);
     let subtasks = tasks
         .iter()
@@ -91,6 +93,7 @@ pub async fn run_local(
         checkpoints: None,
         restored: None,
         commits: Arc::default(),
+        secrets: options.secrets,
     };
     let compute = Compute::new(options.threads)
         .map_err(|e| Failure::internal(format!("cannot start threads for tasks: {e}")))?;
@@ -112,13 +115,13 @@ pub async fn run_local(
 }
 
 /// What the sources have to read, by operator and subtask: split i goes to subtask i mod parallelism.
-pub async fn splits(graph: &JobGraph) -> Result<HashMap<(u32, u32), Vec<Split>>, Failure> {
+pub async fn splits(graph: &JobGraph, secrets: &Secrets) -> Result<HashMap<(u32, u32), Vec<Split>>, Failure> {
     let mut all: HashMap<(u32, u32), Vec<Split>> = HashMap::new();
     for operator in &graph.operators {
         let Some(Spec::Source(source)) = &operator.spec else {
             continue;
         };
-        let table = table(source.table.as_ref())?;
+        let table = table(source.table.as_ref(), secrets)?;
         let factory = connector(&table.connector)
             .and_then(|c| c.source(&table))
             .map_err(|e| Failure::user(e.to_string()))?;

@@ -5,6 +5,7 @@
 //! - [`executions`]: attempts and their placements.
 //! - [`checkpoints`]: checkpoints and the part of each subtask.
 //! - [`savepoints`]: the catalogue of savepoints.
+//! - [`secrets`]: sealed values.
 //! - [`requests`]: what people ask of a job that runs: stopping, resuming, rescaling.
 //! - [`rescales`]: changes of parallelism.
 //! - [`exceptions`]: what failed, and what was done about it.
@@ -30,6 +31,7 @@ pub mod output;
 pub mod requests;
 pub mod rescales;
 pub mod savepoints;
+pub mod secrets;
 pub mod transitions;
 pub mod workers;
 

@@ -178,7 +178,10 @@ pub async fn rescale(
     let job = store.job(id).await?;
     let sql = store.sql_of_job(id).await?;
     check_rescale(&app, &job, parallelism)?;
-    let planned = app.planner.plan(&sql, Some(parallelism)).await?;
+    let planned = app
+        .planner
+        .plan(&sql, Some(parallelism), app.secrets().await?)
+        .await?;
     let now_ms = app.context.clock.now_ms();
     let rescaled = store
         .request_rescale(&job, parallelism, &planned.graph, now_ms)

@@ -54,7 +54,7 @@ pub async fn test(
         ));
     }
     let mut tests = Vec::new();
-    for table in app.planner.tables(&sql).await? {
+    for table in app.planner.tables(&sql, app.secrets().await?).await? {
         tests.push(test_table(&app, &table, limit as usize).await?);
     }
     if tests.is_empty() {
@@ -67,7 +67,8 @@ pub async fn test(
 }
 
 async fn test_table(app: &App, defined: &DefinedTable, limit: usize) -> Result<TableTest, ApiError> {
-    let table = defined.table();
+    let resolved = defined.resolved().map_err(ApiError)?;
+    let table = &resolved;
     let connector = connector(&table.connector).map_err(|error| ApiError(defined.problem(error)))?;
     let mut test = TableTest {
         table: table.name.clone(),

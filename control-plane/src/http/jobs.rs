@@ -55,7 +55,7 @@ pub async fn create(
     } = request;
     check_parallelism(parallelism)?;
     let name = name.map(|name| checked_name("job", &name)).transpose()?;
-    let planned = app.planner.plan(&sql, parallelism).await?;
+    let planned = app.planner.plan(&sql, parallelism, app.secrets().await?).await?;
     check_parallelism(Some(planned.parallelism))?;
     if let Some(savepoint) = from {
         savepoints::check_compatible(&app, savepoint, &planned.graph, allow_dropped_state).await?;

@@ -4,7 +4,7 @@
 //! - [`extract`]: request bodies and ids. Leans on `problem`.
 //! - [`request`]: ids, spans and counts of requests; the last word on errors. Leans on `problem`.
 //! - [`planning`]: SQL to a plan, a few at a time.
-//! - [`sql`], [`jobs`], [`checkpoints`], [`savepoints`], [`copies`], [`garbage`], [`connectors`], [`stream`], [`cluster`]: the routes.
+//! - [`sql`], [`jobs`], [`checkpoints`], [`savepoints`], [`copies`], [`garbage`], [`connectors`], [`secrets`], [`stream`], [`cluster`]: the routes.
 //! - [`probe`]: health, readiness and Prometheus metrics.
 //! - [`docs`]: the OpenAPI document and a page to read it.
 //! - [`console`]: the console's files.
@@ -19,9 +19,10 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
+use weir_connector::Secrets;
 use weir_model::api::Example;
 
-use crate::context::Context;
+use crate::{context::Context, db::StoreError};
 
 pub mod checkpoints;
 pub mod cluster;
@@ -37,6 +38,7 @@ pub mod probe;
 pub mod problem;
 pub mod request;
 pub mod savepoints;
+pub mod secrets;
 pub mod sql;
 pub mod stream;
 
@@ -62,6 +64,16 @@ impl App {
             planner: planning::Planner::default(),
             requests: request::Counts::default(),
         }
+    }
+
+    /// What scripts may name by `${secret:name}`.
+    pub async fn secrets(&self) -> Result<Arc<Secrets>, StoreError> {
+        let Context {
+            store, secret_key, ..
+        } = &self.context;
+        crate::secrets::load(store, secret_key.as_ref())
+            .await
+            .map(Arc::new)
     }
 }
 
@@ -134,6 +146,8 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(savepoints::compatibility))
         .routes(routes!(stream::stream))
         .routes(routes!(connectors::list))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(cluster::workers))
         .routes(routes!(cluster::info))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use weir_connector::Secrets;
 use weir_model::{ErrorCode, Problem};
 use weir_planner::{DefinedTable, PlanOptions, Planned};
 
@@ -25,15 +26,21 @@ impl Default for Planner {
 
 impl Planner {
     /// The plan of the script, or what is wrong with it.
-    pub async fn plan(&self, sql: &str, parallelism: Option<u32>) -> Result<Planned, Problem> {
+    pub async fn plan(
+        &self,
+        sql: &str,
+        parallelism: Option<u32>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Planned, Problem> {
         let _turn = self.turn().await?;
-        weir_planner::plan(sql, &PlanOptions { parallelism }).await
+        let options = PlanOptions { parallelism, secrets };
+        weir_planner::plan(sql, &options).await
     }
 
     /// The tables that a script defines, or what is wrong with it.
-    pub async fn tables(&self, sql: &str) -> Result<Vec<DefinedTable>, Problem> {
+    pub async fn tables(&self, sql: &str, secrets: Arc<Secrets>) -> Result<Vec<DefinedTable>, Problem> {
         let _turn = self.turn().await?;
-        weir_planner::tables(sql).await
+        weir_planner::tables(sql, secrets).await
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {

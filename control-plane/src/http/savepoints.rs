@@ -312,7 +312,7 @@ pub async fn compatibility(
     let CompatibilityRequest { sql, parallelism } = request;
     check_parallelism(parallelism)?;
     let savepoint = complete(&app, id).await?;
-    let planned = app.planner.plan(&sql, parallelism).await?;
+    let planned = app.planner.plan(&sql, parallelism, app.secrets().await?).await?;
     let report = report(&app, &savepoint, &planned.graph).await?;
     Ok(Json(begin::to_api(&report)))
 }

@@ -77,7 +77,7 @@ pub async fn examples(State(app): State<App>) -> Json<ExampleList> {
 async fn plan(app: &App, request: ExplainRequest) -> Result<Planned, ApiError> {
     let ExplainRequest { sql, parallelism } = request;
     check_parallelism(parallelism)?;
-    Ok(app.planner.plan(&sql, parallelism).await?)
+    Ok(app.planner.plan(&sql, parallelism, app.secrets().await?).await?)
 }
 
 /// The graph as people see it.

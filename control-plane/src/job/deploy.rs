@@ -1,9 +1,12 @@
 //! Brings a job up: what it reads, what it begins with, where it runs.
 
+use std::collections::HashMap;
+
+use weir_connector::Secrets;
 use weir_model::{Failure, JobId, WorkerId, api::Placement};
 use weir_proto::{
     control::{Assignment, Deploy, SourceSplits},
-    graph::JobGraph,
+    graph::{JobGraph, operator::Spec},
 };
 
 use super::{
@@ -21,6 +24,7 @@ use crate::{
     },
     context::Context,
     db::{StoreError, transitions::ExecutionChange},
+    secrets,
 };
 
 /// Takes slots and sends the tasks, with what they begin with.
@@ -28,7 +32,8 @@ pub(super) async fn deploy(context: &Context, job: &Job) -> Result<(), StoreErro
     // What the deployment before has begun must be there, or never be, before one of its checkpoints is chosen.
     context.checkpoints.close(job.id).await;
     let graph = context.store.graph_of_job(job.id).await?;
-    let beginning = match prepare(context, job, &graph).await {
+    let secrets = named(context, &graph).await?;
+    let beginning = match prepare(context, job, &graph, &secrets).await {
         Ok(beginning) => beginning,
         Err(Trouble::Store(error)) => return Err(error),
         Err(Trouble::Failure(failure)) => return cannot_deploy(context, job, failure).await,
@@ -60,21 +65,54 @@ pub(super) async fn deploy(context: &Context, job: &Job) -> Result<(), StoreErro
     if let Some(state_url) = &context.state_url {
         coordinate::begin(context, state_url, &after, &graph, beginning.known.clone());
     }
-    let deploys = messages(context, &after, &graph, &placement, beginning);
+    let mut deploys = messages(context, &after, &graph, &placement, beginning);
+    for (_, deploy) in &mut deploys {
+        let owned = secrets
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        deploy.secrets = owned.collect();
+    }
     context.cluster.deploy(job.id, deploys);
     Ok(())
 }
 
 /// What the sources have, and what everything begins with.
-async fn prepare(context: &Context, job: &Job, graph: &JobGraph) -> Result<Beginning, Trouble> {
-    let splits = enumerate(context, graph).await?;
+async fn prepare(
+    context: &Context,
+    job: &Job,
+    graph: &JobGraph,
+    secrets: &Secrets,
+) -> Result<Beginning, Trouble> {
+    let splits = enumerate(context, graph, secrets).await?;
     begin::begin(context, job, graph, splits).await
 }
 
-async fn enumerate(context: &Context, graph: &JobGraph) -> Result<Vec<SourceSplits>, Failure> {
+/// The secrets that the graph's tables name.
+async fn named(context: &Context, graph: &JobGraph) -> Result<Secrets, StoreError> {
+    let all = secrets::load(&context.store, context.secret_key.as_ref()).await?;
+    let tables = graph
+        .operators
+        .iter()
+        .filter_map(|operator| match &operator.spec {
+            Some(Spec::Source(source)) => source.table.as_ref(),
+            Some(Spec::LookupJoin(join)) => join.table.as_ref(),
+            Some(Spec::Sink(sink)) => sink.table.as_ref(),
+            _ => None,
+        });
+    Ok(all.named_in(tables.flat_map(|table| table.options.values().map(String::as_str))))
+}
+
+async fn enumerate(
+    context: &Context,
+    graph: &JobGraph,
+    secrets: &Secrets,
+) -> Result<Vec<SourceSplits>, Failure> {
     let patience = context.limits.deploy_timeout;
     tokio::select! {
-        splits = splits::enumerate(graph) => splits,
+        splits = splits::enumerate(graph, secrets) => splits.map_err(|failure| Failure {
+            message: secrets.mask(&failure.message),
+            ..failure
+        }),
         () = context.clock.sleep(patience) => {
             Err(Failure::external(format!("the sources did not say within {} s what to read", patience.as_secs())))
         }
@@ -118,6 +156,7 @@ fn messages(
                 restore: Vec::new(),
                 state_url: state_url.clone(),
                 restored_checkpoint: beginning.number,
+                secrets: HashMap::new(),
             };
             deploys.push((placed.worker, deploy));
         }

@@ -1,6 +1,6 @@
 //! What each subtask of each source reads, asked of the connectors.
 
-use weir_connector::{SourceFactory, Table, connector};
+use weir_connector::{Secrets, SourceFactory, Table, connector};
 use weir_model::{Failure, OperatorId};
 use weir_proto::{
     control::{SourceSplits, Split},
@@ -10,12 +10,12 @@ use weir_proto::{
 
 /// The splits of every source subtask: split i of a source goes to its subtask i mod parallelism. Each subtask of each
 /// source has an entry, an empty one if there is nothing for it.
-pub async fn enumerate(graph: &JobGraph) -> Result<Vec<SourceSplits>, Failure> {
+pub async fn enumerate(graph: &JobGraph, secrets: &Secrets) -> Result<Vec<SourceSplits>, Failure> {
     let mut all = Vec::new();
     for operator in &graph.operators {
         if let Some(operator::Spec::Source(source)) = &operator.spec {
             all.extend(
-                of_source(operator, source)
+                of_source(operator, source, secrets)
                     .await
                     .map_err(|failure| name(failure, operator))?,
             );
@@ -24,8 +24,12 @@ pub async fn enumerate(graph: &JobGraph) -> Result<Vec<SourceSplits>, Failure> {
     Ok(all)
 }
 
-async fn of_source(operator: &Operator, source: &Source) -> Result<Vec<SourceSplits>, Failure> {
-    let factory = factory(source)?;
+async fn of_source(
+    operator: &Operator,
+    source: &Source,
+    secrets: &Secrets,
+) -> Result<Vec<SourceSplits>, Failure> {
+    let factory = factory(source, secrets)?;
     let mut of_subtask: Vec<Vec<Split>> = vec![Vec::new(); operator.parallelism as usize];
     let subtasks = of_subtask.len();
     for (i, split) in factory
@@ -48,7 +52,7 @@ async fn of_source(operator: &Operator, source: &Source) -> Result<Vec<SourceSpl
         .collect())
 }
 
-fn factory(source: &Source) -> Result<Box<dyn SourceFactory>, Failure> {
+fn factory(source: &Source, secrets: &Secrets) -> Result<Box<dyn SourceFactory>, Failure> {
     let table = source
         .table
         .as_ref()
@@ -68,8 +72,8 @@ fn factory(source: &Source) -> Result<Box<dyn SourceFactory>, Failure> {
     };
     // Planned once with success: what is wrong now was changed outside, and stays so until somebody changes it.
     connector(&table.connector)
-        .and_then(|connector| connector.source(&table))
-        .map_err(|error| Failure::user(error.to_string()))
+        .and_then(|connector| connector.source(&secrets.resolve(&table)?))
+        .map_err(|error| Failure::user(secrets.mask(&error.to_string())))
 }
 
 fn name(failure: Failure, operator: &Operator) -> Failure {

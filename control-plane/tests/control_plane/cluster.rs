@@ -136,6 +136,7 @@ impl Cluster {
             state_url: state
                 .as_ref()
                 .map(|folder| format!("file://{}", folder.path().display())),
+            secret_key: None,
             limits: limits.clone(),
             examples: vec![example],
             tables: |_| BTreeMap::new(),

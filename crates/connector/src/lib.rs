@@ -7,6 +7,7 @@
 //! - [`changelog`]: rows that add and rows that take back. Leans on nothing.
 //! - [`origin`]: what a connector must know of columns: metadata, partitions, keys. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
+//! - [`secrets`]: values that tables name and do not show. Leans on `table`.
 //! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
 //! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
 //! - [`sink`]: the sink traits. Leans on `table`.
@@ -24,6 +25,7 @@ pub mod options;
 pub mod origin;
 pub mod registry;
 pub mod sample;
+pub mod secrets;
 pub mod sink;
 pub mod source;
 pub mod table;
@@ -43,6 +45,7 @@ pub use changelog::{ChangelogMode, RowKind};
 pub use error::{ConnectorError, OptionError};
 pub use lookup::{Found, Lookup, LookupContext, LookupFactory};
 pub use registry::{Connector, Role, connector, connectors};
+pub use secrets::Secrets;
 pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};
 pub use source::{Source, SourceContext, SourceEvent, SourceFactory, Split};
 pub use table::Table;

@@ -7,7 +7,7 @@ use std::{
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
-use weir_connector::{Table, origin};
+use weir_connector::{Secrets, Table, origin};
 use weir_model::{ErrorCode, Location, Problem};
 use weir_proto::convert::sql_type;
 
@@ -34,6 +34,7 @@ pub(crate) struct Catalog {
     /// Functions of the script's by their names in lowercase.
     functions: BTreeMap<String, UserFunction>,
     hints: Arc<Hints>,
+    secrets: Arc<Secrets>,
 }
 
 /// A function that the script creates.
@@ -87,6 +88,8 @@ pub(crate) struct TableDef {
     pub watermark: Option<WatermarkDef>,
     /// The columns of its primary key.
     pub primary_key: Vec<String>,
+    /// What its options may name by `${secret:name}`.
+    pub secrets: Arc<Secrets>,
     /// The table that rows of this one go to when operators drop them as late.
     pub late_sink: Option<Name>,
     /// Where its name stands.
@@ -117,11 +120,17 @@ pub(crate) struct WatermarkDef {
 
 impl Catalog {
     /// No tables yet, of a script with these hints.
-    pub(crate) fn new(hints: Hints) -> Self {
+    pub(crate) fn new(hints: Hints, secrets: Arc<Secrets>) -> Self {
         Self {
             hints: Arc::new(hints),
+            secrets,
             ..Self::default()
         }
+    }
+
+    /// What tables may name by `${secret:name}`.
+    pub(crate) fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// The script's hints.
@@ -274,6 +283,7 @@ impl TableDef {
             lengths,
             watermark,
             primary_key: ddl.primary_key.into_iter().map(|key| key.value).collect(),
+            secrets: Arc::clone(session.secrets()),
             late_sink,
             at: ddl.name.at,
             options: ddl.options,
@@ -297,6 +307,13 @@ impl TableDef {
         Ok(table)
     }
 
+    /// The table as its connector sees it: with the values of secrets.
+    pub(crate) fn resolved(&self) -> Result<Table> {
+        self.secrets
+            .resolve(&self.table)
+            .map_err(|error| self.problem(error))
+    }
+
     /// The error of a connector about this table, at the place of the option that is wrong.
     pub(crate) fn problem(&self, error: weir_connector::OptionError) -> Problem {
         use weir_connector::OptionError as E;
@@ -317,7 +334,9 @@ impl TableDef {
                 }
             }
         };
-        error.problem().at(place)
+        let mut problem = error.problem().at(place);
+        problem.detail = self.secrets.mask(&problem.detail);
+        problem
     }
 }
 

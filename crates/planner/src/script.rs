@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::oneshot;
-use weir_connector::{ChangelogMode, LookupFactory, OptionError, SinkFactory, SourceFactory};
+use weir_connector::{ChangelogMode, LookupFactory, OptionError, Secrets, SinkFactory, SourceFactory};
 use weir_model::{ErrorCode, Problem};
 use weir_proto::graph::JobGraph;
 
@@ -18,10 +18,12 @@ use crate::{
 };
 
 /// What a request says beside the script.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
     /// Subtasks per operator; none leaves it to the script.
     pub parallelism: Option<u32>,
+    /// What tables may name by `${secret:name}`; the graph keeps the names.
+    pub secrets: Arc<Secrets>,
 }
 
 /// A script that can run.
@@ -61,7 +63,7 @@ pub async fn plan(sql: &str, options: &PlanOptions) -> std::result::Result<Plann
             sinks,
         },
     } = {
-        let (sql, options) = (sql.to_owned(), *options);
+        let (sql, options) = (sql.to_owned(), options.clone());
         on_deep_stack(move || draft(&sql, options)).await?
     };
     for (table, source) in sources {
@@ -112,7 +114,8 @@ struct Draft {
 fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     let (statements, hints) = parse::script(sql)?;
     let settings = settings(&statements)?;
-    let mut all = Statements::new(Catalog::new(hints), Operators::new(&settings)?, settings.wasm);
+    let catalog = Catalog::new(hints, Arc::clone(&options.secrets));
+    let mut all = Statements::new(catalog, Operators::new(&settings)?, settings.wasm);
     for statement in statements {
         all.run(statement)?;
     }
@@ -201,13 +204,13 @@ fn connectors(operators: &Operators) -> Result<Connectors> {
     for (_, node) in operators.iter() {
         match &node.kind {
             Kind::Source(table, _) => {
-                let source = connector(table)?.source(&table.table);
+                let source = connector(table)?.source(&table.resolved()?);
                 all.sources
                     .push((Arc::clone(table), source.map_err(|e| table.problem(e))?));
             }
             Kind::LookupJoin(join) => {
                 let table = &join.table;
-                let lookup = connector(table)?.lookup(&table.table).map_err(|e| match e {
+                let lookup = connector(table)?.lookup(&table.resolved()?).map_err(|e| match e {
                     OptionError::Unsupported { reason } => error::unsupported(join.at, reason),
                     other => table.problem(other),
                 });
@@ -216,7 +219,7 @@ fn connectors(operators: &Operators) -> Result<Connectors> {
             Kind::Sink(sink) => {
                 let table = &sink.table;
                 let factory = connector(table)?
-                    .sink(&table.table)
+                    .sink(&table.resolved()?)
                     .map_err(|e| table.problem(e))?;
                 check_takes(sink, factory.as_ref())?;
                 all.sinks.push((Arc::clone(table), factory));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_connector::{OptionError, Table};
+use weir_connector::{OptionError, Secrets, Table};
 use weir_model::Problem;
 
 use crate::{
@@ -19,9 +19,14 @@ use crate::{
 pub struct DefinedTable(Arc<TableDef>);
 
 impl DefinedTable {
-    /// The table as its connector sees it.
+    /// The table as the script has it.
     pub fn table(&self) -> &Table {
         &self.0.table
+    }
+
+    /// The table as its connector sees it: with the values of secrets.
+    pub fn resolved(&self) -> Result<Table> {
+        self.0.resolved()
     }
 
     /// What a connector says is wrong with it, with the place in the script.
@@ -34,15 +39,19 @@ impl DefinedTable {
 ///
 /// # Errors
 /// What is wrong with the SQL, with its place.
-pub async fn tables(sql: &str) -> Result<Vec<DefinedTable>> {
+pub async fn tables(sql: &str, secrets: Arc<Secrets>) -> Result<Vec<DefinedTable>> {
     let sql = sql.to_owned();
-    on_deep_stack(move || defined(&sql)).await
+    on_deep_stack(move || defined(&sql, secrets)).await
 }
 
-fn defined(sql: &str) -> Result<Vec<DefinedTable>> {
+fn defined(sql: &str, secrets: Arc<Secrets>) -> Result<Vec<DefinedTable>> {
     let (statements, hints) = parse::script(sql)?;
     let settings = settings(&statements)?;
-    let mut all = Statements::new(Catalog::new(hints), Operators::new(&settings)?, settings.wasm);
+    let mut all = Statements::new(
+        Catalog::new(hints, secrets),
+        Operators::new(&settings)?,
+        settings.wasm,
+    );
     let mut names = Vec::new();
     for statement in statements {
         match &statement {
@@ -79,6 +88,7 @@ mod tests {
             "CREATE TABLE b (x INT) WITH ('connector' = 'print');
              CREATE TABLE gone (x INT) WITH ('connector' = 'print');
              CREATE TABLE a (x INT) WITH ('connector' = 'nowhere-near', 'y' = 'z');",
+            Arc::default(),
         )
         .await;
         assert!(
@@ -91,6 +101,7 @@ mod tests {
              CREATE TABLE a (x INT) WITH ('connector' = 'datagen', 'no-such' = '1');
              INSERT INTO b SELECT nothing FROM nowhere;
              DROP TABLE gone;",
+            Arc::default(),
         )
         .await
         .expect("tables");

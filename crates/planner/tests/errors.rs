@@ -348,6 +348,7 @@ async fn parallelism_out_of_bounds() {
             &sql,
             &PlanOptions {
                 parallelism: Some(parallelism),
+                ..PlanOptions::default()
             },
         )
         .await

@@ -234,9 +234,15 @@ async fn the_requests_parallelism_wins_over_the_scripts() {
         "{}SET 'parallelism.default' = '3'; INSERT INTO pages SELECT page, amount FROM clicks;",
         common::TABLES
     );
-    let planned = plan(&sql, &PlanOptions { parallelism: Some(5) })
-        .await
-        .expect("plans");
+    let planned = plan(
+        &sql,
+        &PlanOptions {
+            parallelism: Some(5),
+            ..PlanOptions::default()
+        },
+    )
+    .await
+    .expect("plans");
     assert_eq!(planned.parallelism, 5);
     assert_eq!(planned.name, "insert into pages");
 }

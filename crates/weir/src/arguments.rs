@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// List connectors and formats, or what one of them takes.
     #[command(after_help = "Example: weir connectors kafka")]
     Connectors(Connectors),
+    /// List, set and delete secrets, which tables name by `${secret:name}`.
+    #[command(after_help = "Example: weir secrets set db-password < password.txt")]
+    Secrets(Secrets),
     /// Test whether the tables of a script can be read and written now, and show some of their rows.
     #[command(after_help = "Example: weir test tables.sql")]
     Test(Test),
@@ -121,6 +124,12 @@ pub(crate) struct ControlPlane {
     /// The PostgreSQL database that keeps the metadata.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: String,
+    /// The key that seals secrets: 32 random bytes in base64, as `openssl rand -base64 32` makes them. Without a key, no secrets are kept.
+    #[arg(long, env = "WEIR_SECRET_KEY", hide_env_values = true)]
+    pub(crate) secret_key: Option<String>,
+    /// A file with that key.
+    #[arg(long, env = "WEIR_SECRET_KEY_FILE")]
+    pub(crate) secret_key_file: Option<PathBuf>,
     /// Where the examples' inputs are written, so that the example scripts find them.
     #[arg(long, default_value = ".weir", env = "WEIR_DATA_DIR")]
     pub(crate) data_dir: PathBuf,
@@ -335,6 +344,28 @@ pub(crate) struct Explain {
     pub(crate) parallelism: Option<u32>,
     #[command(flatten)]
     pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Secrets {
+    #[command(subcommand)]
+    pub(crate) command: Option<SecretsCommand>,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Set a secret to what comes from the standard input, without the line end behind it.
+    Set {
+        /// Its name: up to 64 letters, digits, `_`, `-` and `.`.
+        name: String,
+    },
+    /// Delete a secret that no job names which has not ended.
+    Delete {
+        /// Its name.
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

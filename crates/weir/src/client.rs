@@ -56,6 +56,12 @@ impl Cluster {
         self.answer(self.request(Method::DELETE, path), None).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<(), Outcome> {
+        self.send(self.request(Method::PUT, path).json(body), None)
+            .await
+            .map(drop)
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Outcome> {
         self.send(self.request(Method::DELETE, path), None)
             .await

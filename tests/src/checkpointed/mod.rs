@@ -86,6 +86,7 @@ async fn stage(
 ) -> Result<Stage, Refused> {
     let options = PlanOptions {
         parallelism: Some(run.parallelism),
+        ..PlanOptions::default()
     };
     let mut graph = weir_planner::plan(sql, &options)
         .await

@@ -117,7 +117,7 @@ impl Stage {
         clock: &Arc<dyn Clock>,
     ) -> Result<Order, Failure> {
         let stores = Stores::new(Arc::clone(clock), Vec::new());
-        let mut splits = local::splits(&self.graph).await?;
+        let mut splits = local::splits(&self.graph, &weir_connector::Secrets::default()).await?;
         let mut restore: HashMap<(u32, u32), Vec<Restored>> = HashMap::new();
         if let Some(left) = left {
             splits.clear();
@@ -155,6 +155,7 @@ impl Stage {
             })),
             restored: left.map(|left| left.manifest.checkpoint.0),
             commits: Arc::default(),
+            secrets: Arc::default(),
         };
         Ok(Order {
             job,

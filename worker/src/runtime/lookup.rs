@@ -14,7 +14,7 @@ use std::{
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
-use weir_connector::{Found, Lookup, LookupContext, connector};
+use weir_connector::{Found, Lookup, LookupContext, Secrets, connector};
 use weir_env::Clock;
 use weir_model::Failure;
 use weir_proto::graph;
@@ -122,6 +122,8 @@ pub struct Opening<'a> {
     pub node: usize,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What its table names by `${secret:name}`.
+    pub secrets: &'a Secrets,
 }
 
 impl Lookups {
@@ -141,9 +143,10 @@ impl Lookups {
             output,
             node,
             clock,
+            secrets,
         } = opening;
         let join = LookupJoin::new(spec, &input, output)?;
-        let table = table(spec.table.as_ref())?;
+        let table = table(spec.table.as_ref(), secrets)?;
         let factory = connector(&table.connector)
             .and_then(|c| c.lookup(&table))
             .map_err(|e| Failure::user(e.to_string()))?;

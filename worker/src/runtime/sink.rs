@@ -31,7 +31,7 @@ pub(super) async fn open_sink(job: &Job, opening: OpeningSink<'_>) -> Result<Sin
         node,
         beginning,
     } = opening;
-    let table = table(sink.table.as_ref())?;
+    let table = table(sink.table.as_ref(), &job.secrets)?;
     let factory = connector(&table.connector)
         .and_then(|c| c.sink(&table))
         .map_err(|e| Failure::user(e.to_string()))?;

@@ -77,7 +77,7 @@ pub async fn open(
             plan.task
         )));
     };
-    let table = table(spec.table.as_ref())?;
+    let table = table(spec.table.as_ref(), &job.secrets)?;
     let factory = connector(&table.connector)
         .and_then(|c| c.source(&table))
         .map_err(|e| Failure::user(e.to_string()))?;

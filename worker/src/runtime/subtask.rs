@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use weir_checkpoint::key_group;
-use weir_connector::{RowOutput, Split, Table};
+use weir_connector::{RowOutput, Secrets, Split, Table};
 use weir_env::Clock;
 use weir_functions::chance::Bits;
 use weir_model::{Failure, Generation};
@@ -68,6 +68,8 @@ pub struct Job {
     pub restored: Option<u64>,
     /// What its sinks here have prepared.
     pub commits: Arc<Commits>,
+    /// What its tables name by `${secret:name}`.
+    pub secrets: Arc<Secrets>,
 }
 
 impl Job {
@@ -122,6 +124,7 @@ impl Subtask {
     pub async fn run(self, start: CancellationToken, cancel: CancellationToken) {
         let place = Arc::new(Place::new(self.index, names(&self.job.graph, &self.plan)));
         let counters = Arc::clone(&self.counters);
+        let secrets = Arc::clone(&self.job.secrets);
         let news = self.news();
         let life = AssertUnwindSafe(self.live(start, &news, Arc::clone(&place))).catch_unwind();
         let (stage, last) = tokio::select! {
@@ -129,10 +132,10 @@ impl Subtask {
             () = cancel.cancelled() => (Stage::Cancelled, None),
             end = life => match end {
                 Ok(Ok(last)) => (Stage::Finished, last),
-                Ok(Err(failure)) => (Stage::Failed(place.locate(failure)), None),
+                Ok(Err(failure)) => (Stage::Failed(masked(place.locate(failure), &secrets)), None),
                 Err(panic) => {
                     let failure = Failure::internal(panic_message(panic.as_ref()));
-                    (Stage::Failed(place.locate(failure)), None)
+                    (Stage::Failed(masked(place.locate(failure), &secrets)), None)
                 }
             },
         };
@@ -204,6 +207,7 @@ impl Subtask {
                     output: plan::output_schema(operator)?,
                     node,
                     clock: Arc::clone(&job.clock),
+                    secrets: &job.secrets,
                 };
                 lookups.open(opening).await?;
             }
@@ -350,7 +354,7 @@ fn taking(
 }
 
 /// A table as connectors see it.
-pub fn table(table: Option<&graph::Table>) -> Result<Table, Failure> {
+pub fn table(table: Option<&graph::Table>, secrets: &Secrets) -> Result<Table, Failure> {
     let table = table.ok_or_else(|| Failure::internal("a source or sink without a table"))?;
     let schema = schema::decode(&table.schema).map_err(|e| {
         Failure::internal(format!(
@@ -358,12 +362,24 @@ pub fn table(table: Option<&graph::Table>) -> Result<Table, Failure> {
             table.name
         ))
     })?;
-    Ok(Table {
+    let table = Table {
         name: table.name.clone(),
         connector: table.connector.clone(),
         options: table.options.clone().into_iter().collect(),
         schema,
-    })
+    };
+    secrets
+        .resolve(&table)
+        .map_err(|error| Failure::user(format!("table '{}': {error}", table.name)))
+}
+
+/// The failure without the values of secrets, which other systems may repeat.
+fn masked(failure: Failure, secrets: &Secrets) -> Failure {
+    Failure {
+        message: secrets.mask(&failure.message),
+        place: failure.place.map(|place| secrets.mask(&place)),
+        ..failure
+    }
 }
 
 /// What a panic said.

@@ -260,6 +260,7 @@ impl Duty {
             };
             ((a.task, a.subtask), location)
         });
+        let secrets = std::mem::take(&mut deploy.secrets).into_iter().collect();
         let splits = deploy.splits.into_iter().map(|source| {
             let splits = source.splits.into_iter().map(|s| Split {
                 id: s.id,
@@ -280,6 +281,7 @@ impl Duty {
                 checkpoints: coordinated.as_ref().map(|c| Arc::clone(&c.checkpoints)),
                 restored: deploy.restored_checkpoint,
                 commits: Arc::default(),
+                secrets: Arc::new(secrets),
             },
             placement: placement.collect(),
             splits: splits.collect(),

@@ -62,6 +62,7 @@ async fn ahead(max_drift_ms: Option<u64>) -> i64 {
         threads: 2,
         seed: 0,
         rehearsal: None,
+        secrets: Arc::default(),
     };
     let run = run_local(graph.build(), options, CancellationToken::new());
     timeout(PATIENCE, run)

@@ -72,7 +72,9 @@ async fn checkpoint_behind_a_slow_sink(patience: Patience) -> (u32, u64) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (commands, heard) = watch::channel(Commands::default());
     let gate = Arc::new(Gate::default());
-    let splits = splits(&graph).await.expect("the source has splits");
+    let splits = splits(&graph, &weir_connector::Secrets::default())
+        .await
+        .expect("the source has splits");
     let output = Arc::clone(&gate) as Arc<dyn RowOutput>;
     let order = Order {
         job: jobs::job(graph, root.path(), &clock, patience, heard, output),

@@ -316,7 +316,8 @@ async fn splits(graph: &JobGraph) -> Vec<SourceSplits> {
         let Some(Spec::Source(source)) = &operator.spec else {
             continue;
         };
-        let table = table(source.table.as_ref()).expect("the source has a table");
+        let table = table(source.table.as_ref(), &weir_connector::Secrets::default())
+            .expect("the source has a table");
         let factory = connector(&table.connector)
             .and_then(|c| c.source(&table))
             .expect("the table is valid");

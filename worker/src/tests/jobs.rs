@@ -57,5 +57,6 @@ pub(super) fn job(
         })),
         restored: None,
         commits: Arc::default(),
+        secrets: Arc::default(),
     }
 }

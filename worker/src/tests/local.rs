@@ -37,6 +37,7 @@ async fn run_until(
         threads: 2,
         seed: 0,
         rehearsal: None,
+        secrets: Arc::default(),
     };
     timeout(PATIENCE, run_local(graph, options, cancel))
         .await

@@ -73,7 +73,9 @@ async fn a_source_that_stopped_for_a_savepoint_reads_on_when_that_is_given_up() 
     let order = Order {
         job,
         placement: HashMap::from([((0, 0), Location::Here)]),
-        splits: splits(&graph).await.expect("the source has splits"),
+        splits: splits(&graph, &weir_connector::Secrets::default())
+            .await
+            .expect("the source has splits"),
         restore: HashMap::new(),
     };
     let compute = Compute::new(1).expect("a thread");

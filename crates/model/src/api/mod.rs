@@ -36,6 +36,9 @@
 //! | DELETE `/garbage` | | [`GarbageList`]: what was deleted |
 //! | GET `/connectors` | | [`ConnectorList`] |
 //! | POST `/connections/test` | [`TestConnections`] | [`ConnectionTests`] (200 also when a connection is not there) |
+//! | GET `/secrets` | | [`SecretList`] |
+//! | PUT `/secrets/{name}` | [`PutSecret`] | 201 or 204 |
+//! | DELETE `/secrets/{name}` | | 204; only when no job that has not ended names it |
 //! | GET `/workers` | | [`WorkerList`] |
 //! | GET `/examples` | | [`ExampleList`]: SQL to load in the editor |
 //! | GET `/info` | | [`Info`] |
@@ -46,6 +49,7 @@ mod checkpoint;
 mod connector;
 mod job;
 mod savepoint;
+mod secret;
 mod sql;
 mod worker;
 
@@ -53,5 +57,6 @@ pub use checkpoint::*;
 pub use connector::*;
 pub use job::*;
 pub use savepoint::*;
+pub use secret::*;
 pub use sql::*;
 pub use worker::*;

@@ -53,6 +53,7 @@ use datafusion_optimizer::analyzer::{
 };
 use datafusion_sql::planner::{NullOrdering, ParserOptions, PlannerContext, SqlToRel};
 use sqlparser::ast::{self, SelectItem, SetExpr, Spanned};
+use weir_connector::Secrets;
 use weir_model::{ErrorCode, Location, Problem};
 
 use self::context::Context;
@@ -73,6 +74,11 @@ impl<'a> Session<'a> {
         Self {
             context: Context::new(catalog),
         }
+    }
+
+    /// What tables may name by `${secret:name}`.
+    pub(crate) fn secrets(&self) -> &Arc<Secrets> {
+        self.context.catalog().secrets()
     }
 
     /// The plan of a query, types coerced. Errors without a place of their own are at `at`.

@@ -27,7 +27,7 @@ impl Lower<'_> {
         let connector =
             weir_connector::connector(&table.table.connector).map_err(|error| table.problem(error))?;
         let source = connector
-            .source(&table.table)
+            .source(&table.resolved()?)
             .map_err(|error| table.problem(error))?;
         let updates = Updates {
             by: format!("table '{}'", table.table.name),

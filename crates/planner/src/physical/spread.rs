@@ -73,7 +73,10 @@ mod tests {
              CREATE TABLE t ({columns}) WITH ('connector' = 'jdbc', 'url' = 'jdbc:postgresql:x', 'table-name' = 't');
              INSERT INTO t {query};"
         );
-        let options = PlanOptions { parallelism: Some(2) };
+        let options = PlanOptions {
+            parallelism: Some(2),
+            ..PlanOptions::default()
+        };
         let graph = unchecked(&sql, options).await.expect(query).graph;
         let is_sink = |id: u32| matches!(graph.operators[id as usize].spec, Some(Spec::Sink(_)));
         let edge = graph.edges.iter().find(|edge| is_sink(edge.to)).expect("a sink");

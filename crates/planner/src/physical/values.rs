@@ -90,6 +90,7 @@ impl Lower<'_> {
             lengths: std::collections::BTreeMap::new(),
             watermark: None,
             primary_key: Vec::new(),
+            secrets: Arc::default(),
             late_sink: None,
             at: self.at,
             options: Vec::new(),

@@ -3,7 +3,7 @@
 use std::{io::Write as _, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use weir_connector::RowOutput;
+use weir_connector::{RowOutput, Secrets};
 use weir_env::{Clock, SystemClock, ids};
 use weir_planner::PlanOptions;
 use weir_worker::local::{LocalOptions, LocalStats, run_local};
@@ -15,10 +15,12 @@ pub(super) async fn local(arguments: Local) -> Result<(), Outcome> {
     let sql = super::read_script(&arguments.file)?;
     let shutdown = super::shutdown_signal()?;
     let clock = Arc::new(SystemClock::new());
+    let secrets = Arc::new(secrets(std::env::vars()));
     let planned = weir_planner::plan(
         &sql,
         &PlanOptions {
             parallelism: arguments.parallelism,
+            secrets: Arc::clone(&secrets),
         },
     )
     .await
@@ -29,6 +31,7 @@ pub(super) async fn local(arguments: Local) -> Result<(), Outcome> {
         threads: super::worker::threads(arguments.threads),
         seed: ids::system().seed(),
         rehearsal: None,
+        secrets,
     };
     let cancelled = shutdown.clone();
     let stats = run_local(planned.graph, options, shutdown)
@@ -41,6 +44,13 @@ pub(super) async fn local(arguments: Local) -> Result<(), Outcome> {
         return Err(Outcome::failed("cancelled"));
     }
     Ok(())
+}
+
+/// What a script may name by `${secret:name}`: `WEIR_SECRET_name` in the environment, as there is no cluster that keeps any.
+fn secrets(variables: impl Iterator<Item = (String, String)>) -> Secrets {
+    let named =
+        |(name, value): (String, String)| Some((name.strip_prefix("WEIR_SECRET_")?.to_owned(), value));
+    variables.filter_map(named).collect()
 }
 
 /// Printed rows as JSON lines on the standard output.

@@ -8,6 +8,7 @@ mod jobs;
 mod local;
 mod run;
 mod savepoints;
+mod secrets;
 mod stop;
 mod supervisor;
 mod up;
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Outcome> {
         Command::Delete(arguments) => jobs::delete(arguments).await,
         Command::Explain(arguments) => explain::explain(arguments).await,
         Command::Connectors(arguments) => connectors::connectors(arguments).await,
+        Command::Secrets(arguments) => secrets::secrets(arguments).await,
         Command::Test(arguments) => connectors::test(arguments).await,
         Command::Local(arguments) => local::local(arguments).await,
     }

@@ -5,7 +5,9 @@
 
 use std::{
     fs::File,
+    io::Write as _,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,7 +15,7 @@ use std::{
 
 use nix::fcntl::{Flock, FlockArg};
 use tokio_util::sync::CancellationToken;
-use weir_control_plane::private_postgres::PrivatePostgres;
+use weir_control_plane::{private_postgres::PrivatePostgres, secrets::SecretKey};
 use weir_env::{Clock, SystemClock};
 use weir_model::api::Info;
 
@@ -28,6 +30,7 @@ pub(super) async fn up(arguments: Up) -> Result<(), Outcome> {
     let shutdown = super::shutdown_signal()?;
     let data_dir = prepare_data_dir(&arguments.data_dir)?;
     let _lock = lock(&data_dir)?;
+    make_secret_key(&secret_key_file(&data_dir))?;
     check_free(arguments.listen)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (postgres, database_url) = metadata_store(&arguments, &data_dir).await?;
@@ -117,10 +120,44 @@ fn control_plane(arguments: &Up, data_dir: &Path, database_url: &str, grpc: Sock
             data_dir.display().to_string(),
             text("--checkpoint-dir"),
             checkpoint_dir(arguments, data_dir),
+            text("--secret-key-file"),
+            secret_key_file(data_dir).display().to_string(),
         ],
         environment: vec![(text("DATABASE_URL"), database_url.to_owned())],
         log: data_dir.join("logs/control-plane.log"),
     }
+}
+
+fn secret_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("secret.key")
+}
+
+/// Makes the key that seals secrets, if there is none: a file that its owner alone may read.
+fn make_secret_key(path: &Path) -> Result<(), Outcome> {
+    let failed = |e: std::io::Error| {
+        Outcome::failed(format!(
+            "cannot make the key of secrets in {}: {e}",
+            path.display()
+        ))
+    };
+    if path.exists() {
+        return Ok(());
+    }
+    let key = SecretKey::generate().ok_or_else(|| failed(std::io::ErrorKind::Other.into()))?;
+    // Written aside and moved: a key that is cut off opens nothing.
+    let aside = path.with_extension("new");
+    let write = || {
+        let mut file = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&aside)?;
+        file.write_all(key.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&aside, path)
+    };
+    write().map_err(failed)
 }
 
 /// Where checkpoints and savepoints go.
