@@ -349,23 +349,27 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Secrets {
     #[command(subcommand)]
-    pub(crate) command: Option<SecretsCommand>,
+    pub(crate) action: Option<SecretsAction>,
     #[command(flatten)]
     pub(crate) client: Client,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum SecretsCommand {
+pub(crate) enum SecretsAction {
+    /// List the names of secrets.
+    List(Client),
     /// Set a secret to what comes from the standard input, without the line end behind it.
-    Set {
-        /// Its name: up to 64 letters, digits, `_`, `-` and `.`.
-        name: String,
-    },
+    Set(SecretCommand),
     /// Delete a secret that no job names which has not ended.
-    Delete {
-        /// Its name.
-        name: String,
-    },
+    Delete(SecretCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretCommand {
+    /// The secret's name: up to 64 letters, digits, `_`, `-` and `.`.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) client: Client,
 }
 
 #[derive(Debug, Args)]

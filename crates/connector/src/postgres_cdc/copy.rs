@@ -1,7 +1,5 @@
 //! The table as it is: all rows, in the order of their key.
 
-use std::sync::Arc;
-
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::TryStreamExt as _;
@@ -180,6 +178,8 @@ fn text(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow_schema::{DataType, Field, Schema};
 
     use super::*;

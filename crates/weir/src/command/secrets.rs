@@ -5,33 +5,39 @@ use std::io::{IsTerminal as _, Read as _};
 use weir_model::api::{PutSecret, SecretList};
 
 use crate::{
-    arguments::{Secrets, SecretsCommand},
+    arguments::{Client, Secrets, SecretsAction},
     client::Cluster,
     outcome::Outcome,
 };
 
 pub(super) async fn secrets(arguments: Secrets) -> Result<(), Outcome> {
-    let cluster = Cluster::at(&arguments.client.url);
-    match arguments.command {
-        None => {
-            let list: SecretList = cluster.get("secrets").await?;
-            if arguments.client.json {
-                return super::print_json(&list);
-            }
-            list.secrets.iter().for_each(|secret| super::say(&secret.name));
-        }
-        Some(SecretsCommand::Set { name }) => {
-            let value = read_value(&name)?;
-            cluster
-                .put(&format!("secrets/{name}"), &PutSecret { value })
+    match arguments.action {
+        None => list(&arguments.client).await,
+        Some(SecretsAction::List(client)) => list(&client).await,
+        Some(SecretsAction::Set(command)) => {
+            let value = read_value(&command.name)?;
+            let path = format!("secrets/{}", command.name);
+            Cluster::at(&command.client.url)
+                .put(&path, &PutSecret { value })
                 .await?;
-            super::say(&format!("${{secret:{name}}} is set"));
+            super::say(&format!("${{secret:{}}} is set", command.name));
+            Ok(())
         }
-        Some(SecretsCommand::Delete { name }) => {
-            cluster.delete(&format!("secrets/{name}")).await?;
-            super::say(&format!("${{secret:{name}}} is gone"));
+        Some(SecretsAction::Delete(command)) => {
+            let path = format!("secrets/{}", command.name);
+            Cluster::at(&command.client.url).delete(&path).await?;
+            super::say(&format!("${{secret:{}}} is gone", command.name));
+            Ok(())
         }
     }
+}
+
+async fn list(client: &Client) -> Result<(), Outcome> {
+    let list: SecretList = Cluster::at(&client.url).get("secrets").await?;
+    if client.json {
+        return super::print_json(&list);
+    }
+    list.secrets.iter().for_each(|secret| super::say(&secret.name));
     Ok(())
 }
 
