@@ -17,18 +17,17 @@ const KEYS: u64 = 256 << 10;
 /// How often the number of a row is in its payload.
 const REPEATS: usize = 320;
 
-/// Groups of one row each, all of which get a second row when the last one has got its first.
-fn script() -> String {
+/// Totals of groups, which have one row each and get a second one when the last of them has got its first. `groups` is a query of `entered`.
+fn script(groups: &str) -> String {
     format!(
         "SET 'pipeline.batch-rows' = '256';
-         CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '100000000',
+         CREATE TABLE numbers (n BIGINT, at AS TO_TIMESTAMP_LTZ(n, 3), WATERMARK FOR at AS at) WITH (
+           'connector' = 'datagen', 'rows-per-second' = '100000000',
            'fields.n.kind' = 'sequence', 'fields.n.start' = '0', 'fields.n.end' = '{}');
          CREATE TABLE totals (groups BIGINT, entries BIGINT, bytes BIGINT) WITH ('connector' = 'print');
-         INSERT INTO totals
-         SELECT COUNT(*), SUM(entries), SUM(CHAR_LENGTH(payload))
-         FROM (SELECT k, COUNT(*) AS entries, MAX(p) AS payload
-               FROM (SELECT MOD(n, {KEYS}) AS k, REPEAT(CAST(n AS STRING), {REPEATS}) AS p FROM numbers)
-               GROUP BY k);",
+         CREATE VIEW entered AS
+         SELECT MOD(n, {KEYS}) AS k, REPEAT(CAST(n AS STRING), {REPEATS}) AS p, at FROM numbers;
+         INSERT INTO totals SELECT COUNT(*), SUM(entries), SUM(CHAR_LENGTH(payload)) FROM ({groups});",
         2 * KEYS - 1
     )
 }
@@ -58,9 +57,9 @@ fn peak_bytes(pid: u32) -> Result<u64> {
     Ok(bytes("VmHWM:")?.saturating_sub(bytes("RssFile:")?))
 }
 
-#[test]
-fn a_keyed_aggregation_with_four_times_its_memory_of_state_gives_right_results() {
-    alone(async {
+/// Runs the script on a worker with little memory, which is to do with it.
+fn check(groups: &'static str) {
+    alone(async move {
         let folder = cluster::folder()?;
         let size = Size { workers: 1, slots: 1 };
         let memory = MEMORY_BYTES.to_string();
@@ -71,7 +70,7 @@ fn a_keyed_aggregation_with_four_times_its_memory_of_state_gives_right_results()
         let cluster = Cluster::start_with(folder.path(), size, &extra).await?;
         let api = &cluster.api;
         let worker = api.workers().await?.workers.pop().context("there is a worker")?;
-        let job = api.start(&script(), 1).await?;
+        let job = api.start(&script(groups), 1).await?;
         api.wait_phase(job.id, Phase::Finished, PATIENCE).await?;
         let seen = totals(&api.output(job.id).await?).context("it has printed totals")?;
         ensure!(
@@ -87,4 +86,19 @@ fn a_keyed_aggregation_with_four_times_its_memory_of_state_gives_right_results()
         );
         cluster.stop()
     });
+}
+
+#[test]
+fn a_keyed_aggregation_with_four_times_its_memory_of_state_gives_right_results() {
+    check("SELECT k, COUNT(*) AS entries, MAX(p) AS payload FROM entered GROUP BY k");
+}
+
+/// All of it is in one window, and leaves when that ends.
+#[test]
+fn a_window_with_four_times_its_memory_of_state_gives_right_results() {
+    check(
+        "SELECT k, COUNT(*) AS entries, MAX(p) AS payload
+         FROM TABLE(TUMBLE(TABLE entered, DESCRIPTOR(at), INTERVAL '1' HOUR))
+         GROUP BY k, window_start, window_end",
+    );
 }

@@ -46,30 +46,30 @@ const ALIGNED: [Run; 3] = [
     Run {
         parallelism: 2,
         backend: Kind::Rocksdb,
-        memory_is_short: false,
+        memory_is_short_every: None,
         patience: Patience::Endless,
         end: Some(End::Checkpoint),
     },
     Run {
         parallelism: 3,
         backend: Kind::Rocksdb,
-        memory_is_short: true,
+        memory_is_short_every: Some(1),
         patience: Patience::Endless,
         end: Some(End::Savepoint),
     },
     Run {
         parallelism: 1,
         backend: Kind::Memory,
-        memory_is_short: false,
+        memory_is_short_every: None,
         patience: Patience::Endless,
         end: None,
     },
 ];
 
-/// The same with three unaligned checkpoints, which are gone on with at p=3 and p=2. Memory is short in the first and in the last stage.
+/// The same with three unaligned checkpoints, which are gone on with at p=3 and p=2. Memory is short now and then.
 const UNALIGNED: [Run; 3] = [
     Run {
-        memory_is_short: true,
+        memory_is_short_every: Some(3),
         patience: Patience::Until(Duration::ZERO),
         ..ALIGNED[0]
     },
@@ -81,7 +81,7 @@ const UNALIGNED: [Run; 3] = [
     Run {
         parallelism: 2,
         backend: Kind::Rocksdb,
-        memory_is_short: true,
+        memory_is_short_every: Some(2),
         patience: Patience::Until(Duration::ZERO),
         ..ALIGNED[2]
     },

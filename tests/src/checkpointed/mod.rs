@@ -34,8 +34,8 @@ pub struct Run {
     pub backend: Kind,
     /// How long channels wait for each other's barriers.
     pub patience: Patience,
-    /// Whether state is written to disk all the time, as if there were no memory for it.
-    pub memory_is_short: bool,
+    /// Memory is short each time that so many operators have looked whether it is, so that state is written to disk; none: it never is.
+    pub memory_is_short_every: Option<u32>,
     /// What it ends with, if it has not finished before; none: it runs to the end of the input.
     pub end: Option<End>,
 }

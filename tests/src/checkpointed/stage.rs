@@ -186,10 +186,9 @@ impl Stage {
 
 fn memory(run: &Run) -> MemoryBudget {
     let memory = MemoryBudget::new(64 << 20);
-    if run.memory_is_short {
-        memory.always_short()
-    } else {
-        memory.without_small_state()
+    match run.memory_is_short_every {
+        Some(looks) => memory.short_every(looks),
+        None => memory.without_small_state(),
     }
 }
 

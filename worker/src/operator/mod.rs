@@ -250,6 +250,36 @@ pub trait Operator: Send {
         Vec::new()
     }
 
+    /// Whether its state may be taken from it as long as event time does not need it: rows at hand need the [rows](Self::needs) of its state
+    /// with their own keys alone, and a watermark needs any only if it reaches what is [due](Self::due). Then it needs all of a key at
+    /// once, and may see keys one after the other, each time as if restored at the watermark before.
+    fn is_windowed(&self) -> bool {
+        false
+    }
+
+    /// The columns of the key of a table of its state, of what rows of its input need there. Only of an operator that is windowed.
+    fn needs(&self, table: usize, batch: &RecordBatch) -> Result<Vec<ArrayRef>, Failure> {
+        let _ = (table, batch);
+        Ok(Vec::new())
+    }
+
+    /// No watermark before this needs any of what it keeps; none: it keeps nothing. Only of an operator that is windowed.
+    fn due(&self) -> Option<EventTime> {
+        None
+    }
+
+    /// Whether it has more to emit than it has after the last watermark or the end: it is to [go on](Self::go_on) when the rows emitted have
+    /// left, before anything else.
+    fn has_more(&self) -> bool {
+        false
+    }
+
+    /// Emits some more.
+    fn go_on(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let _ = context;
+        Ok(())
+    }
+
     /// All rows were given. Its event time had come to `watermark`, which is not said again.
     fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
         let _ = watermark;

@@ -14,6 +14,7 @@ use crate::{
     exchange::hash::mix_column,
     state::{
         Change, Scope, Snapshot,
+        backend::tests::spilled::spilled,
         codec::{self, Codec},
         rehearse::Rehearsed,
     },
@@ -68,6 +69,21 @@ pub(super) fn check_rescaled(
         calls: 0,
     };
     assert_eq!(run(&mut rescaled, calls, sort), expected, "rescaled");
+}
+
+/// Checks that an operator that lets go of its state now and then, and gets back what it needs, emits the same rows at each call.
+pub(super) fn check_spilled(
+    make: impl Fn() -> Box<dyn Operator> + Clone + Send + Sync + 'static,
+    calls: &[Call],
+) {
+    let sort: fn(&mut Vec<String>) = |rows| rows.sort_unstable();
+    let expected = run(make().as_mut(), calls, sort);
+    for every in 1..=3 {
+        let make = make.clone();
+        let mut spilled = spilled(Box::new(move || Ok(make())), every);
+        let emitted = run(spilled.as_mut(), calls, sort);
+        assert_eq!(emitted, expected, "written to disk after every {every} batches");
+    }
 }
 
 /// Operators that do the work of one, each for its key groups.

@@ -12,19 +12,35 @@ use weir_model::{EventTime, Failure};
 
 use super::{
     message::Message,
-    node::{Node, Outlet, ROWS, Target, on_batch, on_control, take_emitted},
+    node::{Node, Outlet, ROWS, Target, Telling, merge, on_batch, take_emitted, tell},
     place::Place,
 };
 use crate::{
     operator::{Context, Operator},
-    state::{Change, Scope, Snapshot, Table, backend::spill::Spill, rehearse::Make, spill::Spilled},
+    state::{
+        Change, Scope, Snapshot, Table,
+        backend::spill::Spill,
+        rehearse::Make,
+        spill::{Spilled, SpilledWindows},
+    },
 };
+
+/// What leaves the chain before it is written: more only if an operator emits it at once.
+const LEAVING: usize = 16;
+
+/// What is to be done next.
+enum Work {
+    /// A message on its way.
+    Message(Target, Message),
+    /// An operator, by position, that has more to emit.
+    Telling(usize, Telling),
+}
 
 /// The operators of one subtask.
 pub struct Chain {
     nodes: Vec<Node>,
     place: Arc<Place>,
-    work: Vec<(Target, Message)>,
+    work: Vec<Work>,
     /// What an operator says, with the output that it says it by.
     said: Vec<(usize, Message)>,
     context: Context,
@@ -34,6 +50,8 @@ pub struct Chain {
     timed: Vec<usize>,
     /// What a checkpoint is to have of their state.
     frozen: Option<Frozen>,
+    /// An operator writes state of its own accord, which it may not while others have something to say.
+    writes: bool,
 }
 
 /// What operators have said of a checkpoint, by position, and which of them have more to say.
@@ -62,6 +80,7 @@ impl Chain {
             context: Context::default(),
             out: VecDeque::new(),
             frozen: None,
+            writes: false,
         }
     }
 
@@ -103,26 +122,45 @@ impl Chain {
                 operator.on_processing_time(&mut self.context)?;
                 take_emitted(node, &mut self.context, &mut self.said);
                 self.hand_on(index);
-                self.run()?;
+                self.run_above(0)?;
             }
         }
         Ok(())
     }
 
-    /// Runs a message through all operators that it reaches.
+    /// Runs a message through all operators that it reaches, or until much is leaving: then it is to [go on](Self::go_on) when that has left.
     pub fn feed(&mut self, target: Target, message: Message) -> Result<(), Failure> {
-        self.work.push((target, message));
-        self.run()
+        self.work.push(Work::Message(target, message));
+        self.go_on().map(drop)
     }
 
-    fn run(&mut self) -> Result<(), Failure> {
-        while let Some((target, message)) = self.work.pop() {
-            match target {
-                Target::Leaf(_) | Target::Table(_) => self.out.push_back((target, message)),
-                Target::Node { node, port, input } => {
+    /// Goes on with the message that was fed; returns whether there was anything left to do.
+    pub fn go_on(&mut self) -> Result<bool, Failure> {
+        if self.work.is_empty() {
+            return Ok(false);
+        }
+        self.run_until(0, LEAVING)?;
+        Ok(true)
+    }
+
+    /// Runs what has been put on top of so much work, all of it.
+    fn run_above(&mut self, depth: usize) -> Result<(), Failure> {
+        self.run_until(depth, usize::MAX)
+    }
+
+    fn run_until(&mut self, depth: usize, leaving: usize) -> Result<(), Failure> {
+        while self.work.len() > depth && self.out.len() < leaving {
+            match self.work.pop() {
+                Some(Work::Message(Target::Node { node, port, input }, message)) => {
                     self.place.enter(node);
                     self.step(node, port, input, message)?;
                 }
+                Some(Work::Message(target, message)) => self.out.push_back((target, message)),
+                Some(Work::Telling(node, telling)) => {
+                    self.place.enter(node);
+                    self.tell(node, telling)?;
+                }
+                None => {}
             }
         }
         self.place.leave();
@@ -145,8 +183,9 @@ impl Chain {
         }
         self.said
             .extend(messages.into_iter().map(|message| (ROWS, message)));
+        let depth = self.work.len();
         self.hand_on(index);
-        self.run()
+        self.run_above(depth)
     }
 
     /// Lets operators hand on what they hold and do not keep as state: a checkpoint is about to be taken.
@@ -160,7 +199,7 @@ impl Chain {
             operator.on_barrier(&mut self.context)?;
             take_emitted(node, &mut self.context, &mut self.said);
             self.hand_on(index);
-            self.run()?;
+            self.run_above(0)?;
         }
         Ok(())
     }
@@ -174,12 +213,20 @@ impl Chain {
             .collect()
     }
 
-    /// Lets an operator have more state than there is memory; whether it can.
+    /// Lets an operator have more state than there is memory, if it can; whether it may begin without it, too.
     pub fn spill(&mut self, index: usize, make: Make, spill: Spill) -> bool {
         let node = &mut self.nodes[index];
-        let Some(operator) = node.operator.take_if(|operator| operator.is_partitioned()) else {
+        let Some(operator) = node
+            .operator
+            .take_if(|operator| operator.is_partitioned() || operator.is_windowed())
+        else {
             return false;
         };
+        if operator.is_windowed() {
+            node.operator = Some(Box::new(SpilledWindows::new(make, operator, spill)));
+            self.writes = true;
+            return false;
+        }
         node.operator = Some(Box::new(Spilled::new(make, operator, spill)));
         true
     }
@@ -191,8 +238,16 @@ impl Chain {
     }
 
     /// Lets operators begin to say what has changed in their state. What was frozen before must have been said to its end.
+    ///
+    /// Where one of them writes of its own accord, all say all of it: it would wait for the others, and they for it.
     pub fn freeze(&mut self) -> Result<(), Failure> {
-        self.frozen = Some(self.ask(|operator, said| operator.freeze(said))?);
+        let writes = self.writes;
+        self.frozen = Some(self.ask(|operator, said| {
+            if writes {
+                return operator.snapshot(Scope::Changes, said).map(|()| false);
+            }
+            operator.freeze(said)
+        })?);
         Ok(())
     }
 
@@ -301,7 +356,7 @@ impl Chain {
 
     fn step(&mut self, index: usize, port: usize, input: usize, message: Message) -> Result<(), Failure> {
         let node = &mut self.nodes[index];
-        let ended = match message {
+        match message {
             Message::Batch(batch) => {
                 node.merger.batch(input);
                 self.context.reached = Some(node.merger.watermark()).filter(|at| *at != EventTime::MIN);
@@ -310,19 +365,41 @@ impl Chain {
                 }
                 on_batch(node, port, batch, &mut self.context, &mut self.said)?;
                 take_emitted(node, &mut self.context, &mut self.said);
-                false
+                self.pass_on(index);
+                Ok(())
             }
-            control => on_control(node, input, &control, &mut self.context, &mut self.said)?,
-        };
-        if node.is_lookup {
-            let said = self.said.drain(..);
-            let leaving = said.map(|(_, message)| (Target::Table(index), message));
-            self.out.extend(leaving);
-            return Ok(());
+            control => {
+                let telling = merge(node, input, &control);
+                self.tell(index, telling)
+            }
         }
-        self.running -= usize::from(ended);
-        self.hand_on(index);
+    }
+
+    fn tell(&mut self, index: usize, telling: Telling) -> Result<(), Failure> {
+        let node = &mut self.nodes[index];
+        match tell(node, telling, &mut self.context, &mut self.said)? {
+            // Below what it has emitted.
+            Some(rest) => self.work.push(Work::Telling(index, rest)),
+            None => {
+                let has_ended = self
+                    .said
+                    .iter()
+                    .any(|(_, message)| matches!(message, Message::End));
+                self.running -= usize::from(has_ended && !node.is_lookup);
+            }
+        }
+        self.pass_on(index);
         Ok(())
+    }
+
+    /// Passes on what an operator said, or what goes to a table outside first.
+    fn pass_on(&mut self, index: usize) {
+        if !self.nodes[index].is_lookup {
+            return self.hand_on(index);
+        }
+        let said = self.said.drain(..);
+        let leaving = said.map(|(_, message)| (Target::Table(index), message));
+        self.out.extend(leaving);
     }
 
     /// Puts what was said on the stack so that it comes off in order: each message for each target.
@@ -336,9 +413,9 @@ impl Chain {
                 continue;
             };
             for outlet in takers.rev() {
-                self.work.push((outlet.target, message.clone()));
+                self.work.push(Work::Message(outlet.target, message.clone()));
             }
-            self.work.push((first.target, message));
+            self.work.push(Work::Message(first.target, message));
         }
     }
 }
@@ -447,6 +524,54 @@ mod tests {
         let counted = chain.nodes[1].counters.read();
         assert_eq!((counted.rows_in, counted.rows_out, counted.late_rows), (5, 11, 2));
         assert_eq!(counted.watermark_ms, Some(7));
+    }
+
+    /// Hands on so many rows at a watermark, one by one.
+    struct Parts(usize);
+
+    impl Operator for Parts {
+        fn on_batch(&mut self, _: usize, _: RecordBatch, _: &mut Context) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn on_watermark(&mut self, _: EventTime, context: &mut Context) -> Result<(), Failure> {
+            self.go_on(context)
+        }
+
+        fn has_more(&self) -> bool {
+            self.0 > 0
+        }
+
+        fn go_on(&mut self, context: &mut Context) -> Result<(), Failure> {
+            self.0 = self.0.saturating_sub(1);
+            context.emit(rows(1));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_operator_has_more_to_emit_waits_until_the_rest_has_left() {
+        let nodes = vec![
+            node(Some(Box::new(Parts(40))), 1, vec![to(1, 0)]),
+            node(Some(Box::new(Twice)), 1, vec![Target::Leaf(0)]),
+        ];
+        let mut chain = Chain::new(nodes, place());
+        chain
+            .feed(to(0, 0), Message::Watermark(EventTime(7)))
+            .expect("works");
+        let (mut all, mut turns) = (said(&mut chain), 1);
+        assert_eq!(all.len(), LEAVING);
+        while chain.go_on().expect("works") {
+            let leaving = said(&mut chain);
+            assert!(leaving.len() <= LEAVING);
+            all.extend(leaving);
+            turns += 1;
+        }
+        // Each row comes out twice; time comes behind the last one, with a row of its own.
+        assert_eq!(turns, 6);
+        let mut expected = vec!["0:1"; 81];
+        expected.push("0@7");
+        assert_eq!(all, expected);
     }
 
     /// Hands on the first row, and drops the others as late.

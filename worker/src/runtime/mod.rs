@@ -224,6 +224,7 @@ impl Steps {
             }
             match self.lookups.try_next()? {
                 Some((node, messages)) => self.chain.answer(node, messages)?,
+                None if self.chain.go_on()? => {}
                 None => break,
             }
         }

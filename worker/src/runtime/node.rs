@@ -5,7 +5,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use weir_model::Failure;
 
-use super::{late::LateRows, message::Message, metrics::OperatorCounters, watermark::WatermarkMerger};
+use super::{
+    late::LateRows,
+    message::Message,
+    metrics::OperatorCounters,
+    watermark::{Merged, WatermarkMerger},
+};
 use crate::operator::{Context, Operator};
 
 /// Where a message goes.
@@ -97,51 +102,90 @@ pub(super) fn on_batch(
     Ok(())
 }
 
-/// Merges news about time into an operator; returns whether it has ended.
-pub(super) fn on_control(
-    node: &mut Node,
-    input: usize,
-    message: &Message,
-    context: &mut Context,
-    said: &mut Vec<(usize, Message)>,
-) -> Result<bool, Failure> {
-    let tells_time = node.tells_time();
-    let merged = match message {
+/// What an operator is told of time, as far as that is not done.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling {
+    /// What is left.
+    rest: Merged,
+    /// It has been told the first of that, and has more to emit.
+    is_told: bool,
+}
+
+/// Merges news about time into an operator's.
+pub(super) fn merge(node: &mut Node, input: usize, message: &Message) -> Telling {
+    let rest = match message {
         Message::Watermark(watermark) => node.merger.advance(input, *watermark),
         Message::Idle => node.merger.idle(input),
         Message::End => node.merger.end(input),
         // Barriers are for the task as a whole.
-        Message::Batch(_) | Message::Barrier(_) => return Ok(false),
+        Message::Batch(_) | Message::Barrier(_) => Merged::default(),
     };
-    if let Some(watermark) = merged.watermark {
+    Telling { rest, is_told: false }
+}
+
+/// Tells an operator of time; what is left is for when the rows that it has emitted have left.
+pub(super) fn tell(
+    node: &mut Node,
+    mut telling: Telling,
+    context: &mut Context,
+    said: &mut Vec<(usize, Message)>,
+) -> Result<Option<Telling>, Failure> {
+    let tells_time = node.tells_time();
+    if let Some(watermark) = telling.rest.watermark {
         node.counters.set_watermark(watermark);
-        let mut reached = watermark;
-        if let Some(operator) = &mut node.operator {
-            operator.on_watermark(watermark, context)?;
-            reached = operator.output_watermark(watermark);
+        let on =
+            |operator: &mut dyn Operator, context: &mut Context| operator.on_watermark(watermark, context);
+        if call(node, &mut telling, context, said, on)? {
+            return Ok(Some(telling));
         }
-        take_emitted(node, context, said);
+        let operator = node.operator.as_ref();
+        let reached = operator.map_or(watermark, |operator| operator.output_watermark(watermark));
         if !tells_time {
             said.push((ROWS, Message::Watermark(reached)));
         }
+        telling.rest.watermark = None;
     }
-    if merged.idle {
-        if let Some(operator) = &mut node.operator {
-            operator.on_idle(context)?;
+    if telling.rest.idle {
+        if call(node, &mut telling, context, said, |operator, context| {
+            operator.on_idle(context)
+        })? {
+            return Ok(Some(telling));
         }
-        take_emitted(node, context, said);
         if !tells_time {
             said.push((ROWS, Message::Idle));
         }
+        telling.rest.idle = false;
     }
-    if merged.end {
-        if let Some(operator) = &mut node.operator {
-            operator.on_end(context)?;
+    if telling.rest.end {
+        if call(node, &mut telling, context, said, |operator, context| {
+            operator.on_end(context)
+        })? {
+            return Ok(Some(telling));
         }
-        take_emitted(node, context, said);
         said.push((ROWS, Message::End));
     }
-    Ok(merged.end)
+    Ok(None)
+}
+
+/// Calls an operator, or lets it go on; returns whether it has more to emit.
+fn call(
+    node: &mut Node,
+    telling: &mut Telling,
+    context: &mut Context,
+    said: &mut Vec<(usize, Message)>,
+    on: impl FnOnce(&mut dyn Operator, &mut Context) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let Some(operator) = &mut node.operator else {
+        return Ok(false);
+    };
+    if telling.is_told {
+        operator.go_on(context)?;
+    } else {
+        on(operator.as_mut(), context)?;
+    }
+    telling.is_told = operator.has_more();
+    take_emitted(node, context, said);
+    Ok(telling.is_told)
 }
 
 /// Takes what an operator has emitted, and counts it.

@@ -56,8 +56,8 @@ pub struct MemoryBudget {
     /// What the process had when that was looked at last, in bytes.
     seen_bytes: AtomicU64,
     small_state_bytes: u64,
-    /// Whether it is short all the time.
-    is_rehearsal: bool,
+    /// It is short each time that so many have looked whether it is: a rehearsal of that.
+    short_every: Option<u32>,
 }
 
 impl MemoryBudget {
@@ -78,15 +78,15 @@ impl MemoryBudget {
             pressure: AtomicU32::new(0),
             seen_bytes: AtomicU64::new(0),
             small_state_bytes: SMALL_STATE_BYTES,
-            is_rehearsal: false,
+            short_every: None,
         }
     }
 
-    /// The same, always short of memory: a rehearsal of that.
+    /// The same, short of memory each time that so many have looked whether it is: a rehearsal of that.
     #[must_use]
-    pub fn always_short(self) -> Self {
+    pub fn short_every(self, looks: u32) -> Self {
         Self {
-            is_rehearsal: true,
+            short_every: Some(looks),
             ..self.without_small_state()
         }
     }
@@ -102,15 +102,15 @@ impl MemoryBudget {
 
     /// A number that changes each time memory becomes short.
     pub fn pressure(&self) -> u32 {
-        if self.is_rehearsal {
-            return self.pressure.fetch_add(1, Relaxed);
+        match self.short_every {
+            Some(looks) => self.pressure.fetch_add(1, Relaxed) / looks,
+            None => self.pressure.load(Relaxed),
         }
-        self.pressure.load(Relaxed)
     }
 
     /// So few keys need not go to make room.
     pub(super) fn few_keys(&self) -> usize {
-        if self.is_rehearsal { 1 } else { FEW_KEYS }
+        if self.short_every.is_some() { 1 } else { FEW_KEYS }
     }
 
     /// Files of so many bytes are read before their operator begins.
@@ -121,6 +121,15 @@ impl MemoryBudget {
     /// Whether there is room for state that nobody has asked for yet.
     pub(super) fn has_room(&self) -> bool {
         self.seen_bytes.load(Relaxed) < self.full_bytes() / 100 * ROOM_PERCENT
+    }
+
+    /// What of a state is in memory at once while all of it is gone through, about.
+    pub(super) fn passing_bytes(&self) -> usize {
+        if self.short_every.is_some() {
+            64
+        } else {
+            self.written_bytes()
+        }
     }
 
     /// Memory is short.

@@ -11,7 +11,7 @@ use super::Table;
 pub const ROWS: usize = 1 << 16;
 
 /// The same where each change is gone before the next one comes: memory is short then.
-const STREAMED_ROWS: usize = 1 << 12;
+const STREAMED_ROWS: usize = 1 << 10;
 
 /// What a snapshot takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,11 @@ impl Snapshot {
     /// The tables that it is of.
     pub fn tables(&self) -> &[Table] {
         &self.tables
+    }
+
+    /// What has changed so far, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// What has changed, in order.

@@ -24,6 +24,9 @@ use crate::operator::{Context, Operator};
 use resident::Resident;
 
 mod resident;
+mod windows;
+
+pub use windows::SpilledWindows;
 
 /// How long memory must not have been short before more is read than is asked for.
 const CALM: Duration = Duration::from_secs(30);

@@ -33,9 +33,7 @@ impl Cumulating {
     ) -> Result<(), Failure> {
         let mut from = i64::MIN;
         loop {
-            let pane = panes.first_from(from).map(|pane| self.steps.start(pane));
-            let growing = self.growing.first_from(from);
-            let Some(start) = pane.into_iter().chain(growing).min() else {
+            let Some(start) = self.first_from(panes, from) else {
                 return Ok(());
             };
             if EventTime(self.steps.first_end(start, fired).saturating_sub(1)) > watermark {
@@ -47,6 +45,18 @@ impl Cumulating {
             };
             from = next;
         }
+    }
+
+    /// The first start of windows with rows from a moment on.
+    fn first_from(&self, panes: &Panes, from: i64) -> Option<i64> {
+        let pane = panes.first_from(from).map(|pane| self.steps.start(pane));
+        pane.into_iter().chain(self.growing.first_from(from)).min()
+    }
+
+    /// The watermark at which the next window fires.
+    pub(super) fn due(&self, panes: &Panes, fired: EventTime) -> Option<EventTime> {
+        let start = self.first_from(panes, i64::MIN)?;
+        Some(EventTime(self.steps.first_end(start, fired).saturating_sub(1)))
     }
 
     /// Emits the windows from one start.

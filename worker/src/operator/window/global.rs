@@ -1,8 +1,10 @@
 //! The phase after the shuffle: merges partial rows by pane and key, and emits a window once the watermark has passed it. Without a phase
 //! before, it takes raw rows.
 
+use std::sync::Arc;
+
 use arrow::compute::sum;
-use arrow_array::{RecordBatch, cast::AsArray, types::Int64Type};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph;
@@ -187,6 +189,28 @@ impl Operator for WindowAggregate {
         match &mut self.firing {
             Firing::Cumulate(cumulating) if table == GROWING => cumulating.growing.restore(rows),
             _ => self.panes.restore(rows),
+        }
+    }
+
+    fn is_windowed(&self) -> bool {
+        true
+    }
+
+    fn needs(&self, table: usize, batch: &RecordBatch) -> Result<Vec<ArrayRef>, Failure> {
+        let mut starts = self.windows.grid.starts(batch)?;
+        if let (GROWING, Firing::Cumulate(cumulating)) = (table, &self.firing) {
+            starts.iter_mut().for_each(|pane| *pane = cumulating.start(*pane));
+        }
+        let mut columns = self.input.keys(batch);
+        columns.push(Arc::new(Int64Array::from(starts)));
+        Ok(columns)
+    }
+
+    fn due(&self) -> Option<EventTime> {
+        match &self.firing {
+            Firing::Panes => self.panes.first().map(|pane| self.windows.last(pane)),
+            Firing::Hop(merge) => merge.due(&self.panes, self.watermark),
+            Firing::Cumulate(cumulating) => cumulating.due(&self.panes, self.watermark),
         }
     }
 

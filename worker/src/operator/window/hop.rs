@@ -46,9 +46,7 @@ impl HopMerge {
         watermark: EventTime,
         emit: &mut Emit,
     ) -> Result<(), Failure> {
-        while let Some(first) = panes.first() {
-            let next = self.hops.end_from(fired.0.saturating_add(2));
-            let end = self.hops.first_end(first).max(next);
+        while let Some(end) = self.next_end(panes, fired) {
             if EventTime(end.saturating_sub(1)) > watermark {
                 break;
             }
@@ -66,6 +64,18 @@ impl HopMerge {
             fired = EventTime(end.saturating_sub(1));
         }
         Ok(())
+    }
+
+    /// The end of the first window with rows that has not fired at a watermark.
+    fn next_end(&self, panes: &Panes, fired: EventTime) -> Option<i64> {
+        let next = self.hops.end_from(fired.0.saturating_add(2));
+        panes.first().map(|first| self.hops.first_end(first).max(next))
+    }
+
+    /// The watermark at which the next window fires.
+    pub(super) fn due(&self, panes: &Panes, fired: EventTime) -> Option<EventTime> {
+        let end = self.next_end(panes, fired);
+        end.map(|end| EventTime(end.saturating_sub(1)))
     }
 
     fn merge(&mut self, panes: &Panes, start: i64, end: i64) -> Result<(), Failure> {

@@ -12,7 +12,10 @@ use super::{
     pane::Pane,
     partial::{self, Layout},
 };
-use crate::operator::aggregate::{Shape, Shapes, partial_columns};
+use crate::operator::{
+    aggregate::{Shape, Shapes, partial_columns},
+    keys::normal_columns,
+};
 
 /// How to read the rows of an input.
 #[derive(Debug)]
@@ -58,6 +61,14 @@ impl Input {
         let key_types = types[..keys].to_vec();
         partial::check(input, &partial::types(&key_types, &shapes))?;
         Ok((Self::Partial(keys, layout), key_types, shapes))
+    }
+
+    /// The keys of rows, as tables of state have them.
+    pub(super) fn keys(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        match self {
+            Self::Partial(keys, _) => normal_columns(batch, &(0..*keys).collect::<Vec<_>>()),
+            Self::Raw(raw) => normal_columns(batch, &raw.keys),
+        }
     }
 
     /// Adds rows of a batch to a pane.

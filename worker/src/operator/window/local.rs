@@ -1,13 +1,13 @@
 //! The phase before the shuffle: folds raw rows to partial rows, so that fewer travel.
 //!
 //! Holds panes across batches and hands them on when the watermark passes their end, when the input is idle or ends, and when
-//! there are too many groups. Keeps nothing that a checkpoint would need: at a barrier it hands on all it holds.
+//! there are too many groups, or they are too large. Keeps nothing that a checkpoint would need: at a barrier it hands on all it holds.
 //!
 //! When the keys hardly repeat, folding costs a hash per row and saves nothing. So whenever it hands on, it looks at how many groups the
 //! rows since the last look made; above four in five it passes the next million rows through, each as a partial row of its own, then
 //! tries again.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use weir_model::{EventTime, Failure};
 use weir_proto::graph;
@@ -24,6 +24,8 @@ use crate::operator::{
 
 /// Groups held at most.
 const HELD_GROUPS: usize = 100_000;
+/// Bytes of them at most, about: many processes have little memory, and this is not on disk.
+const HELD_BYTES: usize = 4 << 20;
 /// Rows that a look at the reduction needs.
 const SAMPLE_ROWS: usize = 16_384;
 /// Rows passed through before folding is tried again.
@@ -37,6 +39,7 @@ pub(in crate::operator) struct LocalWindowAggregate {
     panes: Panes,
     output: SchemaRef,
     held_groups: usize,
+    held_bytes: usize,
     reduction: Reduction,
 }
 
@@ -99,6 +102,7 @@ impl LocalWindowAggregate {
             panes: Panes::new(key_types, shapes)?,
             output,
             held_groups: 0,
+            held_bytes: 0,
             reduction: Reduction::default(),
         })
     }
@@ -115,10 +119,15 @@ impl LocalWindowAggregate {
                 .map(|column| column.map(|c| part.of(batch.column(c))).transpose())
                 .collect::<Result<Vec<_>, _>>()?;
             let pane = self.panes.pane(part.start)?;
-            let groups_before = pane.len();
-            pane.update(&keys, &arguments, part.len(batch.num_rows()))?;
-            self.held_groups += pane.len() - groups_before;
-            self.reduction.groups += pane.len() - groups_before;
+            let (groups_before, rows) = (pane.len(), part.len(batch.num_rows()));
+            pane.update(&keys, &arguments, rows)?;
+            let new = pane.len() - groups_before;
+            self.held_groups += new;
+            self.reduction.groups += new;
+            if new > 0 {
+                let of_rows = bytes(keys.iter().chain(arguments.iter().flatten()));
+                self.held_bytes += of_rows * new / rows.max(1);
+            }
         }
         self.reduction.rows += batch.num_rows();
         Ok(())
@@ -127,6 +136,7 @@ impl LocalWindowAggregate {
     /// Hands on the panes that end by `until`.
     fn flush(&mut self, until: EventTime, context: &mut Context) -> Result<(), Failure> {
         let windows = self.windows;
+        let held = self.held_groups;
         let mut pieces = Vec::new();
         while let Some((start, pane)) = self.panes.pop(|start| windows.last(start) <= until) {
             self.held_groups -= pane.len();
@@ -134,6 +144,7 @@ impl LocalWindowAggregate {
             self.panes.recycle(start, pane)?;
         }
         if !pieces.is_empty() {
+            self.held_bytes = self.held_bytes / held.max(1) * self.held_groups;
             self.reduction.look();
         }
         partial::emit_coalesced(&self.output, pieces, context)
@@ -175,6 +186,13 @@ impl LocalWindowAggregate {
     }
 }
 
+/// How large columns are.
+fn bytes<'a>(columns: impl Iterator<Item = &'a ArrayRef>) -> usize {
+    // One whose size is not known counts for nothing.
+    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_default();
+    columns.map(size).sum()
+}
+
 impl Operator for LocalWindowAggregate {
     fn on_batch(&mut self, _port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
         if batch.num_rows() == 0 {
@@ -186,7 +204,7 @@ impl Operator for LocalWindowAggregate {
             return Ok(());
         }
         self.fold(&batch)?;
-        if self.held_groups >= HELD_GROUPS {
+        if self.held_groups >= HELD_GROUPS || self.held_bytes >= HELD_BYTES {
             self.flush(EventTime::MAX, context)?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use arrow_select::take::take_record_batch;
 use weir_model::Failure;
 
 use super::pane::{Pane, Panes};
-use crate::state::{Scope, Snapshot, Table, snapshot::ROWS};
+use crate::state::{Scope, Snapshot, Table};
 
 /// The same start for so many groups.
 fn starts(start: i64, rows: usize) -> ArrayRef {
@@ -77,7 +77,7 @@ impl Panes {
 }
 
 fn write(table: usize, start: i64, pane: &Pane, groups: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
-    for groups in groups.chunks(ROWS) {
+    for groups in groups.chunks(into.chunk_rows()) {
         let mut columns = pane.keys_of(groups)?;
         columns.push(starts(start, groups.len()));
         columns.extend(pane.state_of(groups)?);

@@ -21,7 +21,7 @@ use weir_proto::{
 use crate::{
     expression::testing,
     operator::{Context, Operator, build},
-    state::rehearse::Rehearsed,
+    state::{backend::tests::spilled::spilled, rehearse::Rehearsed},
 };
 
 const MS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -68,8 +68,17 @@ struct Phases {
     /// The same with results that come with every batch, and late rows up to [`LATENESS_MS`].
     updating: graph::Operator,
     partial: SchemaRef,
-    /// After how many calls they are restored from their snapshots; none: never.
-    restarts: Option<u32>,
+    kept: Kept,
+}
+
+/// What becomes of the state of phases while they run.
+#[derive(Clone, Copy, Debug)]
+enum Kept {
+    InMemory,
+    /// After so many calls they are restored from their snapshots.
+    Restored(u32),
+    /// It is written to a database after so many batches.
+    Spilled(u32),
 }
 
 /// How far behind a window's end rows still change its result.
@@ -153,7 +162,7 @@ fn phases_of(keys: &[u32], kind: Kind) -> Phases {
             graph::operator::Spec::WindowAggregate(global),
         ),
         partial,
-        restarts: None,
+        kept: Kept::InMemory,
     }
 }
 
@@ -185,9 +194,13 @@ impl Phases {
     fn kept(&self, operator: &graph::Operator, input: SchemaRef) -> Box<dyn Operator> {
         let operator = operator.clone();
         let make = move || build(&operator, Some(Arc::clone(&input)));
-        match self.restarts {
-            None => make().expect("an operator"),
-            Some(every) => Box::new(Rehearsed::new(Box::new(make), every).expect("an operator with tables")),
+        let operator = make().expect("an operator");
+        match self.kept {
+            Kept::Spilled(every) if operator.is_windowed() => spilled(Box::new(make), every),
+            Kept::InMemory | Kept::Spilled(_) => operator,
+            Kept::Restored(every) => {
+                Box::new(Rehearsed::new(Box::new(make), every).expect("an operator with tables"))
+            }
         }
     }
 }
@@ -581,6 +594,29 @@ fn any_step() -> impl Strategy<Value = (usize, Step)> {
     (0_usize..3, step)
 }
 
+const KINDS: [Naive; 4] = [
+    Naive {
+        size: 10,
+        slide: 10,
+        grow: None,
+    },
+    Naive {
+        size: 12,
+        slide: 3,
+        grow: None,
+    },
+    Naive {
+        size: 10,
+        slide: 4,
+        grow: None,
+    },
+    Naive {
+        size: 12,
+        slide: 12,
+        grow: Some(4),
+    },
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -590,89 +626,129 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..25),
         keys in prop::sample::select(vec![vec![], vec![1], vec![2], vec![1, 2]]),
         offset_ms in -12_i64..12,
-        kind in prop::sample::select(vec![
-            Naive { size: 10, slide: 10, grow: None },
-            Naive { size: 12, slide: 3, grow: None },
-            Naive { size: 10, slide: 4, grow: None },
-            Naive { size: 12, slide: 12, grow: Some(4) },
-        ]),
+        kind in prop::sample::select(KINDS.to_vec()),
         restarts in prop::option::of(1..4_u32),
     ) {
-        let phases = Phases { restarts, ..phases_of(&keys, kind.spec(offset_ms)) };
-        let mut locals: Vec<_> = (0..3).map(|_| phases.local()).collect();
-        let mut global = phases.global();
-        let (mut between, mut out) = (Context::default(), Context::default());
-        let mut watermark = -60;
-        let (mut only, mut updating) = (phases.only(), phases.updating());
-        let (mut raw_out, mut changes) = (Context::default(), Context::default());
-        let mut windows: BTreeMap<((i64, i64), Key), Vec<Row>> = BTreeMap::new();
-        let mut allowed = windows.clone();
-        let (mut late, mut too_late) = (0, 0);
-        for (to, step) in steps {
-            match step {
-                Step::Rows(batch) => {
-                    for row in &batch {
-                        let mut open = kind.windows(row.ts, offset_ms);
-                        open.retain(|(_, end)| end - 1 > watermark);
-                        late += u64::from(open.is_empty());
-                        for window in open {
-                            windows.entry((window, key_of(row, &keys))).or_default().push(row.clone());
-                        }
-                        let mut open = kind.windows(row.ts, offset_ms);
-                        open.retain(|(_, end)| end - 1 + LATENESS_MS > watermark);
-                        too_late += u64::from(open.is_empty());
-                        for window in open {
-                            allowed.entry((window, key_of(row, &keys))).or_default().push(row.clone());
-                        }
+        let kept = restarts.map_or(Kept::InMemory, Kept::Restored);
+        check_phases(steps, &keys, offset_ms, kind, kept)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn windows_that_are_on_disk_give_what_a_plain_map_gives(
+        steps in prop::collection::vec(any_step(), 1..25),
+        keys in prop::sample::select(vec![vec![1], vec![2], vec![1, 2]]),
+        offset_ms in -12_i64..12,
+        kind in prop::sample::select(KINDS.to_vec()),
+        every in 1..4_u32,
+    ) {
+        check_phases(steps, &keys, offset_ms, kind, Kept::Spilled(every))?;
+    }
+}
+
+fn check_phases(
+    steps: Vec<(usize, Step)>,
+    keys: &[u32],
+    offset_ms: i64,
+    kind: Naive,
+    kept: Kept,
+) -> std::result::Result<(), TestCaseError> {
+    let phases = Phases {
+        kept,
+        ..phases_of(keys, kind.spec(offset_ms))
+    };
+    let mut locals: Vec<_> = (0..3).map(|_| phases.local()).collect();
+    let mut global = phases.global();
+    let (mut between, mut out) = (Context::default(), Context::default());
+    let mut watermark = -60;
+    let (mut only, mut updating) = (phases.only(), phases.updating());
+    let (mut raw_out, mut changes) = (Context::default(), Context::default());
+    let mut windows: BTreeMap<((i64, i64), Key), Vec<Row>> = BTreeMap::new();
+    let mut allowed = windows.clone();
+    let (mut late, mut too_late) = (0, 0);
+    for (to, step) in steps {
+        match step {
+            Step::Rows(batch) => {
+                for row in &batch {
+                    let mut open = kind.windows(row.ts, offset_ms);
+                    open.retain(|(_, end)| end - 1 > watermark);
+                    late += u64::from(open.is_empty());
+                    for window in open {
+                        windows
+                            .entry((window, key_of(row, keys)))
+                            .or_default()
+                            .push(row.clone());
                     }
-                    for (operator, out) in [(&mut only, &mut raw_out), (&mut updating, &mut changes)] {
-                        operator.on_batch(0, rows(&batch), out).expect("rows");
-                        prop_assert_eq!(out.late.len() as u64, out.late_rows);
+                    let mut open = kind.windows(row.ts, offset_ms);
+                    open.retain(|(_, end)| end - 1 + LATENESS_MS > watermark);
+                    too_late += u64::from(open.is_empty());
+                    for window in open {
+                        allowed
+                            .entry((window, key_of(row, keys)))
+                            .or_default()
+                            .push(row.clone());
                     }
-                    locals[to].on_batch(0, rows(&batch), &mut between).expect("rows");
-                    // Nothing is held back, so that what is late does not depend on when the local phase hands on.
-                    locals[to].on_idle(&mut between).expect("flushes");
+                }
+                for (operator, out) in [(&mut only, &mut raw_out), (&mut updating, &mut changes)] {
+                    operator.on_batch(0, rows(&batch), out).expect("rows");
+                    prop_assert_eq!(out.late.len() as u64, out.late_rows);
+                }
+                locals[to].on_batch(0, rows(&batch), &mut between).expect("rows");
+                // Nothing is held back, so that what is late does not depend on when the local phase hands on.
+                locals[to].on_idle(&mut between).expect("flushes");
+                forward(&mut between, global.as_mut(), &mut out);
+            }
+            Step::Idle => {
+                locals[to].on_idle(&mut between).expect("flushes");
+                forward(&mut between, global.as_mut(), &mut out);
+            }
+            Step::Time(by) => {
+                watermark += by;
+                for local in &mut locals {
+                    local
+                        .on_watermark(EventTime(watermark), &mut between)
+                        .expect("flushes");
                     forward(&mut between, global.as_mut(), &mut out);
                 }
-                Step::Idle => {
-                    locals[to].on_idle(&mut between).expect("flushes");
-                    forward(&mut between, global.as_mut(), &mut out);
-                }
-                Step::Time(by) => {
-                    watermark += by;
-                    for local in &mut locals {
-                        local.on_watermark(EventTime(watermark), &mut between).expect("flushes");
-                        forward(&mut between, global.as_mut(), &mut out);
-                    }
-                    global.on_watermark(EventTime(watermark), &mut out).expect("fires");
-                    only.on_watermark(EventTime(watermark), &mut raw_out).expect("fires");
-                    updating.on_watermark(EventTime(watermark), &mut changes).expect("fires");
-                }
+                global
+                    .on_watermark(EventTime(watermark), &mut out)
+                    .expect("fires");
+                only.on_watermark(EventTime(watermark), &mut raw_out)
+                    .expect("fires");
+                updating
+                    .on_watermark(EventTime(watermark), &mut changes)
+                    .expect("fires");
             }
         }
-        only.on_end(&mut raw_out).expect("fires");
-        updating.on_end(&mut changes).expect("fires");
-        for local in &mut locals {
-            local.on_end(&mut between).expect("flushes");
-            forward(&mut between, global.as_mut(), &mut out);
-        }
-        global.on_end(&mut out).expect("fires");
-
-        let naive_of = |windows: BTreeMap<((i64, i64), Key), Vec<Row>>| -> BTreeMap<_, _> {
-            let windows = windows.into_iter();
-            windows.map(|(key, rows)| (key, naive(&rows.iter().collect::<Vec<_>>()))).collect()
-        };
-        prop_assert_eq!(materialized(&changes.emitted, &keys), naive_of(allowed));
-        prop_assert_eq!(changes.late_rows, too_late);
-        let expected = naive_of(windows);
-        prop_assert_eq!(&windowed_results(&raw_out.emitted, &keys), &expected);
-        prop_assert_eq!(raw_out.late_rows, late);
-        let found = windowed_results(&out.emitted, &keys);
-        let missing: BTreeSet<_> = expected.keys().filter(|k| !found.contains_key(*k)).collect();
-        prop_assert!(missing.is_empty(), "missing {missing:?}");
-        prop_assert_eq!(found, expected);
-        prop_assert_eq!(out.late_rows, late);
     }
+    only.on_end(&mut raw_out).expect("fires");
+    updating.on_end(&mut changes).expect("fires");
+    for local in &mut locals {
+        local.on_end(&mut between).expect("flushes");
+        forward(&mut between, global.as_mut(), &mut out);
+    }
+    global.on_end(&mut out).expect("fires");
+
+    let naive_of = |windows: BTreeMap<((i64, i64), Key), Vec<Row>>| -> BTreeMap<_, _> {
+        let windows = windows.into_iter();
+        windows
+            .map(|(key, rows)| (key, naive(&rows.iter().collect::<Vec<_>>())))
+            .collect()
+    };
+    prop_assert_eq!(materialized(&changes.emitted, keys), naive_of(allowed));
+    prop_assert_eq!(changes.late_rows, too_late);
+    let expected = naive_of(windows);
+    prop_assert_eq!(&windowed_results(&raw_out.emitted, keys), &expected);
+    prop_assert_eq!(raw_out.late_rows, late);
+    let found = windowed_results(&out.emitted, keys);
+    let missing: BTreeSet<_> = expected.keys().filter(|k| !found.contains_key(*k)).collect();
+    prop_assert!(missing.is_empty(), "missing {missing:?}");
+    prop_assert_eq!(found, expected);
+    prop_assert_eq!(out.late_rows, late);
+    Ok(())
 }
 
 /// Windows of a size at every slide, or from each start growing by steps.

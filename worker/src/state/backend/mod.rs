@@ -29,7 +29,7 @@ mod restore;
 mod runs;
 pub mod spill;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod uploaded;
 
 use std::{

@@ -8,6 +8,7 @@ use std::{
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
+use arrow_schema::DataType;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
 use weir_model::Failure;
@@ -30,6 +31,8 @@ pub struct Spill {
     shared: Arc<Shared>,
     operator: usize,
     partition: RowConverter,
+    /// By table, its whole key.
+    keys: Vec<RowConverter>,
     database: Weak<Rocks>,
     /// Threads that read ahead.
     runtime: Handle,
@@ -57,7 +60,7 @@ impl Reading {
     }
 }
 
-/// Values of the columns by which an operator's state is partitioned, a row each.
+/// Values of the columns by which rows of an operator's state are found, a row each.
 pub struct Partitions {
     groups: Vec<u32>,
     rows: Rows,
@@ -99,11 +102,20 @@ impl Spill {
         if types.any(|other| other != first) {
             return Ok(None);
         }
-        let partition = RowConverter::new(first.into_iter().map(SortField::new).collect());
+        let converter = |types: Vec<DataType>| {
+            let converter = RowConverter::new(types.into_iter().map(SortField::new).collect());
+            converter.map_err(|e| unfit(&e))
+        };
+        let keys = shared.codecs[operator].iter().map(|codec| {
+            let columns = codec.table().schema.fields()[..codec.table().key].iter();
+            converter(columns.map(|f| f.data_type().clone()).collect())
+        });
+        let keys = keys.collect::<Result<_, _>>()?;
         Ok(Some(Self {
             shared: Arc::clone(shared),
             operator,
-            partition: partition.map_err(|e| unfit(&e))?,
+            partition: converter(first)?,
+            keys,
             database: Weak::new(),
             runtime,
         }))
@@ -142,8 +154,22 @@ impl Spill {
 
     /// Rows of values of the partition's columns.
     pub fn partitions(&self, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
-        let rows = self.partition.convert_columns(columns).map_err(|e| unfit(&e))?;
-        let table = self.shared.codecs[self.operator][0].table();
+        self.found(0, &self.partition, columns)
+    }
+
+    /// Rows of values of all columns of a table's key.
+    pub fn keys(&self, table: usize, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
+        self.found(table, &self.keys[table], columns)
+    }
+
+    fn found(
+        &self,
+        table: usize,
+        converter: &RowConverter,
+        columns: &[ArrayRef],
+    ) -> Result<Partitions, Failure> {
+        let rows = converter.convert_columns(columns).map_err(|e| unfit(&e))?;
+        let table = self.shared.codecs[self.operator][table].table();
         let groups = table.key_groups(columns, rows.num_rows(), self.shared.config.max_parallelism)?;
         Ok(Partitions { groups, rows })
     }
@@ -155,6 +181,11 @@ impl Spill {
         tables: Vec<Table>,
         snapshot: impl FnOnce(&mut Snapshot) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        if self.is_held() {
+            return Err(Failure::internal(
+                "state was to be written while a checkpoint was being said",
+            ));
+        }
         self.shared.order.wait();
         let gathered = Arc::new(Mutex::new(Batch::default()));
         let sink = {
@@ -174,8 +205,9 @@ impl Spill {
     /// Reads the rows of these partitions, which ascend, table by table.
     pub fn load(&mut self, partitions: &[(u32, &[u8])], sink: &mut Sink<'_>) -> Result<(), Failure> {
         let database = self.database()?;
-        for table in 0..self.shared.codecs[self.operator].len() {
-            self.load_table(&database, table, partitions, sink)?;
+        for (table, codec) in self.shared.codecs[self.operator].iter().enumerate() {
+            let is_whole = codec.table().key == codec.table().partition;
+            self.load_table(&database, (table, is_whole), partitions, sink)?;
         }
         Ok(())
     }
@@ -191,15 +223,58 @@ impl Spill {
         Ok(Reading(slice))
     }
 
+    /// Reads the rows of a table with these keys, which ascend.
+    pub fn load_keys(
+        &mut self,
+        table: usize,
+        keys: &[(u32, &[u8])],
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
+        let database = self.database()?;
+        self.load_table(&database, (table, true), keys, sink)
+    }
+
+    /// Reads all rows of key groups, from this one on, until there are about so many bytes; returns the key group behind them, or none if
+    /// those were the last.
+    pub fn load_groups(
+        &mut self,
+        first: Option<u32>,
+        bytes: usize,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<u32>, Failure> {
+        let database = self.database()?;
+        let key_groups = self.shared.config.key_groups.clone();
+        let codecs = &self.shared.codecs[self.operator];
+        let mut tables = vec![Batch::default(); codecs.len()];
+        let mut next = first.unwrap_or(key_groups.start);
+        while next < key_groups.end && tables.iter().map(Batch::bytes).sum::<usize>() < bytes {
+            for (number, rows) in tables.iter_mut().enumerate() {
+                let all = beginning_with(prefix(next, self.operator as u16, number as u8).to_vec());
+                database.scan_few(&[all], &mut |key, value| {
+                    rows.put(key, value);
+                    Ok(())
+                })?;
+            }
+            next += 1;
+        }
+        for (number, (codec, rows)) in codecs.iter().zip(tables).enumerate() {
+            if !rows.is_empty() {
+                let entries = rows.iter().map(|(key, value)| (key, value.unwrap_or_default()));
+                sink(number, codec.decode(entries)?)?;
+            }
+        }
+        Ok((next < key_groups.end).then_some(next))
+    }
+
     fn load_table(
         &self,
         database: &Rocks,
-        number: usize,
+        (number, is_whole): (usize, bool),
         partitions: &[(u32, &[u8])],
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
         let codec = &self.shared.codecs[self.operator][number];
-        let (mut rows, table) = (Batch::default(), codec.table());
+        let mut rows = Batch::default();
         let give = |rows: &mut Batch, sink: &mut Sink<'_>| {
             let entries = rows.iter().map(|(key, value)| (key, value.unwrap_or_default()));
             let decoded = codec.decode(entries)?;
@@ -213,7 +288,7 @@ impl Spill {
                     [&prefix(*group, self.operator as u16, number as u8), *values].concat()
                 })
                 .collect();
-            if table.key == table.partition {
+            if is_whole {
                 let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
                 for (key, value) in keys.iter().zip(database.get_many(&keys)?) {
                     if let Some(value) = value {

@@ -6,6 +6,7 @@ mod history;
 mod lazily;
 mod reshaped;
 mod sharing;
+pub(crate) mod spilled;
 
 use std::{
     collections::BTreeMap,
