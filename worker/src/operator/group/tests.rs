@@ -261,3 +261,19 @@ proptest! {
         rehearsal::check_sorted(make, &calls(&steps, takes_back, ttl_ms > 0));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn an_aggregate_that_is_on_disk_goes_on_as_one_that_is_not(
+        takes_back: bool,
+        steps in prop::collection::vec((
+            Just(0),
+            prop::collection::vec((prop::option::of(0..4_i64), prop::option::of(0..9_i64), 0..12_u8), 0..5),
+        ), 1..12),
+    ) {
+        let make = move || Box::new(aggregate_for(true, takes_back, 0)) as Box<dyn Operator>;
+        rehearsal::check_spilled(make, &calls(&steps, takes_back, false));
+    }
+}

@@ -40,6 +40,8 @@ impl Told {
 
     /// Rows of these ids, which the last snapshot knows, come behind all others.
     pub(super) fn restored(&mut self, ids: &[i64]) {
+        // Those that have come since are no longer behind all that are known, and have yet to be said.
+        self.written.mark(self.known..self.ids.len() as u32);
         self.ids.extend_from_slice(ids);
         self.known = self.ids.len() as u32;
         self.next_id = ids.iter().fold(self.next_id, |next, id| next.max(id + 1));

@@ -38,19 +38,18 @@ pub(super) struct Sorted<K> {
 /// Rows that came and went.
 #[derive(Debug, Default)]
 struct News {
-    /// The first arrival that no snapshot knows.
-    since: u64,
-    /// The group and the slot of each arrival from that one on; [`NO_ROW`] if it went again.
-    came: Vec<(u32, u32)>,
+    /// Arrivals that no snapshot knows, in their order, with their group and slot; [`NO_ROW`] if it went again.
+    came: Vec<(u64, u32, u32)>,
     /// The group and the arrival of rows that snapshots know.
     went: Vec<(u32, u64)>,
 }
 
 impl News {
     fn take_back(&mut self, group: u32, arrival: u64) {
-        match arrival.checked_sub(self.since) {
-            Some(at) => self.came[at as usize].1 = NO_ROW,
-            None => self.went.push((group, arrival)),
+        match self.came.binary_search_by_key(&arrival, |came| came.0) {
+            // Of another group, a row that was read back may have the same.
+            Ok(at) if self.came[at].1 == group => self.came[at].2 = NO_ROW,
+            _ => self.went.push((group, arrival)),
         }
     }
 }
@@ -117,7 +116,7 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
                     row: hash,
                 };
                 if let Some(news) = &mut self.news {
-                    news.came.push((group as u32, kept.slot));
+                    news.came.push((self.arrivals, group as u32, kept.slot));
                 }
                 sorted.insert((key, self.arrivals), kept);
                 self.arrivals += 1;
@@ -191,11 +190,7 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
     }
 
     fn track(&mut self) {
-        let since = self.arrivals;
-        self.news = Some(News {
-            since,
-            ..News::default()
-        });
+        self.news = Some(News::default());
     }
 
     fn all(&self, said: &mut Said) {
@@ -213,12 +208,11 @@ impl<C: Keys> Content<C> for Sorted<C::Key> {
         for (group, arrival) in news.went.drain(..) {
             said.delete(group, arrival as i64);
         }
-        for (arrival, (group, slot)) in (news.since..).zip(news.came.drain(..)) {
+        for (arrival, group, slot) in news.came.drain(..) {
             if slot != NO_ROW {
                 said.write(group, arrival as i64, slot);
             }
         }
-        news.since = self.arrivals;
     }
 
     fn restore(

@@ -122,6 +122,31 @@ proptest! {
         rehearsal::check(move || Box::new(regular(&spec, takes_back)), &calls);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_join_that_is_on_disk_emits_the_same(
+        kind in prop::sample::select([&KINDS[..], &[Type::Mark]].concat()),
+        takes_back: bool,
+        null_equals_null: bool,
+        steps in prop::collection::vec((0..2_usize, rows(0..1)), 1..20),
+    ) {
+        let spec = graph::Join {
+            left_keys: vec![1],
+            right_keys: vec![1],
+            null_equals_null,
+            ..spec(kind)
+        };
+        let steps = steps.into_iter();
+        let calls: Vec<Call> = steps.map(|(side, rows)| Call::RowsOf(side, batch(side, &rows, takes_back))).collect();
+        rehearsal::check_spilled(move || Box::new(regular(&spec, takes_back)), &calls);
+    }
+}
+
+proptest! {
     #[test]
     fn a_restored_join_within_a_time_emits_the_same(
         kind in prop::sample::select(KINDS.to_vec()),

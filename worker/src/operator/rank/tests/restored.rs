@@ -152,6 +152,27 @@ proptest! {
         rehearsal::check_rescaled(move || asked.rank(), &calls, &keys);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_rank_that_is_on_disk_goes_on_as_if_nothing_had_been(
+        asked in asked(),
+        steps in prop::collection::vec(
+            (prop::collection::vec((0..KEYS.len(), 0..4_i64, any::<bool>()), 0..9), 0..8_i64), 1..16),
+    ) {
+        prop_assume!(!asked.keys.is_empty());
+        let asked = Asked { ttl_ms: 0, ..asked };
+        let calls = calls(steps, asked.takes_back);
+        rehearsal::check_spilled(move || asked.rank(), &calls);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_restored_rank_of_windows_goes_on_as_if_nothing_had_been(
         keys in prop::sample::select(vec![&[0_u32] as &[u32], &[2, 0]]),
