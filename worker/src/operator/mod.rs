@@ -238,8 +238,10 @@ pub trait Operator: Send {
         )))
     }
 
-    /// Whether the rows at hand need the state of their own [partitions](Self::partition) alone, and nothing else ever needs any: then its
-    /// state may be taken from it, and [given back](Self::restore) before rows of the same partition come.
+    /// Whether the rows at hand need the state of their own [partitions](Self::partition) alone, and nothing else ever needs any but event time
+    /// the rows that are [due](crate::state::table::Due): then its state may be taken from it, and a partition be
+    /// [given back](Self::restore) before rows of it come or are due, while others are there; behind that, [`restored`](Self::restored) is
+    /// called again, with the watermark before the one that is told next. What is due is gone, or written anew, when that has been told.
     fn is_partitioned(&self) -> bool {
         false
     }

@@ -52,6 +52,16 @@ impl NumberedRows {
         &self.values
     }
 
+    /// Where a column of the input is in rows of the table.
+    pub fn place(&self, column: usize) -> usize {
+        let value = self.values.iter().position(|value| *value == column);
+        let value = value.map(|at| self.keys.len() + 1 + at);
+        let key = || self.keys.iter().position(|key| *key == column);
+        value
+            .or_else(key)
+            .expect("a column that is no key is kept as a value")
+    }
+
     /// Their table.
     pub fn table(&self, name: &'static str) -> Table {
         self.table_with(name, &[])

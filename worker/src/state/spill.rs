@@ -5,6 +5,9 @@
 //! rows of that key come, once, until memory is short again. So the keys that are in use are in memory, in the operator's own form, and the
 //! database is asked for many keys at a time.
 //!
+//! Where event time needs rows of keys that do not come (a [table](super::table::Due) says when), it is noted which keys it needs when. As
+//! it comes to that, they are given back as well, some at a time, and what the operator then emits leaves in between.
+//!
 //! So it may begin with nothing in memory, too. While there is room, key group after key group is then read on another thread and given to
 //! it between batches, until all of its state is in memory and this costs nothing again.
 
@@ -31,6 +34,9 @@ pub use windows::SpilledWindows;
 /// How long memory must not have been short before more is read than is asked for.
 const CALM: Duration = Duration::from_secs(30);
 
+/// Keys that are due are read at once, so many of them.
+const DUE_KEYS: usize = 1024;
+
 /// An operator, some of whose keys have their state in the database alone.
 pub struct Spilled {
     make: Make,
@@ -48,6 +54,17 @@ pub struct Spilled {
     /// The key group that is being read, and those that are to be read behind it.
     reading: Option<Reading>,
     unread: Range<u32>,
+    /// Keys that are due are being read.
+    visit: Option<Visit>,
+}
+
+/// On the way through the keys that are due at a watermark.
+#[derive(Clone, Copy)]
+struct Visit {
+    /// The event time before.
+    since: EventTime,
+    /// It is because the input has ended.
+    is_end: bool,
 }
 
 impl Spilled {
@@ -64,6 +81,7 @@ impl Spilled {
             evicted: None,
             reading: None,
             unread: 0..0,
+            visit: None,
         }
     }
 
@@ -96,6 +114,7 @@ impl Spilled {
         let operator = &mut self.operator;
         self.spill
             .write(operator.tables(), |into| operator.snapshot(Scope::Changes, into))?;
+        self.spill.index()?;
         self.begin_anew()?;
         self.operator.restored(self.watermark)
     }
@@ -140,7 +159,9 @@ impl Spilled {
             take(slice, &self.spill, resident, &mut *self.operator)?;
             if resident.has_all() {
                 self.resident = None;
+                self.spill.forget_index();
             }
+            self.operator.restored(self.watermark)?;
         }
         Ok(())
     }
@@ -158,7 +179,33 @@ impl Spilled {
         missing.sort_unstable();
         let operator = &mut self.operator;
         self.spill
-            .load(&missing, &mut |table, rows| operator.restore(table, &rows))
+            .load(&missing, &mut |table, rows| operator.restore(table, &rows))?;
+        self.operator.restored(self.watermark)
+    }
+
+    /// Begins to do what event time needs of the keys that are not in memory.
+    fn visit(&mut self, since: EventTime, is_end: bool, context: &mut Context) -> Result<(), Failure> {
+        self.visit = Some(Visit { since, is_end });
+        self.go_on(context)
+    }
+
+    /// Does it for some more keys; returns whether those were all.
+    fn visit_some(&mut self, since: EventTime, context: &mut Context) -> Result<bool, Failure> {
+        let Some(resident) = &mut self.resident else {
+            return Ok(true);
+        };
+        let due = self.spill.take_due(self.watermark, DUE_KEYS)?;
+        let mut missing = resident.add_keys(&due);
+        if !missing.is_empty() {
+            missing.sort_unstable();
+            let operator = &mut self.operator;
+            self.spill
+                .load(&missing, &mut |table, rows| operator.restore(table, &rows))?;
+            self.operator.restored(since)?;
+            self.operator.on_watermark(self.watermark, context)?;
+        }
+        self.relieve()?;
+        Ok(due.len() < DUE_KEYS)
     }
 }
 
@@ -204,9 +251,29 @@ impl Operator for Spilled {
     }
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
-        self.watermark = watermark;
         self.fill()?;
-        self.operator.on_watermark(watermark, context)
+        let since = std::mem::replace(&mut self.watermark, watermark);
+        self.operator.on_watermark(watermark, context)?;
+        self.visit(since, false, context)
+    }
+
+    fn has_more(&self) -> bool {
+        self.visit.is_some()
+    }
+
+    fn go_on(&mut self, context: &mut Context) -> Result<(), Failure> {
+        while let Some(Visit { since, is_end }) = self.visit {
+            if self.visit_some(since, context)? {
+                self.visit = None;
+                if is_end {
+                    self.operator.on_end(context)?;
+                }
+            }
+            if !context.emitted.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn output_watermark(&self, watermark: EventTime) -> EventTime {
@@ -235,7 +302,12 @@ impl Operator for Spilled {
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {
-        self.operator.on_end(context)
+        let since = self.watermark;
+        if self.spill.is_timed() {
+            self.watermark = EventTime::MAX;
+            self.operator.on_watermark(EventTime::MAX, context)?;
+        }
+        self.visit(since, true, context)
     }
 
     fn on_barrier(&mut self, context: &mut Context) -> Result<(), Failure> {
@@ -255,11 +327,14 @@ impl Operator for Spilled {
         if scope == Scope::All && self.resident.is_some() {
             return Err(Failure::internal("state that is not in memory was asked for"));
         }
-        self.operator.snapshot(scope, into)
+        self.operator.snapshot(scope, into)?;
+        self.spill.note(into.changes())
     }
 
     fn freeze(&mut self, into: &mut Snapshot) -> Result<bool, Failure> {
-        self.operator.freeze(into)
+        let has_more = self.operator.freeze(into)?;
+        self.spill.note(into.changes())?;
+        Ok(has_more)
     }
 
     fn thaw(&mut self, rows: usize, into: &mut Snapshot) -> Result<bool, Failure> {
@@ -285,6 +360,9 @@ impl Operator for Spilled {
         self.watermark = watermark;
         if self.resident.is_none() && self.spill.has_rows_left() {
             self.begin_empty();
+        }
+        if self.resident.is_some() {
+            on_this_thread(|| self.spill.index())?;
         }
         self.operator.restored(watermark)
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::take::take;
 use weir_checkpoint::key_group;
@@ -26,6 +27,53 @@ pub struct Table {
     pub key: usize,
     /// What the columns behind the key are of, in their order; none: they are known by their places.
     pub parts: Vec<Part>,
+    /// When event time needs a row though none of its partition comes; none: never.
+    pub due: Option<Due>,
+}
+
+/// A time that is kept with a row, and so many ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The column of the time, ms: a number or a TIMESTAMP(3). A row without a time is never due.
+    pub column: usize,
+    /// How long after it the row is due, ms.
+    pub after_ms: i64,
+    /// It is due in steps of this time, ms: later by less than that.
+    pub grain_ms: i64,
+}
+
+impl Due {
+    /// At a time of a column, to the millisecond.
+    pub fn at(column: usize, after_ms: i64) -> Self {
+        Self {
+            column,
+            after_ms,
+            grain_ms: 1,
+        }
+    }
+
+    /// When rows are due, ms.
+    pub fn times(&self, rows: &RecordBatch) -> Vec<Option<i64>> {
+        let column = rows.column(self.column);
+        let due = |row: usize, time: &i64| {
+            let at = time.saturating_add(self.after_ms);
+            let over = at.rem_euclid(self.grain_ms);
+            let up = if over == 0 { 0 } else { self.grain_ms - over };
+            column.is_valid(row).then(|| at.saturating_add(up))
+        };
+        let times = values(column);
+        times
+            .iter()
+            .enumerate()
+            .map(|(row, time)| due(row, time))
+            .collect()
+    }
+}
+
+/// The numbers of a column of numbers or times.
+fn values(column: &ArrayRef) -> ScalarBuffer<i64> {
+    let data = column.to_data();
+    ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len())
 }
 
 /// Columns of a table that belong together: what one aggregate keeps.
@@ -72,6 +120,16 @@ impl Table {
             partition: partition.len(),
             key: partition.len() + rest.len(),
             parts: Vec::new(),
+            due: None,
+        }
+    }
+
+    /// The same, whose rows event time needs then.
+    #[must_use]
+    pub fn due(self, due: Due) -> Self {
+        Self {
+            due: Some(due),
+            ..self
         }
     }
 

@@ -83,6 +83,11 @@ impl Grid {
         Self { time_column, ..self }
     }
 
+    /// The column of times.
+    pub(super) fn column(self) -> usize {
+        self.time_column
+    }
+
     /// The start of the pane that a moment falls into.
     #[inline]
     pub(super) fn start(self, time: i64) -> i64 {

@@ -19,8 +19,12 @@ use crate::{
     operator::{
         Context, Operator,
         aggregate::{Shape, Shapes},
+        keys::normal_columns,
     },
-    state::{NumberedRows, Scope, Snapshot, Table, snapshot::ROWS, table::Part},
+    state::{
+        NumberedRows, Scope, Snapshot, Table,
+        table::{Due, Part},
+    },
 };
 
 /// Aggregates raw rows into the results of sessions.
@@ -124,7 +128,7 @@ impl SessionAggregate {
 
     /// Says these sessions: key, start, then end and what has been made of their rows.
     fn say(&self, sessions: &[u32], into: &mut Snapshot) -> Result<(), Failure> {
-        for sessions in sessions.chunks(ROWS) {
+        for sessions in sessions.chunks(into.chunk_rows()) {
             let bounds = sessions.iter().map(|&session| self.sessions.get(session));
             let (starts, ends): (Vec<i64>, Vec<i64>) = bounds.map(|s| (s.start, s.end)).unzip();
             let mut columns = NumberedRows::key(self.sessions.keys(sessions)?, starts);
@@ -177,7 +181,16 @@ impl Operator for SessionAggregate {
         let mut parts = vec![Part::own("$end", DataType::Int64)];
         parts.extend_from_slice(self.slots.parts());
         let start = [DataType::Int64];
-        vec![Table::of_parts("sessions", self.sessions.types(), &start, parts)]
+        let end = self.keys.len() + 1;
+        vec![Table::of_parts("sessions", self.sessions.types(), &start, parts).due(Due::at(end, -1))]
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys)
     }
 
     fn track_changes(&mut self) {
@@ -284,6 +297,21 @@ mod tests {
         Box::new(SessionAggregate::new(&spec, &input(), output).expect("fits"))
     }
 
+    /// Batches of rows, keys and times from a little before the watermark on, and by how much that rises behind each.
+    fn calls(batches: Vec<(Vec<(usize, i64)>, i64)>) -> Vec<Call> {
+        let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
+        for (batch, by) in batches {
+            let batch: Vec<(usize, i64)> = batch
+                .iter()
+                .map(|(key, time)| (*key, watermark - 10 + time))
+                .collect();
+            calls.push(Call::Rows(rows(&batch, &mut next)));
+            watermark += by;
+            calls.push(Call::Watermark(watermark));
+        }
+        calls
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -294,16 +322,23 @@ mod tests {
             batches in prop::collection::vec(
                 (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
         ) {
-            let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
-            for (batch, by) in batches {
-                let batch: Vec<(usize, i64)> = batch.iter().map(|(key, time)| (*key, watermark - 10 + time)).collect();
-                calls.push(Call::Rows(rows(&batch, &mut next)));
-                watermark += by;
-                calls.push(Call::Watermark(watermark));
-            }
+            let calls = calls(batches);
             rehearsal::check_sorted(move || sessions(keys), &calls);
             let columns: Vec<usize> = keys.iter().map(|key| *key as usize).collect();
             rehearsal::check_rescaled(move || sessions(keys), &calls, &columns);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn sessions_that_are_on_disk_go_on_as_if_they_were_not(
+            keys in prop::sample::select(vec![&[2_u32] as &[u32], &[2, 0]]),
+            batches in prop::collection::vec(
+                (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
+        ) {
+            rehearsal::check_spilled(move || sessions(keys), &calls(batches));
         }
     }
 }

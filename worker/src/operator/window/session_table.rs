@@ -15,8 +15,8 @@ use super::{
     sessions::{NONE, Sessions},
 };
 use crate::{
-    operator::{Context, Operator},
-    state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored, snapshot::ROWS},
+    operator::{Context, Operator, keys::normal_columns},
+    state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored, table::Due},
 };
 
 /// Batches that may have nothing left to wait for before the others are numbered anew.
@@ -49,15 +49,15 @@ struct Waiting {
     /// The number of the next row.
     next: i64,
     is_tracking: bool,
-    /// The first batch that no snapshot knows.
-    since: u32,
+    /// Whether a snapshot knows the rows of each batch.
+    known: Vec<bool>,
     /// Keys of rows that have gone since the last snapshot, which knows them.
     gone: Vec<Vec<ArrayRef>>,
 }
 
 impl Waiting {
-    /// Keeps rows: their columns, with their numbers.
-    fn add(&mut self, columns: Vec<ArrayRef>, sessions: &[u32], total: usize) {
+    /// Keeps rows: their columns, with their numbers; and whether a snapshot knows them.
+    fn add(&mut self, columns: Vec<ArrayRef>, is_known: bool, sessions: &[u32], total: usize) {
         let number = self.batches.len() as u32;
         self.rows.resize_with(total, Vec::new);
         let mut left = 0;
@@ -69,6 +69,7 @@ impl Waiting {
         }
         self.batches.push(columns);
         self.left.push(left);
+        self.known.push(is_known);
     }
 
     /// Numbers for the next rows.
@@ -121,19 +122,16 @@ impl Waiting {
             return;
         }
         let mut numbers = vec![0; self.batches.len()];
-        let (mut batches, mut left, mut since) = (Vec::new(), Vec::new(), 0);
+        let (mut batches, mut left, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for (old, batch) in std::mem::take(&mut self.batches).into_iter().enumerate() {
             if self.left[old] > 0 {
                 numbers[old] = batches.len() as u32;
                 batches.push(batch);
                 left.push(self.left[old]);
-            }
-            if old as u32 + 1 == self.since {
-                since = batches.len() as u32;
+                known.push(self.known[old]);
             }
         }
-        self.since = since;
-        (self.batches, self.left) = (batches, left);
+        (self.batches, self.left, self.known) = (batches, left, known);
         for (batch, _) in self.rows.iter_mut().flatten() {
             *batch = numbers[*batch as usize];
         }
@@ -211,7 +209,7 @@ impl SessionTable {
         }
         let known = rows.iter().zip(of);
         let (rows, of): (Vec<_>, Vec<u32>) = known
-            .filter(|((batch, _), _)| *batch < self.waiting.since)
+            .filter(|((batch, _), _)| self.waiting.known[*batch as usize])
             .unzip();
         if !rows.is_empty() {
             let mut key = self.sessions.keys(&of)?;
@@ -221,15 +219,17 @@ impl SessionTable {
         Ok(())
     }
 
-    /// Says the rows of these sessions that are in this batch or a later one.
-    fn say(&self, sessions: &[u32], since: u32, into: &mut Snapshot) -> Result<(), Failure> {
+    /// Says the rows of these sessions, or those of them that no snapshot knows.
+    fn say(&self, sessions: &[u32], scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
+        let is_said = |(batch, _): &&(u32, u32)| scope == Scope::All || !self.waiting.known[*batch as usize];
         let (mut rows, mut of) = (Vec::new(), Vec::new());
         for &session in sessions {
             let of_session = self.waiting.rows[session as usize].iter();
-            rows.extend(of_session.filter(|(batch, _)| *batch >= since));
+            rows.extend(of_session.filter(is_said));
             of.resize(rows.len(), session);
         }
-        for (rows, of) in rows.chunks(ROWS).zip(of.chunks(ROWS)) {
+        let chunk = into.chunk_rows();
+        for (rows, of) in rows.chunks(chunk).zip(of.chunks(chunk)) {
             let mut columns = self.sessions.keys(of)?;
             let values = self.kept.values().iter().copied();
             columns.extend(
@@ -256,7 +256,8 @@ impl Operator for SessionTable {
         }
         let mut columns = batch.columns().to_vec();
         columns.push(self.waiting.numbers(batch.num_rows()));
-        self.waiting.add(columns, &assigned.sessions, self.sessions.len());
+        self.waiting
+            .add(columns, false, &assigned.sessions, self.sessions.len());
         for (from, into) in assigned.moved {
             self.waiting.move_rows(from, into);
         }
@@ -274,25 +275,36 @@ impl Operator for SessionTable {
     }
 
     fn tables(&self) -> Vec<Table> {
-        vec![self.kept.table("rows of sessions")]
+        // Of a session's rows, it ends with the last one.
+        let time = self.kept.place(self.times.column());
+        let end = Due::at(time, self.sessions.gap_ms() - 1);
+        vec![self.kept.table("rows of sessions").due(end)]
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys)
     }
 
     fn track_changes(&mut self) {
         self.sessions.track();
         self.waiting.is_tracking = true;
-        self.waiting.since = self.waiting.batches.len() as u32;
+        self.waiting.known.fill(true);
     }
 
     fn snapshot(&mut self, scope: Scope, into: &mut Snapshot) -> Result<(), Failure> {
         if scope == Scope::All {
-            return self.say(&self.sessions.open(), 0, into);
+            return self.say(&self.sessions.open(), scope, into);
         }
         for gone in self.waiting.gone.drain(..) {
             into.delete(0, gone)?;
         }
         let changed = self.sessions.news()?.open;
-        self.say(&changed, self.waiting.since, into)?;
-        self.waiting.since = self.waiting.batches.len() as u32;
+        self.say(&changed, scope, into)?;
+        self.waiting.known.fill(true);
         Ok(())
     }
 
@@ -305,7 +317,8 @@ impl Operator for SessionTable {
         self.waiting.next = last.map_or(self.waiting.next, |last| self.waiting.next.max(last + 1));
         let mut columns = rows.columns().to_vec();
         columns.push(Arc::new(Int64Array::new(numbers, None)));
-        self.waiting.add(columns, &assigned.sessions, self.sessions.len());
+        self.waiting
+            .add(columns, true, &assigned.sessions, self.sessions.len());
         for (from, into) in assigned.moved {
             self.waiting.move_rows(from, into);
         }
@@ -367,6 +380,21 @@ mod tests {
         Box::new(SessionTable::new(&spec, &schema(false), schema(true)).expect("fits"))
     }
 
+    /// Batches of rows, keys and times from a little before the watermark on, and by how much that rises behind each.
+    fn calls(batches: Vec<(Vec<(usize, i64)>, i64)>) -> Vec<Call> {
+        let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
+        for (batch, by) in batches {
+            let batch: Vec<(usize, i64)> = batch
+                .iter()
+                .map(|(key, time)| (*key, watermark - 10 + time))
+                .collect();
+            calls.push(Call::Rows(rows(&batch, &mut next)));
+            watermark += by;
+            calls.push(Call::Watermark(watermark));
+        }
+        calls
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -377,16 +405,23 @@ mod tests {
             batches in prop::collection::vec(
                 (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
         ) {
-            let (mut next, mut watermark, mut calls) = (0, 0, Vec::new());
-            for (batch, by) in batches {
-                let batch: Vec<(usize, i64)> = batch.iter().map(|(key, time)| (*key, watermark - 10 + time)).collect();
-                calls.push(Call::Rows(rows(&batch, &mut next)));
-                watermark += by;
-                calls.push(Call::Watermark(watermark));
-            }
+            let calls = calls(batches);
             rehearsal::check_sorted(move || table(keys), &calls);
             let columns: Vec<usize> = keys.iter().map(|key| *key as usize).collect();
             rehearsal::check_rescaled(move || table(keys), &calls, &columns);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn a_session_table_that_is_on_disk_goes_on_as_if_it_were_not(
+            keys in prop::sample::select(vec![&[2_u32] as &[u32], &[2, 0]]),
+            batches in prop::collection::vec(
+                (prop::collection::vec((0..KEYS.len(), 0..40_i64), 0..8), 0..12_i64), 1..24),
+        ) {
+            rehearsal::check_spilled(move || table(keys), &calls(batches));
         }
     }
 }

@@ -107,6 +107,11 @@ impl Sessions {
         &self.types
     }
 
+    /// The gap, ms.
+    pub(super) fn gap_ms(&self) -> i64 {
+        self.gap_ms
+    }
+
     /// How many numbers are in use.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
@@ -355,7 +360,7 @@ impl Sessions {
         self.told.get(session as usize).copied().unwrap_or(UNTOLD)
     }
 
-    /// Takes sessions that a snapshot said, those of a key by their starts; they get the next numbers.
+    /// Takes sessions that a snapshot said, those of a key by their starts; they get the next numbers. Of their keys there is none yet.
     pub(super) fn restore(&mut self, keys: &[ArrayRef], starts: &[i64], ends: &[i64]) -> Result<(), Failure> {
         let groups = self.keys.intern(keys, starts.len())?;
         self.latest.resize(groups.total, NONE);
@@ -371,6 +376,10 @@ impl Sessions {
                 earlier,
                 is_open: true,
             });
+        }
+        if self.dirty.is_tracking() {
+            self.told.resize(self.sessions.len() - starts.len(), UNTOLD);
+            self.told.extend_from_slice(starts);
         }
         Ok(())
     }

@@ -12,13 +12,15 @@
 //! - `local`: the database. Leans on the byte store.
 //! - `runs`: rows sorted into a file. Leans on nothing.
 //! - `order`: in which order the database gets what operators say. Leans on nothing.
-//! - [`spill`]: rows that are in the database and not in memory. Leans on `local`, `order` and `encode`.
+//! - `due`: when event time needs rows of the database. Leans on the byte store.
+//! - [`spill`]: rows that are in the database and not in memory. Leans on `local`, `order`, `due` and `encode`.
 //! - `persist`: what is done on other threads for a checkpoint. Leans on `local`, `encode`, `runs` and `uploaded`.
 //! - `fetch`: brings what other subtasks left to this machine. Leans on `local` and `persist`.
 //! - `reshape`: makes rows of earlier versions of a query rows of this one. Leans on nothing.
 //! - `restore`: has it in the database, and reads what cannot stay there. Leans on `fetch` and `reshape`.
 
 pub mod config;
+mod due;
 mod encode;
 mod fetch;
 mod local;

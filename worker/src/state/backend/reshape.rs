@@ -27,6 +27,7 @@ impl Reshape {
             partition: from.partition,
             key: from.key,
             parts: Vec::new(),
+            due: None,
         };
         // Nothing is found by its codec: neither the operator's number matters, nor the table's, nor how many key groups there are.
         let old = Codec::new(old, 0, 0, 1)?;

@@ -11,9 +11,9 @@ use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
-use weir_model::Failure;
+use weir_model::{EventTime, Failure};
 
-use super::{Shared, closed, encode::encode};
+use super::{Shared, closed, due::DueIndex, encode::encode};
 use crate::state::{
     Change, MemoryBudget, Snapshot, Table,
     codec::{Codec, prefix},
@@ -21,7 +21,7 @@ use crate::state::{
 };
 
 /// Rows that are read at once.
-const ROWS: usize = 4096;
+pub(super) const ROWS: usize = 4096;
 
 /// Takes rows of a table, by its position.
 type Sink<'a> = dyn FnMut(usize, RecordBatch) -> Result<(), Failure> + 'a;
@@ -34,6 +34,8 @@ pub struct Spill {
     /// By table, its whole key.
     keys: Vec<RowConverter>,
     database: Weak<Rocks>,
+    /// When rows of the database are due, if that is kept.
+    due: Option<Arc<Mutex<DueIndex>>>,
     /// Threads that read ahead.
     runtime: Handle,
 }
@@ -102,10 +104,6 @@ impl Spill {
         if types.any(|other| other != first) {
             return Ok(None);
         }
-        let converter = |types: Vec<DataType>| {
-            let converter = RowConverter::new(types.into_iter().map(SortField::new).collect());
-            converter.map_err(|e| unfit(&e))
-        };
         let keys = shared.codecs[operator].iter().map(|codec| {
             let columns = codec.table().schema.fields()[..codec.table().key].iter();
             converter(columns.map(|f| f.data_type().clone()).collect())
@@ -117,6 +115,7 @@ impl Spill {
             partition: converter(first)?,
             keys,
             database: Weak::new(),
+            due: None,
             runtime,
         }))
     }
@@ -154,24 +153,53 @@ impl Spill {
 
     /// Rows of values of the partition's columns.
     pub fn partitions(&self, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
-        self.found(0, &self.partition, columns)
+        found(&self.shared, (self.operator, 0), &self.partition, columns)
     }
 
     /// Rows of values of all columns of a table's key.
     pub fn keys(&self, table: usize, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
-        self.found(table, &self.keys[table], columns)
+        found(&self.shared, (self.operator, table), &self.keys[table], columns)
     }
 
-    fn found(
-        &self,
-        table: usize,
-        converter: &RowConverter,
-        columns: &[ArrayRef],
-    ) -> Result<Partitions, Failure> {
-        let rows = converter.convert_columns(columns).map_err(|e| unfit(&e))?;
-        let table = self.shared.codecs[self.operator][table].table();
-        let groups = table.key_groups(columns, rows.num_rows(), self.shared.config.max_parallelism)?;
-        Ok(Partitions { groups, rows })
+    /// Whether event time ever needs rows that are in the database alone.
+    pub fn is_timed(&self) -> bool {
+        let mut tables = self.shared.codecs[self.operator].iter().map(Codec::table);
+        tables.any(|table| table.due.is_some())
+    }
+
+    /// Notes when the rows of the database are due, if event time needs any and that is not done; from now on, those that are written to it
+    /// as well.
+    pub fn index(&mut self) -> Result<(), Failure> {
+        if self.due.is_some() || !self.is_timed() {
+            return Ok(());
+        }
+        let fields = &self.shared.codecs[self.operator][0].table().schema.fields()[..self.columns()];
+        let partition = converter(fields.iter().map(|f| f.data_type().clone()).collect())?;
+        let database = self.database()?;
+        let due = DueIndex::new(&self.shared, self.operator, partition, &database)?;
+        self.due = Some(Arc::new(Mutex::new(due)));
+        Ok(())
+    }
+
+    /// Forgets when rows are due: all of them are in memory.
+    pub fn forget_index(&mut self) {
+        self.due = None;
+    }
+
+    /// Notes when rows are due that a checkpoint is to have.
+    pub fn note(&self, changes: &[Change]) -> Result<(), Failure> {
+        match &self.due {
+            Some(due) => changes.iter().try_for_each(|change| due.lock().note(change)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes out so many partitions with rows that are due by a time, the earliest first: fewer if there are no more.
+    pub fn take_due(&self, until: EventTime, most: usize) -> Result<Vec<(u32, Vec<u8>)>, Failure> {
+        match &self.due {
+            Some(due) => due.lock().take(until.0, most),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Writes what `snapshot` says: the changes of the operator since the last checkpoint, which is written before. Later checkpoints have
@@ -191,7 +219,13 @@ impl Spill {
         let sink = {
             let (shared, operator, gathered) =
                 (Arc::clone(&self.shared), self.operator, Arc::clone(&gathered));
-            Box::new(move |change| gather(&shared, operator, change, &mut gathered.lock()))
+            let due = self.due.clone();
+            Box::new(move |change| {
+                if let Some(due) = &due {
+                    due.lock().note(&change)?;
+                }
+                gather(&shared, operator, change, &mut gathered.lock())
+            })
         };
         let mut streamed = Snapshot::streamed(tables, sink);
         snapshot(&mut streamed)?;
@@ -322,6 +356,24 @@ impl Spill {
     }
 }
 
+/// Rows of values of columns of a table of an operator, by their positions.
+pub(super) fn found(
+    shared: &Shared,
+    (operator, table): (usize, usize),
+    converter: &RowConverter,
+    columns: &[ArrayRef],
+) -> Result<Partitions, Failure> {
+    let rows = converter.convert_columns(columns).map_err(|e| unfit(&e))?;
+    let table = shared.codecs[operator][table].table();
+    let groups = table.key_groups(columns, rows.num_rows(), shared.config.max_parallelism)?;
+    Ok(Partitions { groups, rows })
+}
+
+fn converter(types: Vec<DataType>) -> Result<RowConverter, Failure> {
+    let converter = RowConverter::new(types.into_iter().map(SortField::new).collect());
+    converter.map_err(|e| unfit(&e))
+}
+
 fn gather(shared: &Shared, operator: usize, change: Change, gathered: &mut Batch) -> Result<(), Failure> {
     let codecs = &shared.codecs[operator..=operator];
     let bytes = shared.config.memory.written_bytes();
@@ -364,7 +416,7 @@ fn slice_of(database: &Rocks, codecs: &[Codec], group: u32) -> Result<Slice, Fai
 }
 
 /// The keys that begin with these bytes, of which the first ones are never the greatest.
-fn beginning_with(start: Vec<u8>) -> Range<Vec<u8>> {
+pub(super) fn beginning_with(start: Vec<u8>) -> Range<Vec<u8>> {
     let mut end = start.clone();
     while end.last() == Some(&u8::MAX) {
         end.pop();

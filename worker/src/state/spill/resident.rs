@@ -37,7 +37,15 @@ impl Resident {
 
     /// Adds keys; returns those that are new, once each.
     pub(super) fn add<'a>(&mut self, partitions: &'a Partitions) -> Vec<(u32, &'a [u8])> {
-        let partitions = (0..partitions.len()).map(|row| partitions.get(row));
+        self.add_all((0..partitions.len()).map(|row| partitions.get(row)))
+    }
+
+    /// Adds keys of these key groups; returns those that are new, once each.
+    pub(super) fn add_keys<'a>(&mut self, keys: &'a [(u32, Vec<u8>)]) -> Vec<(u32, &'a [u8])> {
+        self.add_all(keys.iter().map(|(group, values)| (*group, values.as_slice())))
+    }
+
+    fn add_all<'a>(&mut self, partitions: impl Iterator<Item = (u32, &'a [u8])>) -> Vec<(u32, &'a [u8])> {
         let mut missing = Vec::new();
         for (group, values) in partitions {
             if !self.is_whole(group) && self.keys.insert(hash(values)) {

@@ -94,6 +94,19 @@ impl Rocks {
             .map_err(|e| failed(&self.folder, "take out of", &e))
     }
 
+    /// The first so many keys from one to another.
+    pub fn first_keys(&self, from: &[u8], to: &[u8], most: usize) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut entries = self.db.raw_iterator();
+        entries.seek(from);
+        let mut keys = Vec::new();
+        while let Some(key) = entries.key().filter(|key| *key < to && keys.len() < most) {
+            keys.push(key.to_vec());
+            entries.next();
+        }
+        let read = entries.status().map_err(|e| failed(&self.folder, "read", &e));
+        read.map(|()| keys)
+    }
+
     fn scan_with(
         &self,
         options: ReadOptions,

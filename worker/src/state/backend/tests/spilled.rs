@@ -4,20 +4,24 @@ use arrow_array::RecordBatch;
 use tokio::runtime::{Builder, Runtime};
 use weir_model::{EventTime, Failure};
 
-use super::{Backend, Kind, MAX_PARALLELISM, OperatorTables, World};
+use super::{Backend, CheckpointId, Kind, MAX_PARALLELISM, OperatorTables, Persist, World};
 use crate::{
     operator::{Context, Operator},
     state::{
-        MemoryBudget,
+        MemoryBudget, Snapshot,
         rehearse::Make,
         spill::{Spilled, SpilledWindows},
     },
 };
 
-/// An operator that lets go of its state after some batches.
+/// So many calls are between two checkpoints: they are taken now and then behind rows, now and then behind a watermark.
+const CALLS: u64 = 3;
+
+/// An operator that lets go of its state after some batches, and takes part in checkpoints.
 struct Short {
     operator: Box<dyn Operator>,
-    _backend: Backend,
+    calls: u64,
+    backend: Backend,
     _runtime: Runtime,
     _world: World,
 }
@@ -36,7 +40,8 @@ pub(crate) fn spilled(make: Make, every: u32) -> Box<dyn Operator> {
         tables: operator.tables(),
     }];
     assert_eq!(config.key_groups, 0..MAX_PARALLELISM);
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let runtime = Builder::new_multi_thread().worker_threads(1).build();
+    let runtime = runtime.expect("a runtime");
     let backend = runtime.block_on(Backend::open(config)).expect("opens");
     let spill = backend.spill(0).expect("has tables");
     let spill = spill.expect("a state that is partitioned by key");
@@ -49,7 +54,8 @@ pub(crate) fn spilled(make: Make, every: u32) -> Box<dyn Operator> {
     };
     Box::new(Short {
         operator,
-        _backend: backend,
+        calls: 0,
+        backend,
         _runtime: runtime,
         _world: world,
     })
@@ -60,13 +66,27 @@ impl Short {
         while self.operator.has_more() {
             self.operator.go_on(context)?;
         }
+        self.calls += 1;
+        if self.calls.is_multiple_of(CALLS) {
+            let mut said = Snapshot::new(self.operator.tables());
+            if self.operator.freeze(&mut said)? {
+                while self.operator.thaw(usize::MAX, &mut said)? {}
+            }
+            let changes = vec![said.into_changes()];
+            // It is written whether somebody waits for it or not.
+            drop(
+                self.backend
+                    .persist(CheckpointId(self.calls), changes, Persist::Checkpoint),
+            );
+        }
         Ok(())
     }
 }
 
 impl Operator for Short {
     fn on_batch(&mut self, port: usize, batch: RecordBatch, context: &mut Context) -> Result<(), Failure> {
-        self.operator.on_batch(port, batch, context)
+        self.operator.on_batch(port, batch, context)?;
+        self.finish(context)
     }
 
     fn on_watermark(&mut self, watermark: EventTime, context: &mut Context) -> Result<(), Failure> {
