@@ -9,7 +9,7 @@ use arrow_schema::{ArrowError, Schema};
 use weir_model::Failure;
 
 use super::columns;
-use crate::state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored};
+use crate::state::{NumberedRows, Scope, Snapshot, Table, numbered::Restored, table::Due};
 
 /// Rows of a restored batch at most: neighbours are due at about the same time, others are not to be touched.
 const RESTORED_ROWS: usize = 8192;
@@ -99,7 +99,11 @@ impl Waiting {
 
     /// The table of these rows.
     pub(super) fn table(&self) -> Table {
-        self.layout.table("waiting")
+        let table = self.layout.table("waiting");
+        match self.time {
+            Some(time) => table.due(Due::at(self.layout.place(time), 0)),
+            None => table,
+        }
     }
 
     /// Notes changes from now on.
@@ -149,7 +153,7 @@ impl Waiting {
         let rows = take_record_batch(&rows, &order).map_err(broken)?;
         let numbers = take(&numbers, &order, None).map_err(broken)?;
         let numbers = numbers.as_primitive::<Int64Type>().values();
-        self.next = numbers.last().map_or(self.next, |last| last + 1);
+        self.next = numbers.last().map_or(self.next, |last| self.next.max(last + 1));
         let times = columns::values::<i64>(rows.column(time));
         for from in (0..rows.num_rows()).step_by(RESTORED_ROWS) {
             let length = RESTORED_ROWS.min(rows.num_rows() - from);

@@ -14,6 +14,7 @@ use crate::{
     operator::{
         Context, Operator,
         aggregate::{Shape, Shapes},
+        keys::normal_columns,
         window::partial,
     },
     state::{Scope, Snapshot, Table},
@@ -119,6 +120,14 @@ impl Operator for CountWindowAggregate {
 
     fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
         self.state.restore(table, rows.columns())
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys)
     }
 
     fn is_timed(&self) -> bool {

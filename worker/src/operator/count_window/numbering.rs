@@ -12,7 +12,7 @@ use crate::{
         keys::{GroupTable, Groups},
         ttl::Ttl,
     },
-    state::{Dirty, Scope, Snapshot, Table, snapshot},
+    state::{Dirty, Scope, Snapshot, Table},
 };
 
 /// Keys without rows before their memory is given back, unless none has any.
@@ -212,6 +212,11 @@ impl Numbering {
         Table::new("keys", &self.key_types, &[], &values)
     }
 
+    /// Whether what is written is noted.
+    pub(super) fn is_tracking(&self) -> bool {
+        self.dirty.is_tracking()
+    }
+
     /// Notes what is written from now on.
     pub(super) fn track_changes(&mut self) {
         self.dirty.track();
@@ -233,7 +238,7 @@ impl Numbering {
                 into.delete(0, self.keys.keys_of(&dead)?)?;
             }
         }
-        for keys in live.chunks(snapshot::ROWS) {
+        for keys in live.chunks(into.chunk_rows()) {
             let mut columns = self.keys.keys_of(keys)?;
             let rows = keys.iter().map(|key| self.rows(*key) as i64);
             columns.push(Arc::new(rows.collect::<Int64Array>()));

@@ -12,7 +12,7 @@ use crate::{
         aggregate::{Accumulators, Shapes, parts},
         keys::Groups,
     },
-    state::{Scope, Snapshot, Table, snapshot, table::Part},
+    state::{Scope, Snapshot, Table, table::Part},
 };
 
 /// No window.
@@ -242,8 +242,9 @@ impl State {
                 }
             }
         }
-        for from in (0..open.len()).step_by(snapshot::ROWS) {
-            let part = from..open.len().min(from + snapshot::ROWS);
+        let chunk = into.chunk_rows();
+        for from in (0..open.len()).step_by(chunk) {
+            let part = from..open.len().min(from + chunk);
             let mut columns = self.numbering.key_columns(&of_keys[part.clone()])?;
             columns.push(Arc::new(Int64Array::from(ids[part.clone()].to_vec())));
             columns.extend(self.aggregates.state_of(&open[part])?);
@@ -281,7 +282,14 @@ impl State {
     /// Takes rows of a table that such a snapshot had.
     pub(super) fn restore(&mut self, table: usize, columns: &[ArrayRef]) -> Result<(), Failure> {
         if table == 0 {
+            let known = self.numbering.len();
             self.numbering.restore(columns)?;
+            if self.numbering.is_tracking() {
+                self.told.rows.resize(known, 0);
+                let restored = known as u32..self.numbering.len() as u32;
+                let numbering = &self.numbering;
+                self.told.rows.extend(restored.map(|key| numbering.rows(key)));
+            }
             self.open.resize(self.numbering.len() * self.most_open, NONE);
             return Ok(());
         }

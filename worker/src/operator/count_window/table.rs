@@ -10,7 +10,7 @@ use weir_proto::graph;
 
 use super::numbering::Numbering;
 use crate::{
-    operator::{Context, Operator, window::partial},
+    operator::{Context, Operator, keys::normal_columns, window::partial},
     state::{Scope, Snapshot, Table},
 };
 
@@ -76,6 +76,14 @@ impl Operator for CountWindow {
 
     fn restore(&mut self, _table: usize, rows: &RecordBatch) -> Result<(), Failure> {
         self.numbering.restore(rows.columns())
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys)
     }
 
     fn is_timed(&self) -> bool {

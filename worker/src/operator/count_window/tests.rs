@@ -211,20 +211,42 @@ proptest! {
             prop::collection::vec((prop::option::of(0..3_i64), prop::option::of(0..9_i64), prop::option::of(any::<bool>())), 0..8),
         ), 1..12),
     ) {
-        let mut now_ms = 0;
-        let mut calls = Vec::new();
-        for (wait_ms, rows) in steps {
-            now_ms += wait_ms;
-            calls.push(Call::Time(now_ms));
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()),
-                Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
-                Arc::new(rows.iter().map(|r| r.2).collect::<BooleanArray>()),
-            ];
-            calls.push(Call::Rows(RecordBatch::try_new(input(), columns).expect("fits")));
-        }
-        calls.push(Call::Time(now_ms + 5_000));
         let make = move || Box::new(operator(size, slide, ttl_ms)) as Box<dyn Operator>;
-        rehearsal::check_sorted(make, &calls);
+        rehearsal::check_sorted(make, &calls(&steps));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn an_aggregate_that_is_on_disk_goes_on_as_one_that_is_not(
+        (size, slide) in prop::sample::select(vec![(2_u64, 2_u64), (5, 2), (7, 1), (1, 3)]),
+        steps in prop::collection::vec((
+            Just(0),
+            prop::collection::vec((prop::option::of(0..3_i64), prop::option::of(0..9_i64), prop::option::of(any::<bool>())), 0..8),
+        ), 1..12),
+    ) {
+        let make = move || Box::new(operator(size, slide, 0)) as Box<dyn Operator>;
+        rehearsal::check_spilled(make, &calls(&steps));
+    }
+}
+
+/// How long a step waits, ms, and its rows.
+type Step = (i64, Vec<(Option<i64>, Option<i64>, Option<bool>)>);
+
+fn calls(steps: &[Step]) -> Vec<Call> {
+    let (mut now_ms, mut calls) = (0, Vec::new());
+    for (wait_ms, rows) in steps {
+        now_ms += wait_ms;
+        calls.push(Call::Time(now_ms));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows.iter().map(|r| r.0).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
+            Arc::new(rows.iter().map(|r| r.2).collect::<BooleanArray>()),
+        ];
+        calls.push(Call::Rows(RecordBatch::try_new(input(), columns).expect("fits")));
+    }
+    calls.push(Call::Time(now_ms + 5_000));
+    calls
 }

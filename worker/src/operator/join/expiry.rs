@@ -21,6 +21,11 @@ impl Expiry {
         }
     }
 
+    /// In which steps rows go, ms.
+    pub(super) fn grain_ms(&self) -> i64 {
+        self.grain_ms
+    }
+
     /// Adds rows behind all others.
     pub(super) fn extend(&mut self, deadlines: impl Iterator<Item = i64>) {
         let first = self.deadlines.len();

@@ -95,6 +95,11 @@ impl State {
         vec![self.sides[0].table("left"), self.sides[1].table("right")]
     }
 
+    /// Where a column of a side's input is in the rows of its table.
+    pub(super) fn place(&self, side: usize, column: usize) -> usize {
+        self.sides[side].place(column)
+    }
+
     /// Notes what changes from now on.
     pub(super) fn track_changes(&mut self) {
         self.sides.iter_mut().for_each(Side::track_changes);

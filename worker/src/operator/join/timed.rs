@@ -1,6 +1,6 @@
 //! Joins of rows that meet within a time: a row goes when no partner can come any more, and what is emitted stays.
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use arrow_select::filter::filter_record_batch;
 use weir_model::{EventTime, Failure};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     operator::{Context, Operator, columns},
-    state::{Scope, Snapshot, Table},
+    state::{Scope, Snapshot, Table, table::Due},
 };
 
 /// Rows go in this many steps of the longest wait.
@@ -301,7 +301,23 @@ impl Operator for TimedJoin {
     }
 
     fn tables(&self) -> Vec<Table> {
-        self.join.tables()
+        let tables = self.join.tables().into_iter().enumerate();
+        let due = |(side, table): (usize, Table)| {
+            table.due(Due {
+                column: self.join.state.place(side, self.times[side]),
+                after_ms: self.waits_ms[side],
+                grain_ms: self.expiry[side].grain_ms(),
+            })
+        };
+        tables.map(due).collect()
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.join.partition(port, batch)
     }
 
     fn track_changes(&mut self) {

@@ -325,6 +325,15 @@ where
             .restore(&restored, rows, |row| (keys.key(row), hash(row)))
     }
 
+    /// Rows are found by keys as they came: of floats that are one key, those may differ.
+    fn is_partitioned(&self) -> bool {
+        self.spec.has_plain_keys(&self.input)
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.spec.keys_of(batch)
+    }
+
     fn restored(&mut self, _watermark: EventTime) -> Result<(), Failure> {
         self.state.restored();
         Ok(())

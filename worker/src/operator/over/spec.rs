@@ -92,6 +92,12 @@ impl Spec {
         self.keys.iter().map(key_type).collect()
     }
 
+    /// Whether keys that are equal are so to the bit.
+    pub(super) fn has_plain_keys(&self, input: &SchemaRef) -> bool {
+        let mut keys = self.keys.iter();
+        !keys.any(|key| input.field(*key).data_type().is_floating())
+    }
+
     /// The key columns of rows.
     pub(super) fn keys_of(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
         let key = |key: &usize| ArrayRef::clone(batch.column(*key));

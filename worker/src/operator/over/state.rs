@@ -45,6 +45,8 @@ pub(super) struct Timed {
     pub(super) waiting: Waiting,
     /// Keys that were touched since the last snapshot.
     touched: Dirty,
+    /// How many keys there were before rows of others were restored that are not all there yet.
+    restored_from: Option<usize>,
 }
 
 /// The rows of a key that frames still reach. They are numbered as they come.
@@ -112,6 +114,7 @@ impl Timed {
             live: 0,
             waiting: Waiting::new(input, &spec.keys, time),
             touched: Dirty::default(),
+            restored_from: None,
         })
     }
 
@@ -252,6 +255,8 @@ pub(super) struct Changing<K> {
     touched: Dirty,
     written: Dirty,
     gone: Gone,
+    /// How many keys there were before rows of others were restored that are not all there yet.
+    restored_from: Option<usize>,
 }
 
 /// Rows that are there no longer, for the next snapshot.
@@ -293,6 +298,7 @@ impl<K> Changing<K> {
             touched: Dirty::default(),
             written: Dirty::default(),
             gone: Gone::default(),
+            restored_from: None,
         })
     }
 

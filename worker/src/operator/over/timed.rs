@@ -250,7 +250,17 @@ impl Operator for TimedOver {
     }
 
     fn tables(&self) -> Vec<Table> {
-        self.state.tables()
+        let goes_after = self.lookback.range_ms.filter(|_| self.order.is_some());
+        self.state.tables(goes_after)
+    }
+
+    /// Rows that wait are found by keys as they came: of floats that are one key, those may differ.
+    fn is_partitioned(&self) -> bool {
+        self.spec.has_plain_keys(&self.input)
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.spec.keys_of(batch)
     }
 
     fn track_changes(&mut self) {

@@ -23,8 +23,11 @@ use super::{
 };
 use crate::{
     expression::describe_row,
-    operator::{Context, Operator, keys::GroupTable},
-    state::{Dirty, Scope, Snapshot, Table, numbered::Restored},
+    operator::{
+        Context, Operator,
+        keys::{GroupTable, normal_columns},
+    },
+    state::{Dirty, Scope, Snapshot, Table, numbered::Restored, table::Due},
 };
 
 /// Rows of an emitted batch at most.
@@ -201,7 +204,16 @@ impl<O: Order> Operator for WindowRank<O> {
     }
 
     fn tables(&self) -> Vec<Table> {
-        vec![self.shape.kept.table("rows of windows")]
+        let end = Due::at(self.shape.kept.place(self.window_end), -1);
+        vec![self.shape.kept.table("rows of windows").due(end)]
+    }
+
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, _port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.shape.keys)
     }
 
     fn track_changes(&mut self) {

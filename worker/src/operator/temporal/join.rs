@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     expression::{Filter, describe_row},
-    operator::{Context, Operator, columns, keys::common_types},
+    operator::{
+        Context, Operator, columns,
+        keys::{common_types, normal_columns},
+    },
     state::{Scope, Snapshot, Table},
 };
 
@@ -274,9 +277,18 @@ impl Operator for TemporalJoin {
         self.state.restore(table, rows)
     }
 
+    fn is_partitioned(&self) -> bool {
+        true
+    }
+
+    fn partition(&self, port: usize, batch: &RecordBatch) -> Vec<ArrayRef> {
+        normal_columns(batch, &self.keys[port])
+    }
+
     fn restored(&mut self, watermark: EventTime) -> Result<(), Failure> {
         self.watermark = watermark;
-        self.state.restored()
+        self.state.restored()?;
+        self.state.versions.restored(watermark.0)
     }
 
     fn on_end(&mut self, context: &mut Context) -> Result<(), Failure> {

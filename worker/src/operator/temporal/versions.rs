@@ -103,13 +103,19 @@ impl Versions {
     ) -> Result<(), Failure> {
         let groups = self.groups(keys, batch.num_rows())?;
         self.drop_over(&groups, now_ms)?;
-        self.insert(batch, &groups, times)?;
+        self.insert(batch, &groups, times, false)?;
         self.touch(&groups, now_ms);
         Ok(())
     }
 
-    /// Links versions of these keys in.
-    fn insert(&mut self, batch: &RecordBatch, groups: &[u32], times: &[i64]) -> Result<(), Failure> {
+    /// Links versions of these keys in; the last snapshot knows them or does not.
+    fn insert(
+        &mut self,
+        batch: &RecordBatch,
+        groups: &[u32],
+        times: &[i64],
+        is_known: bool,
+    ) -> Result<(), Failure> {
         let all: Vec<u32> = (0..batch.num_rows() as u32).collect();
         let mut slots = Vec::new();
         self.rows
@@ -122,7 +128,11 @@ impl Versions {
         for (slot, time) in slots.iter().zip(times) {
             self.times[*slot as usize] = *time;
         }
-        self.changes.new.mark(slots.iter().copied());
+        if is_known {
+            self.changes.new.unmark(&slots);
+        } else {
+            self.changes.new.mark(slots.iter().copied());
+        }
         let mut order = all;
         order.sort_unstable_by_key(|row| (groups[*row as usize], Reverse((times[*row as usize], *row))));
         let mut replaced = Vec::new();

@@ -14,6 +14,7 @@ use crate::{
     state::{
         Scope, Snapshot, Table,
         numbered::{NumberedRows, Restored},
+        table,
     },
 };
 
@@ -153,7 +154,9 @@ impl Waiting {
 
     /// The table of these rows: behind their columns, whether they are late.
     pub(super) fn table(&self) -> Table {
-        self.layout.table_with("waiting", &[DataType::Boolean])
+        let time = table::Due::at(self.layout.place(self.time), 0);
+        let table = self.layout.table_with("waiting", &[DataType::Boolean]);
+        table.due(time)
     }
 
     /// Notes changes from now on.
@@ -210,7 +213,7 @@ impl Waiting {
         }
         order.sort_unstable();
         let last = order.iter().map(|(_, number, _)| *number).max();
-        self.next = last.map_or(self.next, |last| last + 1);
+        self.next = last.map_or(self.next, |last| self.next.max(last + 1));
         let batches: Vec<&RecordBatch> = restored.iter().collect();
         for alike in order.chunk_by(|(one, ..), (other, ..)| one == other) {
             for part in alike.chunks(DUE_ROWS) {

@@ -30,6 +30,11 @@ impl Side {
         self.layout.table_with(name, &further)
     }
 
+    /// Where a column of the input is in the rows of the table.
+    pub(in crate::operator::join) fn place(&self, column: usize) -> usize {
+        self.layout.place(column)
+    }
+
     /// Notes what changes from now on.
     pub(in crate::operator::join) fn track_changes(&mut self) {
         self.told.get_or_insert_default().track(self.groups.len());

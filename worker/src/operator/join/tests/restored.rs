@@ -154,27 +154,53 @@ proptest! {
         drops_late: bool,
         steps in prop::collection::vec((0..2_usize, 0..20_i64, rows(-60..60)), 1..20),
     ) {
-        let time = graph::JoinTime {
-            left_column: 2,
-            right_column: 2,
-            left_wait_ms: waits_ms.0,
-            right_wait_ms: waits_ms.1,
-            delay_ms: 0,
-            drops_late,
-        };
-        let join = move || {
-            let inputs = [input(0, false), input(1, false)];
-            TimedJoin::new(&spec(kind), &time, &inputs, output(kind, false)).expect("fits")
-        };
-        let (mut calls, mut watermark) = (Vec::new(), 0);
-        for (side, passes_ms, rows) in steps {
-            let rows = rows.into_iter().map(|r| (r.0, r.1.map(|t| t + watermark), r.2, r.3));
-            calls.push(Call::RowsOf(side, batch(side, &rows.collect::<Vec<Row>>(), false)));
-            watermark += passes_ms;
-            calls.push(Call::Watermark(watermark));
-        }
-        rehearsal::check_sorted(move || Box::new(join()), &calls);
+        rehearsal::check_sorted(move || within(kind, waits_ms, drops_late), &timed_calls(steps));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_join_within_a_time_that_is_on_disk_emits_the_same(
+        kind in prop::sample::select(KINDS.to_vec()),
+        waits_ms in (-1..80_i64, -1..80_i64),
+        drops_late: bool,
+        steps in prop::collection::vec((0..2_usize, 0..20_i64, rows(-60..60)), 1..20),
+    ) {
+        rehearsal::check_spilled(move || within(kind, waits_ms, drops_late), &timed_calls(steps));
+    }
+}
+
+/// A join of rows that wait so long for each other.
+fn within(kind: Type, waits_ms: (i64, i64), drops_late: bool) -> Box<dyn Operator> {
+    let time = graph::JoinTime {
+        left_column: 2,
+        right_column: 2,
+        left_wait_ms: waits_ms.0,
+        right_wait_ms: waits_ms.1,
+        delay_ms: 0,
+        drops_late,
+    };
+    let inputs = [input(0, false), input(1, false)];
+    Box::new(TimedJoin::new(&spec(kind), &time, &inputs, output(kind, false)).expect("fits"))
+}
+
+/// Rows of sides, with times from the watermark on, which rises by so much behind them.
+fn timed_calls(steps: Vec<(usize, i64, Vec<Row>)>) -> Vec<Call> {
+    let (mut calls, mut watermark) = (Vec::new(), 0);
+    for (side, passes_ms, rows) in steps {
+        let rows = rows
+            .into_iter()
+            .map(|r| (r.0, r.1.map(|t| t + watermark), r.2, r.3));
+        calls.push(Call::RowsOf(
+            side,
+            batch(side, &rows.collect::<Vec<Row>>(), false),
+        ));
+        watermark += passes_ms;
+        calls.push(Call::Watermark(watermark));
+    }
+    calls
 }
 
 #[test]

@@ -10,9 +10,6 @@ use weir_model::Failure;
 use super::{Changing, Entry};
 use crate::state::{Scope, Snapshot, Table, numbered::Restored};
 
-/// Rows that are written at once at most.
-const WRITTEN_ROWS: usize = 65_536;
-
 impl<K: Ord> Changing<K> {
     /// Rows by key and arrival, with the results that were emitted.
     pub(in crate::operator) fn tables(&self) -> Vec<Table> {
@@ -73,7 +70,8 @@ impl<K: Ord> Changing<K> {
 
     fn write(&self, slots: &[u32], numbers: &[i64], into: &mut Snapshot) -> Result<(), Failure> {
         let all = self.columns + self.result_types.len();
-        let chunks = slots.chunks(WRITTEN_ROWS).zip(numbers.chunks(WRITTEN_ROWS));
+        let chunk = into.chunk_rows();
+        let chunks = slots.chunks(chunk).zip(numbers.chunks(chunk));
         for (slots, numbers) in chunks {
             let rows = self.rows.gather(slots, &[], all)?;
             let found_by = self.layout.found_by(&rows, numbers.to_vec());
@@ -96,6 +94,7 @@ impl<K: Ord> Changing<K> {
         rows: &RecordBatch,
         of_row: impl Fn(usize) -> (K, u128),
     ) -> Result<(), Failure> {
+        self.restored_from.get_or_insert(self.sorted.len());
         let groups = self.touch(&restored.keys, rows.num_rows())?;
         let columns = [restored.rows.columns(), self.layout.further(rows)].concat();
         let all: Vec<u32> = (0..rows.num_rows() as u32).collect();
@@ -117,10 +116,12 @@ impl<K: Ord> Changing<K> {
 
     /// All rows were given.
     pub(in crate::operator) fn restored(&mut self) {
-        for rows in &mut self.sorted {
+        // Their keys are new: none of them was there before.
+        let from = self.restored_from.take().unwrap_or(self.sorted.len());
+        for rows in &mut self.sorted[from..] {
             rows.sort_by(|a, b| a.key.cmp(&b.key).then(a.number.cmp(&b.number)));
+            self.dead -= usize::from(!rows.is_empty());
         }
-        self.dead = 0;
         if self.touched.is_tracking() {
             self.gone.since = self.next;
         }

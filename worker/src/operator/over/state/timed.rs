@@ -9,15 +9,13 @@ use weir_model::Failure;
 use super::{Kept, Timed};
 use crate::{
     operator::over::spec::Lookback,
-    state::{NumberedRows, Scope, Snapshot, Table},
+    state::{NumberedRows, Scope, Snapshot, Table, table::Due},
 };
 
 /// The tables by number.
 const WAITING: usize = 0;
 const ROWS: usize = 1;
 const CARRIED: usize = 2;
-/// Rows and keys that are written at once at most.
-const WRITTEN_ROWS: usize = 65_536;
 
 /// What a snapshot says of the rows that frames reach.
 #[derive(Default)]
@@ -30,12 +28,17 @@ struct Told {
 
 impl Timed {
     /// What waits by key and arrival; rows that frames reach by key and number, with their time (ms) and what functions read of them; and
-    /// by key what the functions carry whose frames begin with the first row, one behind the other.
-    pub(in crate::operator) fn tables(&self) -> Vec<Table> {
+    /// by key what the functions carry whose frames begin with the first row, one behind the other. Event time lets rows go that frames
+    /// reach so long after theirs, ms, if it does.
+    pub(in crate::operator) fn tables(&self, goes_after_ms: Option<i64>) -> Vec<Table> {
         let row = [&[DataType::Int64], self.argument_types.as_slice()].concat();
+        let rows = Table::new("rows", &self.key_types, &[DataType::Int64], &row);
         vec![
             self.waiting.table(),
-            Table::new("rows", &self.key_types, &[DataType::Int64], &row),
+            match goes_after_ms {
+                Some(after_ms) => rows.due(Due::at(self.key_types.len() + 1, after_ms)),
+                None => rows,
+            },
             Table::new("carried", &self.key_types, &[], &self.carried_types()),
         ]
     }
@@ -87,8 +90,9 @@ impl Timed {
             told.groups.extend(gone.clone().map(|_| group));
             told.numbers.extend(gone.map(|number| number as i64));
         }
-        let numbers = told.numbers.chunks(WRITTEN_ROWS);
-        for (groups, numbers) in told.groups.chunks(WRITTEN_ROWS).zip(numbers) {
+        let chunk = into.chunk_rows();
+        let numbers = told.numbers.chunks(chunk);
+        for (groups, numbers) in told.groups.chunks(chunk).zip(numbers) {
             into.delete(ROWS, self.found_by(groups, numbers)?)?;
         }
         Ok(())
@@ -110,8 +114,8 @@ impl Timed {
                 told.slots.push(row.slot);
             }
         }
-        for from in (0..told.slots.len()).step_by(WRITTEN_ROWS) {
-            let chunk = from..told.slots.len().min(from + WRITTEN_ROWS);
+        for from in (0..told.slots.len()).step_by(into.chunk_rows()) {
+            let chunk = from..told.slots.len().min(from + into.chunk_rows());
             let mut columns = self.found_by(&told.groups[chunk.clone()], &told.numbers[chunk.clone()])?;
             columns.push(Arc::new(Int64Array::from(told.times[chunk.clone()].to_vec())));
             let arguments = self.argument_types.len();
@@ -130,7 +134,7 @@ impl Timed {
         if self.carrying.is_empty() {
             return Ok(());
         }
-        for groups in groups.chunks(WRITTEN_ROWS) {
+        for groups in groups.chunks(into.chunk_rows()) {
             let mut columns = self.keys.keys_of(groups)?;
             for &function in &self.carrying {
                 columns.extend(self.functions[function].state_of(groups)?);
@@ -142,6 +146,7 @@ impl Timed {
 
     /// Takes rows of a table.
     pub(in crate::operator) fn restore(&mut self, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
+        self.restored_from.get_or_insert(self.kept.len());
         let (keys, columns) = rows.columns().split_at(self.key_types.len());
         match table {
             WAITING => {
@@ -199,17 +204,20 @@ impl Timed {
     /// All rows were given.
     pub(in crate::operator) fn restored(&mut self, lookback: Lookback) -> Result<(), Failure> {
         self.waiting.restored()?;
-        if lookback.range_ms.is_some() {
+        // Their keys are new: none of them was there before.
+        let from = self.restored_from.take().unwrap_or(self.kept.len());
+        if lookback.range_ms.is_some() && from < self.kept.len() {
             let of_key = |(group, kept): (u32, &super::KeptRows)| {
                 let times: Vec<_> = kept.rows.iter().map(|row| (row.time, group)).collect();
                 times
             };
-            let mut expiry: Vec<_> = (0..).zip(&self.kept).flat_map(of_key).collect();
-            expiry.sort_unstable();
-            self.expiry = expiry.into();
+            let restored = (from as u32..).zip(&self.kept[from..]).flat_map(of_key);
+            self.expiry.extend(restored);
+            // Those that were there are in order already.
+            self.expiry.make_contiguous().sort();
         }
         if self.touched.is_tracking() {
-            self.note_saved(0..self.kept.len() as u32);
+            self.note_saved(from as u32..self.kept.len() as u32);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use weir_proto::graph::{OverFunction, over_function::Kind};
 use super::*;
 use crate::{
     operator::rehearsal::texts,
-    state::{Change, Scope, Snapshot, rehearse::Rehearsed},
+    state::{Change, Scope, Snapshot, backend::tests::spilled::spilled, rehearse::Rehearsed},
 };
 
 /// Key, value, text and time, and of a changing input which earlier row it takes back instead of coming.
@@ -288,6 +288,29 @@ proptest! {
         let order_by = if several { &[TEXT, VALUE][..] } else { &[VALUE] };
         let make = move || over(&[KEY], Ordering::Columns, order_by, &calls, true);
         check(make, every, &batches, true)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn rows_whose_keys_are_on_disk(
+        batches in batches(), calls in calls(), every in 1..4_u32,
+        (order, changes) in prop::sample::select(vec![
+            (Ordering::EventTime, false), (Ordering::Arrival, false), (Ordering::Columns, false), (Ordering::Columns, true),
+        ]),
+    ) {
+        let order_by = if order == Ordering::Arrival { &[][..] } else { &[TIME] };
+        let make = move || over(&[TEXT], order, order_by, &calls, changes);
+        let sorted = |mut calls: Vec<Vec<String>>| {
+            calls.iter_mut().for_each(|rows| rows.sort_unstable());
+            calls
+        };
+        let expected = run(make().as_mut(), &batches, changes);
+        let mut spilled = spilled(Box::new(move || Ok(make())), every);
+        let actual = run(spilled.as_mut(), &batches, changes);
+        prop_assert_eq!(sorted(actual), sorted(expected));
     }
 }
 

@@ -180,32 +180,55 @@ proptest! {
         batches in prop::collection::vec(
             (prop::collection::vec((0..6_usize, 0..4_i64, 0..6_usize), 0..9), 0..9_i64), 1..16),
     ) {
-        let time = DataType::Timestamp(TimeUnit::Millisecond, None);
-        let rank = move || {
-            let spec = graph::Rank {
-                keys: keys.to_vec(),
-                order: vec![by(1, false)],
-                limit,
-                prefers_later,
-                with_rank: true,
-                window_end: Some(0),
-                ..graph::Rank::default()
-            };
-            let input = input(DataType::Timestamp(TimeUnit::Millisecond, None), false);
-            build(&spec, &input, output(&input, true, false)).expect("builds")
-        };
-        let (mut calls, mut watermark) = (Vec::new(), 0);
-        for (rows, by) in batches {
-            let ends = rows.iter().map(|row| (watermark / 10 + row.0 as i64) * 10);
-            let ends: ArrayRef = Arc::new(ends.map(Some).collect::<TimestampMillisecondArray>());
-            let rows: Vec<(RowKind, Numbered)> = rows.into_iter().map(|row| (RowKind::Insert, row)).collect();
-            let batch = RecordBatch::try_new(input(time.clone(), false), columns(ends, &rows));
-            calls.push(Call::Rows(batch.expect("fits")));
-            watermark += by;
-            calls.push(Call::Watermark(watermark));
-        }
+        let rank = move || of_windows(keys, limit, prefers_later);
+        let calls = windowed_calls(batches);
         rehearsal::check_sorted(rank, &calls);
         let keys: Vec<usize> = keys.iter().map(|key| *key as usize).collect();
         rehearsal::check_rescaled(rank, &calls, &keys);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_rank_of_windows_that_is_on_disk_goes_on_as_if_it_were_not(
+        keys in prop::sample::select(vec![&[0_u32] as &[u32], &[2, 0]]),
+        limit in 1..4_u64, prefers_later in any::<bool>(),
+        batches in prop::collection::vec(
+            (prop::collection::vec((0..6_usize, 0..4_i64, 0..6_usize), 0..9), 0..9_i64), 1..16),
+    ) {
+        rehearsal::check_spilled(move || of_windows(keys, limit, prefers_later), &windowed_calls(batches));
+    }
+}
+
+/// The first rows of each window, which ends at a row's first column.
+fn of_windows(keys: &[u32], limit: u64, prefers_later: bool) -> Box<dyn Operator> {
+    let spec = graph::Rank {
+        keys: keys.to_vec(),
+        order: vec![by(1, false)],
+        limit,
+        prefers_later,
+        with_rank: true,
+        window_end: Some(0),
+        ..graph::Rank::default()
+    };
+    let input = input(DataType::Timestamp(TimeUnit::Millisecond, None), false);
+    build(&spec, &input, output(&input, true, false)).expect("builds")
+}
+
+/// Batches of rows of the windows from the watermark on, which rises by so much behind each.
+fn windowed_calls(batches: Vec<(Vec<Numbered>, i64)>) -> Vec<Call> {
+    let time = DataType::Timestamp(TimeUnit::Millisecond, None);
+    let (mut calls, mut watermark) = (Vec::new(), 0);
+    for (rows, by) in batches {
+        let ends = rows.iter().map(|row| (watermark / 10 + row.0 as i64) * 10);
+        let ends: ArrayRef = Arc::new(ends.map(Some).collect::<TimestampMillisecondArray>());
+        let rows: Vec<(RowKind, Numbered)> = rows.into_iter().map(|row| (RowKind::Insert, row)).collect();
+        let batch = RecordBatch::try_new(input(time.clone(), false), columns(ends, &rows));
+        calls.push(Call::Rows(batch.expect("fits")));
+        watermark += by;
+        calls.push(Call::Watermark(watermark));
+    }
+    calls
 }

@@ -15,9 +15,6 @@ use crate::{
     },
 };
 
-/// Rows that are said at once.
-const SAID_ROWS: usize = 1 << 16;
-
 impl Versions {
     /// The table of versions.
     pub(in crate::operator::temporal) fn table(&self) -> Table {
@@ -94,7 +91,7 @@ impl Versions {
         };
         let is_there = |slot: &u32| self.older[*slot as usize] != GONE;
         let slots: Vec<u32> = slots.into_iter().filter(is_there).collect();
-        for slots in slots.chunks(SAID_ROWS) {
+        for slots in slots.chunks(into.chunk_rows()) {
             let columns = self.columns(slots)?;
             let key = self.key(self.layout.keys().iter().map(|key| &columns[*key]), slots);
             into.write(table, self.layout.kept(key, &columns))?;
@@ -122,7 +119,7 @@ impl Versions {
             into.delete(table, self.keys.keys_of(&gone)?)?;
         }
         let Some(ttl) = &self.ttl else { return Ok(()) };
-        for groups in live.chunks(SAID_ROWS) {
+        for groups in live.chunks(into.chunk_rows()) {
             let mut columns = self.keys.keys_of(groups)?;
             columns.push(Arc::new(Int64Array::from(ttl.written_ms(groups))));
             into.write(table, columns)?;
@@ -134,8 +131,16 @@ impl Versions {
     pub(in crate::operator::temporal) fn restore(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
         let Restored { keys, numbers, rows } = self.layout.restored(rows)?;
         let groups = self.groups(&keys, rows.num_rows())?;
-        self.insert(&rows, &groups, &numbers)?;
+        self.insert(&rows, &groups, &numbers, true)?;
         self.rows.tidy()
+    }
+
+    /// Drops versions that were not there when it came to this watermark, while changes are noted.
+    pub(in crate::operator::temporal) fn restored(&mut self, watermark: i64) -> Result<(), Failure> {
+        if self.changes.new.is_tracking() {
+            self.drop_superseded(watermark)?;
+        }
+        Ok(())
     }
 
     /// Takes rows of the table of times.
