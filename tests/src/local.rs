@@ -1,10 +1,11 @@
 //! Runs a script through the real planner and engine, in this process.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
+use tokio::task;
 use tokio_util::sync::CancellationToken;
 use weir_connector::RowOutput;
 use weir_env::SystemClock;
@@ -47,8 +48,7 @@ pub async fn run(sql: &str, parallelism: Option<u32>) -> Result<(Printed, LocalS
     let stats = run_local(planned.graph, options, CancellationToken::new())
         .await
         .map_err(Refused::Running)?;
-    let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
-    Ok((printed, stats))
+    Ok((rows.take(), stats))
 }
 
 /// `WEIR_REHEARSAL=2` restores every operator from its own snapshot after every second call.
@@ -58,18 +58,77 @@ pub fn rehearsal() -> Option<u32> {
 
 /// Keeps what is printed.
 #[derive(Debug, Default)]
-pub(crate) struct Collected(pub(crate) Mutex<Printed>);
+pub(crate) struct Collected(Mutex<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    /// What is printed for good.
+    kept: Printed,
+    /// What was printed since, by which task.
+    since: Vec<(Option<task::Id>, String, String)>,
+    /// How many lines those were when the barrier of a checkpoint came to a task.
+    barriers: HashMap<(Option<task::Id>, u64), usize>,
+}
+
+impl Collected {
+    /// What was printed before.
+    pub(crate) fn after(printed: Printed) -> Self {
+        Self(Mutex::new(Lines {
+            kept: printed,
+            ..Lines::default()
+        }))
+    }
+
+    /// Drops what was printed behind the barrier of a checkpoint: it is printed once more by who goes on from that.
+    pub(crate) fn go_back_to(&self, checkpoint: u64) {
+        let mut lines = self.lines();
+        let (since, barriers) = (
+            std::mem::take(&mut lines.since),
+            std::mem::take(&mut lines.barriers),
+        );
+        for (at, (task, table, line)) in since.into_iter().enumerate() {
+            // A task to which no barrier came had ended.
+            if barriers
+                .get(&(task, checkpoint))
+                .is_none_or(|barrier| at < *barrier)
+            {
+                lines.kept.entry(table).or_default().push(line);
+            }
+        }
+    }
+
+    /// Takes all that was printed.
+    pub(crate) fn take(&self) -> Printed {
+        let mut lines = self.lines();
+        for (_, table, line) in std::mem::take(&mut lines.since) {
+            lines.kept.entry(table).or_default().push(line);
+        }
+        std::mem::take(&mut lines.kept)
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().expect("no writer panicked")
+    }
+}
 
 impl RowOutput for Collected {
     fn print(&self, table: &str, _subtask: u32, lines: &[u8], rows: usize) {
         let text = std::str::from_utf8(lines).expect("printed rows are UTF-8");
         let lines: Vec<_> = text.lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), rows, "the sink says how many rows it prints");
-        self.0
-            .lock()
-            .expect("no writer panicked")
-            .entry(table.to_owned())
-            .or_default()
-            .extend(lines);
+        let lines = lines
+            .into_iter()
+            .map(|line| (task::try_id(), table.to_owned(), line));
+        self.lines().since.extend(lines);
+    }
+
+    fn on_barrier(&self, checkpoint: u64) {
+        let mut lines = self.lines();
+        let printed = lines.since.len();
+        // A task may have several sinks: nothing comes to any of them in between.
+        lines
+            .barriers
+            .entry((task::try_id(), checkpoint))
+            .or_insert(printed);
     }
 }

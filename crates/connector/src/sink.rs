@@ -62,6 +62,11 @@ pub struct SinkContext {
 pub trait RowOutput: fmt::Debug + Send + Sync {
     /// Takes rows of one table: `lines` holds `rows` JSON objects, each ended by a line feed.
     fn print(&self, table: &str, subtask: u32, lines: &[u8], rows: usize);
+
+    /// The barrier of a checkpoint has come to the task that calls: what it has printed so far belongs to it, or to one before.
+    fn on_barrier(&self, checkpoint: u64) {
+        let _ = checkpoint;
+    }
 }
 
 /// A writer: one per subtask.

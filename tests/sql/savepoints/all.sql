@@ -1,5 +1,4 @@
 -- Operators of many kinds, whose state old savepoints have: all/ holds some, of which each is gone on with.
--- checkpoints: none: the savepoints beside it are gone on with
 CREATE TABLE events (id INT, k STRING, v INT, t TIMESTAMP(3), WATERMARK FOR t AS t - INTERVAL '2' SECOND) WITH (
     'connector' = 'filesystem', 'path' = 'tests/sql/savepoints/events.json', 'format' = 'json'
 );

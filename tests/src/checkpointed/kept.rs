@@ -29,7 +29,8 @@ pub async fn keep(sql: &str, run: Run, folder: &Path) -> Result<()> {
         folder.join(MANIFEST),
         serde_json::to_string(&left.manifest)? + "\n",
     )?;
-    let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
+    rows.go_back_to(left.manifest.checkpoint.0);
+    let printed = rows.take();
     fs::write(folder.join(PRINTED), serde_json::to_string(&printed)? + "\n")?;
     Ok(())
 }
@@ -44,11 +45,10 @@ pub async fn go_on(sql: &str, run: Run, folder: &Path) -> Result<Printed> {
     };
     let before: Printed = serde_json::from_slice(&read(PRINTED)?)?;
     ensure!(!before.is_empty(), "nothing was printed before the savepoint");
-    let (work, rows) = (TempDir::new()?, Arc::new(Collected::default()));
-    *rows.0.lock().expect("no writer panicked") = before.clone();
+    let (work, rows) = (TempDir::new()?, Arc::new(Collected::after(before.clone())));
     let stage = stage(sql, run, 2, work.path(), &rows).await.map_err(refused)?;
     stage.run(Some(left)).await.map_err(|e| anyhow!("{e}"))?;
-    let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
+    let printed = rows.take();
     ensure!(printed != before, "nothing was printed since");
     Ok(printed)
 }

@@ -68,12 +68,12 @@ pub async fn run(sql: &str, runs: &[Run]) -> Result<(Printed, LocalStats), Refus
         let (counted, next) = stage.run(left.take()).await.map_err(Refused::Running)?;
         add(&mut stats, counted);
         left = next;
-        if left.is_none() {
-            break;
+        match &left {
+            Some(left) => rows.go_back_to(left.manifest.checkpoint.0),
+            None => break,
         }
     }
-    let printed = std::mem::take(&mut *rows.0.lock().expect("no writer panicked"));
-    Ok((printed, stats))
+    Ok((rows.take(), stats))
 }
 
 /// A stage that works in this folder.

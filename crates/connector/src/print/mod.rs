@@ -124,6 +124,11 @@ impl Sink for Writer {
         Ok(())
     }
 
+    async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
+        self.output.on_barrier(checkpoint);
+        Ok(Vec::new())
+    }
+
     async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
         Ok(Vec::new())
     }
