@@ -15,7 +15,7 @@
 //! - [`sample`]: some rows of a table, to look at. Leans on `source`.
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
-//! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod describe;
@@ -39,6 +39,7 @@ pub mod kafka;
 pub mod nexmark;
 pub mod postgres_cdc;
 pub mod print;
+pub mod redis;
 pub mod values;
 
 pub use changelog::{ChangelogMode, RowKind};

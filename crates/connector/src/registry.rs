@@ -9,7 +9,7 @@ use crate::{
     kafka, nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
-    postgres_cdc, print, values,
+    postgres_cdc, print, redis, values,
 };
 
 /// What a table can be.
@@ -98,6 +98,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &nexmark::Nexmark,
         &postgres_cdc::PostgresCdc,
         &print::Print,
+        &redis::Redis,
     ]
 }
 

@@ -1,0 +1,147 @@
+//! `redis`: rows in the keys, streams and channels of Redis.
+//!
+//! - `options`: what tables say. Leans on nothing.
+//! - `server`: connections, and errors classified. Leans on `options`.
+//! - `values`: single values as Redis holds them. Leans on the formats.
+//! - `layout`: where the rows of a table are in Redis. Leans on `options` and `values`.
+//! - `rows`: rows as commands, changes folded by key. Leans on `layout`.
+//! - `write`: the sink. Leans on `rows` and `server`.
+//! - `lookup`: strings and hashes, looked up by key. Leans on `layout` and `server`.
+//! - `position`: ids of entries, and splits of streams. Leans on nothing.
+//! - `entries`: entries of streams into batches. Leans on `values`.
+//! - `read`: the source. Leans on all of the above.
+//!
+//! Rows are written at least once: what a failed execution wrote after its last checkpoint is written again. Of hashes and strings
+//! the second time leaves what the first one left, so that each key ends as if it had been written once; of streams and channels
+//! entries are there twice.
+
+mod entries;
+mod layout;
+mod lookup;
+mod options;
+mod position;
+mod read;
+mod rows;
+mod server;
+mod values;
+mod write;
+
+use crate::{
+    Connector, LookupFactory, OptionError, SinkFactory, SourceFactory, Table, lookup as caches,
+    options::{Checked, OptionDef, invalid},
+    origin::{self, MetadataDef},
+};
+use layout::{Layout, Place};
+use server::Server;
+
+/// The `redis` connector.
+#[derive(Clone, Copy, Debug)]
+pub struct Redis;
+
+impl Connector for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn summary(&self) -> &'static str {
+        "writes rows to hashes, strings, streams and channels of Redis, looks rows up in hashes and strings, and reads streams"
+    }
+
+    fn options(&self) -> &'static [OptionDef] {
+        options::OPTIONS
+    }
+
+    fn metadata(&self) -> &'static [MetadataDef] {
+        entries::METADATA
+    }
+
+    fn has_keys(&self) -> bool {
+        true
+    }
+
+    fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
+        let options = checked(table)?;
+        let layout = Layout::new(&options, &origin::in_rows(&table.schema))?;
+        let Place::Stream { key, .. } = layout.place else {
+            return Err(OptionError::Unsupported {
+                reason: format!(
+                    "only a stream of Redis can be read from one end to the other ('{}' = 'stream'); rows of hashes and strings are looked \
+                     up: JOIN {} FOR SYSTEM_TIME AS OF a processing time",
+                    options::DATA_TYPE,
+                    table.name
+                ),
+            });
+        };
+        Ok(Box::new(read::Factory::new(&options, &key)?))
+    }
+
+    fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        let options = checked(table)?;
+        let layout = Layout::new(&options, &origin::in_rows(&table.schema))?;
+        if let Place::Stream { key, .. } = &layout.place
+            && key.contains(';')
+        {
+            return Err(invalid(
+                options::KEY,
+                "names several streams: rows are written to one",
+            ));
+        }
+        Ok(Box::new(write::Factory {
+            server: Server::new(&options)?,
+            layout,
+            max_rows: options.int_at_least(options::MAX_ROWS, 1)?.unwrap_or(1) as usize,
+            max_retries: retries(&options, options::MAX_RETRIES)?,
+        }))
+    }
+
+    fn lookup(&self, table: &Table) -> Result<Box<dyn LookupFactory>, OptionError> {
+        let options = checked(table)?;
+        let layout = Layout::new(&options, &origin::in_rows(&table.schema))?;
+        if layout.schema.fields().len() < table.schema.fields().len() {
+            return Err(OptionError::Unsupported {
+                reason: format!(
+                    "nothing is known of rows that are looked up in Redis: leave METADATA columns out of '{}'",
+                    table.name
+                ),
+            });
+        }
+        let Place::Keyed { keys, value } = layout.place.clone() else {
+            return Err(OptionError::Unsupported {
+                reason: format!(
+                    "rows of '{}' cannot be looked up by key: only hashes and strings of Redis can ('{}')",
+                    table.name,
+                    options::DATA_TYPE
+                ),
+            });
+        };
+        if options.word(CACHE.key) == Some("FULL") {
+            return Err(invalid(
+                CACHE.key,
+                "Redis is not read as a whole: use 'PARTIAL' with 'lookup.partial-cache.max-rows' or '...expire-after-write'",
+            ));
+        }
+        Ok(Box::new(lookup::Factory {
+            server: Server::new(&options)?,
+            layout,
+            keys,
+            value,
+            settings: caches::Settings::new(&options)?,
+        }))
+    }
+}
+
+const CACHE: OptionDef = caches::cache("NONE");
+
+fn checked(table: &Table) -> Result<Checked<'_>, OptionError> {
+    let options = Checked::new("redis", options::OPTIONS, &table.options)?;
+    options::check_fit(&options)?;
+    Ok(options)
+}
+
+fn retries(options: &Checked<'_>, key: &str) -> Result<u32, OptionError> {
+    let retries = options.int_at_least(key, 0)?.unwrap_or(0);
+    Ok(u32::try_from(retries).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;
