@@ -47,8 +47,11 @@ pub(super) struct Entry {
     fields: Vec<Answer>,
 }
 
+/// Entries with the key of their stream.
+pub(super) type OfStream = (Vec<u8>, Vec<Entry>);
+
 /// The entries that an answer to `XREAD` has, by the keys of their streams.
-pub(super) fn entries(answer: Answer) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, ConnectorError> {
+pub(super) fn entries(answer: Answer) -> Result<Vec<OfStream>, ConnectorError> {
     let streams = match answer {
         Answer::Nil => return Ok(Vec::new()),
         Answer::Array(streams) => streams,
@@ -57,7 +60,7 @@ pub(super) fn entries(answer: Answer) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, Conn
     streams.into_iter().map(stream).collect()
 }
 
-fn stream(answer: Answer) -> Result<(Vec<u8>, Vec<Entry>), ConnectorError> {
+fn stream(answer: Answer) -> Result<OfStream, ConnectorError> {
     let Answer::Array(parts) = answer else {
         return Err(unexpected(&answer));
     };

@@ -78,9 +78,9 @@ impl Layout {
         let unfit = |reason| OptionError::Unsupported { reason };
         let in_rows = schema.fields().iter().enumerate();
         let single = in_rows.filter(|(column, _)| !layout.is_json(*column));
+        let mut single = single.map(|(_, field)| field);
         single
-            .map(|(_, field)| check_column(field))
-            .collect::<Result<(), _>>()
+            .try_for_each(|field| check_column(field))
             .and_then(|()| column::columns(schema.fields()).map(drop))
             .map_err(unfit)?;
         Ok(layout)

@@ -146,7 +146,7 @@ impl Table {
     /// The commands that ask for these keys, and their keys as texts.
     fn question(&self, keys: &[ArrayRef]) -> (Pipeline, Vec<Vec<u8>>) {
         let parts = writing(&self.of_key, |key| keys[key].as_ref());
-        let rows = keys.first().map_or(0, |key| key.len());
+        let rows = keys.first().map_or(0, Array::len);
         let text = |row: usize| {
             let mut text = Vec::new();
             self.factory.keys.write(&parts, row, &mut text);
@@ -169,7 +169,9 @@ impl Table {
                 let names = writing(&names, |key| keys[key].as_ref());
                 for (row, text) in texts.iter().enumerate() {
                     let mut name = Vec::new();
-                    names.iter().for_each(|column| _ = column.write(row, &mut name));
+                    for column in &names {
+                        column.write(row, &mut name);
+                    }
                     question.cmd("HGET").arg(text).arg(name);
                 }
             }
@@ -193,7 +195,7 @@ impl Table {
         let (answers, is_json) = match &self.factory.value {
             Value::Plain(_) | Value::Json(_) => match answers.into_iter().next() {
                 Some(Answer::Array(all)) => (all, matches!(self.factory.value, Value::Json(_))),
-                other => return Err(unexpected(&other)),
+                other => return Err(unexpected(other.as_ref())),
             },
             Value::Fields(_) | Value::Field { .. } => (answers, false),
         };
@@ -313,11 +315,11 @@ fn text(answer: &Answer) -> Result<Option<&[u8]>, ConnectorError> {
         Answer::Nil => Ok(None),
         Answer::BulkString(bytes) => Ok(Some(bytes)),
         Answer::SimpleString(text) => Ok(Some(text.as_bytes())),
-        other => Err(unexpected(&Some(other.clone()))),
+        other => Err(unexpected(Some(other))),
     }
 }
 
-fn unexpected(answer: &Option<Answer>) -> ConnectorError {
+fn unexpected(answer: Option<&Answer>) -> ConnectorError {
     ConnectorError::internal(format!(
         "Redis answered something else than was asked: {answer:?}"
     ))

@@ -197,25 +197,28 @@ impl Reader {
 
     /// What comes behind the positions of the splits that have not ended.
     async fn answer(&mut self) -> Result<Answer, ConnectorError> {
-        let asking = match &mut self.asking {
-            Some(asking) => asking,
-            None => {
-                let question = self.question();
-                let patience = self.patience;
-                let link = self.link.take();
-                let mut link =
-                    link.ok_or_else(|| ConnectorError::internal("a reader without a connection"))?;
-                self.asking.insert(Box::pin(async move {
-                    let answers = link.run("read streams of Redis", &question, patience).await;
-                    let answer = answers.map(|answers| answers.into_iter().next().unwrap_or_default());
-                    (link, answer)
-                }))
-            }
+        if self.asking.is_none() {
+            self.asking = Some(self.ask()?);
+        }
+        let Some(asking) = &mut self.asking else {
+            return Err(ConnectorError::internal("a question that is not asked"));
         };
         let (link, answer) = asking.await;
         self.asking = None;
         self.link = Some(link);
         answer
+    }
+
+    /// Begins a question, which takes the connection with it.
+    fn ask(&mut self) -> Result<BoxFuture<'static, Answered>, ConnectorError> {
+        let (question, patience) = (self.question(), self.patience);
+        let link = self.link.take();
+        let mut link = link.ok_or_else(|| ConnectorError::internal("a reader without a connection"))?;
+        Ok(Box::pin(async move {
+            let answers = link.run("read streams of Redis", &question, patience).await;
+            let answer = answers.map(|answers| answers.into_iter().next().unwrap_or_default());
+            (link, answer)
+        }))
     }
 
     fn question(&self) -> Pipeline {
