@@ -27,7 +27,7 @@ mod values;
 mod write;
 
 use crate::{
-    Connector, LookupFactory, OptionError, SinkFactory, SourceFactory, Table, lookup as caches,
+    Connector, LookupFactory, OptionError, Role, SinkFactory, SourceFactory, Table, lookup as caches,
     options::{Checked, OptionDef, invalid},
     origin::{self, MetadataDef},
 };
@@ -45,6 +45,14 @@ impl Connector for Redis {
 
     fn summary(&self) -> &'static str {
         "writes rows to hashes, strings, streams and channels of Redis, looks rows up in hashes and strings, and reads streams"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Source, Role::Sink, Role::Lookup]
+    }
+
+    fn guide(&self) -> &'static str {
+        GUIDE
     }
 
     fn options(&self) -> &'static [OptionDef] {
@@ -129,6 +137,34 @@ impl Connector for Redis {
         }))
     }
 }
+
+const GUIDE: &str = "\
+The PRIMARY KEY of a table makes the keys of hashes and strings: its columns as text, with `key.prefix` before them and `key.separator` \
+between them. Values that hold the separator can make one key of two rows.
+
+| `data-type` | A row is | It is written by | It is looked up by |
+|---|---|---|---|
+| `hash` | fields named as the columns beside the PRIMARY KEY; null is no field, and a row of nulls no hash | `HSET`, `HDEL` | `HMGET` |
+| `hash` with `hash.field-column` | one field, which a column of the PRIMARY KEY names | `HSET`, `HDEL` | `HGET` |
+| `string` | the text of one column, or a JSON object of several | `MSET`, or `SET` with `ttl`; `DEL` | `MGET` |
+| `stream` | an entry with fields named as the columns; null is no field | `XADD` | |
+| `pubsub` | a message to a channel: a JSON object | `PUBLISH` | |
+
+Texts are those of the format `csv` without quotes; BYTES are as they are, within JSON in base64. Fields of a hash that the table does not \
+have stay as they are.
+
+Rows go to the server in one round trip for each batch. They are written at least once: after a failure, those behind the last checkpoint \
+again. What a hash or string holds is the last row of its key, so that such a table ends as if each row had been written once; streams and \
+channels then have rows twice. While the server is away, rows wait, the job is held back, and they are sent again (`sink.max-retries`). \
+A wrong password, or a key of another type, fails the job at once.
+
+A lookup asks for all keys of a batch in one round trip; all columns of the PRIMARY KEY must be joined. A key of another type has no row \
+among strings, and fails the job among hashes.
+
+Streams are read by `XREAD`, each a split of its own, and read on behind the last entry of a checkpoint. Entries that are trimmed before \
+they were read are not seen.
+
+Redis Cluster is not supported.";
 
 const CACHE: OptionDef = caches::cache("NONE");
 
