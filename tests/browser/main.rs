@@ -2,6 +2,7 @@
 //!
 //! Each test leaves pictures of what it saw in `<target folder>/browser/`.
 
+mod connectors;
 mod savepoints;
 
 use std::{fs, path::PathBuf, time::Duration};

@@ -13,6 +13,7 @@ use weir_ui_logic::format;
 
 use crate::{
     api,
+    connectors::ConnectorsPage,
     editor::NewJobPage,
     jobs::{JobPage, JobsPage},
     live::{self, Clock, Fetched},
@@ -38,6 +39,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Route path=path!("/jobs/new") view=NewJobPage />
                     <Route path=path!("/jobs/:id/:tab?") view=JobPage />
                     <Route path=path!("/savepoints/:id?") view=SavepointsPage />
+                    <Route path=path!("/connectors/:name?") view=ConnectorsPage />
                     <Route path=path!("/workers") view=WorkersPage />
                 </Routes>
             </main>
@@ -80,6 +82,7 @@ fn Navigation() -> impl IntoView {
             {link("/jobs", "nav-jobs", "Jobs")}
             {link("/jobs/new", "nav-new-job", "New job")}
             {link("/savepoints", "nav-savepoints", "Savepoints")}
+            {link("/connectors", "nav-connectors", "Connectors")}
             {link("/workers", "nav-workers", "Workers")}
         </nav>
     }
@@ -91,6 +94,7 @@ fn section(path: &str) -> Option<&'static str> {
         "/jobs/new" => Some("/jobs/new"),
         "/workers" => Some("/workers"),
         path if path == "/savepoints" || path.starts_with("/savepoints/") => Some("/savepoints"),
+        path if path == "/connectors" || path.starts_with("/connectors/") => Some("/connectors"),
         path if path.is_empty() || path == "/jobs" || path.starts_with("/jobs/") => Some("/jobs"),
         _ => None,
     }

@@ -11,6 +11,7 @@
 //! - [`savepoints`]: the catalogue, and the savepoints of a job. Leans on `followed` and `parts`.
 //! - [`jobs`]: the list, and the page of one job. Leans on `graph`, `checkpoints` and `savepoints`.
 //! - [`editor`]: the page for a new job. Leans on `graph`.
+//! - [`connectors`]: what tables can be made of, and tables tried. Leans on `editor` and `parts`.
 //! - [`workers`]: the workers' page. Leans on `parts`.
 //! - [`app`]: the frame around all pages, and which page is where. Leans on all of the above.
 
@@ -20,6 +21,7 @@
 mod api;
 mod app;
 mod checkpoints;
+mod connectors;
 mod editor;
 mod followed;
 mod graph;

@@ -36,6 +36,14 @@ impl Draft {
         draft
     }
 
+    /// Adds a statement to the script that is being written.
+    pub(super) fn append(statement: &str) {
+        let Some(storage) = storage() else { return };
+        let before = storage.get_item(STORED_SQL).ok().flatten().unwrap_or_default();
+        let gap = if before.trim().is_empty() { "" } else { "\n\n" };
+        let _ = storage.set_item(STORED_SQL, &format!("{}{gap}{statement}", before.trim_end()));
+    }
+
     /// Forgets the script, since it is a job now.
     pub(super) fn forget() {
         if let Some(storage) = storage() {

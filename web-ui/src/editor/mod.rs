@@ -21,3 +21,8 @@ mod problem;
 mod sql_editor;
 
 pub(crate) use self::page::NewJobPage;
+
+/// Adds a statement to the script that is being written.
+pub(crate) fn append_to_draft(statement: &str) {
+    draft::Draft::append(statement);
+}
