@@ -20,6 +20,33 @@ pub struct OptionDef {
     pub doc: &'static str,
 }
 
+/// An option that a table may leave out.
+pub const fn option(
+    key: &'static str,
+    kind: OptionKind,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> OptionDef {
+    OptionDef {
+        key,
+        kind,
+        required: false,
+        default,
+        doc,
+    }
+}
+
+/// An option that a table must give.
+pub const fn required(key: &'static str, kind: OptionKind, doc: &'static str) -> OptionDef {
+    OptionDef {
+        key,
+        kind,
+        required: true,
+        default: None,
+        doc,
+    }
+}
+
 /// What an option's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionKind {

@@ -24,7 +24,7 @@ use arrow_schema::{DataType, Field};
 use crate::{
     Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     format::sql_type,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    options::{Checked, OptionDef, OptionKind, invalid, option},
     origin,
 };
 use target::Target;
@@ -37,21 +37,6 @@ const DRIVER: &str = "driver";
 const MAX_ROWS: &str = "sink.buffer-flush.max-rows";
 const MAX_RETRIES: &str = "sink.max-retries";
 const GUARANTEE: &str = "sink.delivery-guarantee";
-
-const fn option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
 
 const OPTIONS: &[OptionDef] = &[
     OptionDef {

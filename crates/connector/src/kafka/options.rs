@@ -2,7 +2,7 @@
 
 use crate::{
     format,
-    options::{OptionDef, OptionKind, Options},
+    options::{OptionDef, OptionKind, Options, option},
 };
 
 pub(super) const TOPIC: &str = "topic";
@@ -27,21 +27,6 @@ pub(super) const DISCOVERY_INTERVAL: &str = "scan.topic-partition-discovery.inte
 pub(super) const PARTITIONER: &str = "sink.partitioner";
 pub(super) const GUARANTEE: &str = "sink.delivery-guarantee";
 pub(super) const TRANSACTIONAL_ID_PREFIX: &str = "sink.transactional-id-prefix";
-
-const fn option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
 
 pub(super) const OPTIONS: &[OptionDef] = &[
     option(

@@ -5,23 +5,8 @@ use std::ops::Range;
 use super::pace::{Pace, Shape};
 use crate::{
     OptionError,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    options::{Checked, OptionDef, OptionKind, invalid, option},
 };
-
-const fn option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
 
 /// The options of the Flink connector, then `seed` and `base-time`, which are ours.
 pub(super) static OPTIONS: [OptionDef; 20] = [

@@ -26,7 +26,7 @@ mod server;
 use crate::{
     Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
     format::sql_type,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    options::{Checked, OptionDef, OptionKind, invalid, option, required},
     origin,
 };
 use read::Startup;
@@ -44,49 +44,26 @@ const PUBLICATION: &str = "publication.name";
 const PLUGIN: &str = "decoding.plugin.name";
 const STARTUP_MODE: &str = "scan.startup.mode";
 
-const fn required(key: &'static str, doc: &'static str) -> OptionDef {
-    OptionDef {
-        key,
-        kind: OptionKind::Text,
-        required: true,
-        default: None,
-        doc,
-    }
-}
-
-const fn option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
-
 const OPTIONS: &[OptionDef] = &[
-    required(HOSTNAME, "the server's host"),
+    required(HOSTNAME, OptionKind::Text, "the server's host"),
     option(PORT, OptionKind::Int, Some("5432"), "its port"),
     required(
         USERNAME,
+        OptionKind::Text,
         "who connects: a role with REPLICATION that may read the table",
     ),
-    required(PASSWORD, "the password"),
-    required(DATABASE, "the database"),
+    required(PASSWORD, OptionKind::Text, "the password"),
+    required(DATABASE, OptionKind::Text, "the database"),
     option(
         SCHEMA,
         OptionKind::Text,
         Some("public"),
         "the schema of the table",
     ),
-    required(TABLE, "the table in it, with a primary key"),
+    required(TABLE, OptionKind::Text, "the table in it, with a primary key"),
     required(
         SLOT,
+        OptionKind::Text,
         "the replication slot, made when the job begins if it is not there; each job needs its own. It makes the server keep its log while no \
          job reads it: drop it with `pg_drop_replication_slot` when the job is gone for good",
     ),

@@ -2,7 +2,7 @@
 
 use crate::{
     OptionError, lookup,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    options::{Checked, OptionDef, OptionKind, invalid, option},
 };
 
 pub(super) const URL: &str = "url";
@@ -27,21 +27,6 @@ pub(super) const BOUNDED_MODE: &str = "scan.bounded.mode";
 pub(super) const SCAN_RETRIES: &str = "scan.max-retries";
 pub(super) const MAX_ROWS: &str = "sink.buffer-flush.max-rows";
 pub(super) const MAX_RETRIES: &str = "sink.max-retries";
-
-const fn option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
 
 pub(super) const OPTIONS: &[OptionDef] = &[
     option(
