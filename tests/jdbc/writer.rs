@@ -136,6 +136,7 @@ fn context(generation: u64, restored: Option<u64>) -> SinkContext {
         restored,
         takes_checkpoints: true,
         operator: 4,
+        uid: "sink".into(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),

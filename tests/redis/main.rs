@@ -116,6 +116,7 @@ async fn writer(table: &Table) -> Box<dyn Sink> {
         restored: None,
         takes_checkpoints: true,
         operator: 4,
+        uid: "sink".into(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),

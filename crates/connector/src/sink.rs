@@ -18,7 +18,8 @@ pub trait SinkFactory: fmt::Debug + Send + Sync {
     /// Whether the thing can be written now: called at submission. Cheap, and creates nothing.
     async fn check(&self) -> Result<(), OptionError>;
 
-    /// A writer; one per subtask.
+    /// A writer; one per subtask. What writers of before had to commit with the restored checkpoint is committed by then, those with this
+    /// one's number modulo the parallelism.
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError>;
 
     /// Makes visible what writers prepared, in the order in which they said it. Called when the checkpoint that it belongs to
@@ -48,6 +49,8 @@ pub struct SinkContext {
     pub takes_checkpoints: bool,
     /// Which of the job's operators this is: two may write to one place.
     pub operator: u32,
+    /// The operator's uid, which stays the same when the query around it changes.
+    pub uid: String,
     /// Which of `parallelism` writers this is.
     pub subtask: u32,
     /// How many writers there are.

@@ -45,6 +45,7 @@ pub(super) async fn open_sink(job: &Job, opening: OpeningSink<'_>) -> Result<Sin
         restored: job.restored,
         takes_checkpoints,
         operator: operator.id,
+        uid: operator.uid.clone(),
         subtask,
         parallelism: operator.parallelism,
         clock: Arc::clone(&job.clock),

@@ -28,7 +28,8 @@ pub type FoundSplits = BTreeMap<String, Vec<SplitState>>;
 /// What every subtask of a job begins with when it goes on from a checkpoint.
 ///
 /// At the parallelism of before, a subtask gets exactly what it had. Else its key groups' rows come from all subtasks that had some of
-/// them, splits and commits are dealt out in turn, and an operator's event time is that of its subtask that was the furthest behind.
+/// them, splits are dealt out in turn, the commits of a subtask go to the one with its number modulo the parallelism, and an operator's
+/// event time is that of its subtask that was the furthest behind.
 /// Splits that are found and were not known are read too, unless the source had come to its end.
 pub fn assign(manifest: &Manifest, shape: &Shape, found: &FoundSplits) -> Result<Vec<Assigned>, Failure> {
     if manifest.max_parallelism != shape.max_parallelism {
@@ -143,9 +144,10 @@ fn dealt(old: &[(&SubtaskState, &OperatorState)], parallelism: usize) -> Vec<Sha
             shares[i % parallelism].splits.push(split);
         }
     }
-    let commits = old.iter().flat_map(|(_, operator)| &operator.commits);
-    for (i, commit) in commits.enumerate() {
-        shares[i % parallelism].commits.push(commit.clone());
+    // Those of one subtask stay together: what it left besides is for whoever has committed them.
+    for (state, operator) in old {
+        let share = &mut shares[state.subtask as usize % parallelism];
+        share.commits.extend(operator.commits.iter().cloned());
     }
     shares
 }

@@ -453,6 +453,7 @@ fn sink_context(generation: u64, subtask: u32) -> SinkContext {
         restored: None,
         takes_checkpoints: true,
         operator: 4,
+        uid: "sink".into(),
         subtask,
         parallelism: 2,
         clock: Arc::new(ManualClock::new()),

@@ -174,6 +174,7 @@ mod tests {
             restored: None,
             takes_checkpoints: true,
             operator: 0,
+            uid: "sink".into(),
             subtask: 3,
             parallelism: 4,
             clock: Arc::new(ManualClock::new()),
