@@ -12,7 +12,10 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use weir_tests::{cluster, kafka::Kafka};
 
+mod sink;
 mod source;
+mod transaction;
+mod writer;
 
 struct Server {
     kafka: Kafka,
@@ -27,7 +30,17 @@ async fn server() -> Option<Arc<Server>> {
         return Some(server);
     }
     let folder = cluster::folder().expect("a folder");
-    let kafka = Kafka::start(folder.path()).await.expect("Kafka starts")?;
+    let (started, kafka) = tokio::sync::oneshot::channel();
+    let path = folder.path().to_owned();
+    // The broker dies with the thread that has started it: a test's own would take it away from the others.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+        let _ = started.send(runtime.block_on(Kafka::start(&path)));
+        loop {
+            std::thread::park();
+        }
+    });
+    let kafka = kafka.await.expect("an answer").expect("Kafka starts")?;
     let server = Arc::new(Server {
         kafka,
         _folder: folder,

@@ -99,6 +99,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &postgres_cdc::PostgresCdc,
         &print::Print,
         &redis::Redis,
+        &kafka::UpsertKafka,
     ]
 }
 

@@ -4,12 +4,30 @@
 //! - `client`: connections as the options say, and librdkafka's errors classified. Leans on `options`.
 //! - `metadata`: what Kafka says of a message beside its key and its value. Leans on nothing.
 //! - `fields`: which columns are in the key and which in the value of a message, and how they are written. Leans on `options`.
+//! - `check`: whether a topic can be written. Leans on `client`.
+//! - `records`: rows as keys and values. Leans on `fields`.
+//! - `deliveries`: what became of records. Leans on nothing.
+//! - `producer`: librdkafka's producer, a batch at a time. Leans on `records` and `deliveries`.
+//! - `transaction`: rows that are seen when their checkpoint is there. Leans on `producer`.
+//! - `fold`: changes, of which the last of each key counts. Leans on nothing.
+//! - `write`: a writer. Leans on `transaction` and `fold`.
+//! - `sink`: the sink of a table. Leans on all of the above.
+//! - `upsert`: `upsert-kafka`, whose messages say what a key's row is. Leans on `sink`.
 
+mod check;
 mod client;
+mod deliveries;
 mod fields;
-#[allow(dead_code, reason = "the source and the sink come next")]
+mod fold;
+#[allow(dead_code, reason = "the source comes next")]
 mod metadata;
 mod options;
+mod producer;
+mod records;
+mod sink;
+mod transaction;
+mod upsert;
+mod write;
 
 use crate::{
     Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
@@ -19,6 +37,26 @@ use crate::{
 
 pub(crate) use client::Client;
 pub(crate) use fields::Fields;
+pub use upsert::UpsertKafka;
+
+/// What there is to know of exactly-once.
+const EXACTLY_ONCE: &str = "\
+## Exactly once
+
+With `'sink.delivery-guarantee' = 'exactly-once'` the rows between two checkpoints are one transaction. It is committed when the checkpoint is
+there, by the job or, after a failure, by whatever goes on from the checkpoint. Consumers must read with `isolation.level=read_committed`: they
+see rows when their checkpoint is done, and no row twice.
+
+- The brokers must be Kafka 3.0 or newer, and be reached without TLS and SASL.
+- A transaction that is not committed within `properties.transaction.timeout.ms` is aborted by the cluster: its rows are lost. If they belong to a
+  checkpoint, the job fails and says so. Have checkpoints more often, and let no job be down for longer; for more than 15 minutes, raise
+  `transaction.max.timeout.ms` of the brokers too.
+- A job that begins again aborts what it had left open, so that readers get on. One that is cancelled leaves that to the timeout.
+- Transactional ids are `PREFIX.SINK.JOB.GENERATION.SUBTASK.NUMBER`: each deployment has its own, two or three for each writer, which the
+  cluster forgets after `transactional.id.expiration.ms`.
+- Where the cluster has access control, the job needs `Write` and `Describe` for ids with that prefix, and `Write` and `Read` for the topic: it
+  reads to find out how a transaction ended that the cluster has forgotten.
+";
 
 /// The `kafka` connector.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +77,10 @@ impl Connector for Kafka {
 
     fn has_format(&self) -> bool {
         true
+    }
+
+    fn guide(&self) -> &'static str {
+        EXACTLY_ONCE
     }
 
     fn options(&self) -> &'static [OptionDef] {
@@ -62,14 +104,6 @@ impl Connector for Kafka {
     }
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
-        let (own, formats) = options::parted(&table.options);
-        let options = Checked::new(self.name(), options::OPTIONS, &own)?;
-        let _ = (
-            Client::new(&options)?,
-            Fields::new(self.name(), &options, &formats, &table.schema)?,
-        );
-        Err(OptionError::Unsupported {
-            reason: "a 'kafka' table cannot be written yet".into(),
-        })
+        Ok(Box::new(sink::Factory::new(self.name(), table)?))
     }
 }

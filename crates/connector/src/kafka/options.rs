@@ -154,20 +154,26 @@ pub(super) const OPTIONS: &[OptionDef] = &[
         PARTITIONER,
         OptionKind::OneOf(&["default", "fixed", "round-robin"]),
         Some("default"),
-        "which partition a row goes to: by the hash of its key as Kafka's own clients do and rows without key to any (`default`), one for each          subtask (`fixed`), or one after the other (`round-robin`)",
+        "which partition a row goes to: by the hash of its key as Kafka's own clients do and rows without key to any (`default`), one for each \
+         subtask (`fixed`), or one after the other (`round-robin`)",
     ),
     option(
         GUARANTEE,
         OptionKind::OneOf(&["at-least-once", "exactly-once", "none"]),
         Some("at-least-once"),
         "`exactly-once` writes in transactions that are committed with the checkpoint that has their rows: consumers need \
-         `isolation.level` = `read_committed`",
+         `isolation.level` = `read_committed`, the brokers Kafka 3.0. A transaction that is open for longer than \
+         `properties.transaction.timeout.ms` (15 min, what brokers allow unless `transaction.max.timeout.ms` is raised) is lost, so a job \
+         must not be down for longer. With `at-least-once`, rows are delivered when a checkpoint has them, and come again after a failure; \
+         with `none`, nothing waits for their delivery. In a job without checkpoints rows are always seen at once",
     ),
     option(
         TRANSACTIONAL_ID_PREFIX,
         OptionKind::Text,
         None,
-        "what the ids of transactions begin with; each job and each table needs its own",
+        "what the ids of transactions begin with (`weir`). With a prefix of its own, which no other table may have, a job that goes on under \
+         another id, as from a savepoint, aborts at once what the one before left open; else that ends with its timeout, and until then \
+         hides what is behind it",
     ),
 ];
 
