@@ -9,7 +9,7 @@ use weir_tests::wait::{Seen, until};
 use crate::{
     alone,
     faults::Chaos,
-    job::{self, Events, OUTPUTS},
+    job::{self, Events, OUTPUTS, Output, TOPICS},
     stage::Stage,
 };
 
@@ -33,6 +33,16 @@ const STEPS_OF_A_STOP: &[&str] = &[
     "jdbc.committing",
 ];
 
+/// The same of a job that writes to topics.
+const STEPS_OF_TOPICS: &[&str] = &[
+    "kafka.prepared",
+    "manifest.writing",
+    "manifest.written",
+    "kafka.committing",
+    "kafka.committed",
+];
+const STEPS_OF_A_STOP_OF_TOPICS: &[&str] = &["savepoint.written", "kafka.committing"];
+
 /// How often a stop is asked for that shall come to a step.
 const ATTEMPTS: usize = 10;
 
@@ -48,37 +58,86 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 #[test]
 fn no_row_is_lost_and_none_comes_twice_whichever_step_of_a_commit_is_the_last() {
-    alone(run());
+    alone(async {
+        let failpoints = tempfile::tempdir()?;
+        let stage = set(failpoints.path()).await?;
+        let run = Run {
+            stage,
+            failpoints: failpoints.path(),
+            outputs: OUTPUTS,
+            events: EVENTS,
+        };
+        run.end_at(STEPS, STEPS_OF_A_STOP).await
+    });
 }
 
-async fn run() -> Result<()> {
-    let expected = job::expected(EVENTS, OUTPUTS).await?;
-    let failpoints = tempfile::tempdir()?;
-    let folder = failpoints.path().display().to_string();
-    let stage = Stage::set(&[(failpoint::VARIABLE.to_owned(), folder)]).await?;
-    let job = stage.start(EVENTS, OUTPUTS).await?.id;
-    let chaos = stage.chaos(job, EVENTS.seed);
-    for step in STEPS {
-        chaos
-            .wait_checkpoint_after(chaos.newest_checkpoint().await?)
-            .await?;
-        let armed = failpoints.path().join(step);
-        fs::write(&armed, "")?;
-        wait_taken(&chaos, step, &armed).await?;
-        let took = chaos.recovery().await.with_context(|| format!("after {step}"))?;
-        println!("{step}: the job gets on after {:.1} s", took.as_secs_f64());
+#[test]
+fn rows_in_topics_are_seen_once_whichever_step_of_a_commit_is_the_last() {
+    alone(async {
+        let failpoints = tempfile::tempdir()?;
+        let Some(stage) = set(failpoints.path()).await?.with_topics(TOPICS).await? else {
+            return Ok(());
+        };
+        let run = Run {
+            stage,
+            failpoints: failpoints.path(),
+            outputs: TOPICS,
+            events: Events {
+                count: 40_000,
+                ..EVENTS
+            },
+        };
+        run.end_at(STEPS_OF_TOPICS, STEPS_OF_A_STOP_OF_TOPICS).await
+    });
+}
+
+/// A stage on which steps are armed by files of a folder.
+async fn set(failpoints: &Path) -> Result<Stage> {
+    let folder = failpoints.display().to_string();
+    Stage::set(&[(failpoint::VARIABLE.to_owned(), folder)]).await
+}
+
+struct Run<'a> {
+    stage: Stage,
+    failpoints: &'a Path,
+    outputs: &'a [Output],
+    events: Events,
+}
+
+impl Run<'_> {
+    /// Runs the job, and has processes end at these steps, then at those of a stop.
+    async fn end_at(self, steps: &[&str], steps_of_a_stop: &[&str]) -> Result<()> {
+        let Self {
+            stage,
+            failpoints,
+            outputs,
+            events,
+        } = self;
+        let expected = job::expected(events, outputs).await?;
+        let job = stage.start(events, outputs).await?.id;
+        let chaos = stage.chaos(job, events.seed);
+        for step in steps {
+            chaos
+                .wait_checkpoint_after(chaos.newest_checkpoint().await?)
+                .await?;
+            let armed = failpoints.join(step);
+            fs::write(&armed, "")?;
+            wait_taken(&chaos, step, &armed).await?;
+            let took = chaos.recovery().await.with_context(|| format!("after {step}"))?;
+            println!("{step}: the job gets on after {:.1} s", took.as_secs_f64());
+        }
+        for step in steps_of_a_stop {
+            stop_and_resume(&chaos, step, &failpoints.join(step))
+                .await
+                .with_context(|| format!("a stop, {step}"))?;
+        }
+        stage.wait_finished(job, events).await?;
+        let differences = stage.compare(outputs, &expected).await?;
+        for (name, differences) in differences {
+            ensure!(differences.none(), "{name}: {differences}");
+        }
+        stage.end().await
     }
-    for step in STEPS_OF_A_STOP {
-        stop_and_resume(&chaos, step, &failpoints.path().join(step))
-            .await
-            .with_context(|| format!("a stop, {step}"))?;
-    }
-    stage.wait_finished(job, EVENTS).await?;
-    let differences = stage.compare(OUTPUTS, &expected).await?;
-    for (name, differences) in differences {
-        ensure!(differences.none(), "{name}: {differences}");
-    }
-    stage.end().await
 }
 
 async fn wait_taken(chaos: &Chaos<'_>, step: &str, armed: &Path) -> Result<()> {

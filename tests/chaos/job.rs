@@ -1,10 +1,14 @@
 //! The job: its script for a cluster, and what has to come out of it.
 
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use sqlx::{AssertSqlSafe, PgPool};
-use weir_tests::{changes, local};
+use weir_tests::{changes, kafka::Kafka, local};
 
 use crate::check::Found;
 
@@ -35,6 +39,20 @@ pub(crate) struct Output {
 enum To {
     Files,
     Database,
+    /// A message for each row.
+    Topic,
+    /// The last message of a key is its row.
+    Upserts,
+}
+
+/// Where outputs are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub(crate) files: PathBuf,
+    /// The database's URL.
+    pub(crate) database: String,
+    /// Kafka's brokers.
+    pub(crate) brokers: String,
 }
 
 /// Every row, keyed windows, a join, the best of each key, and aggregates that change.
@@ -82,6 +100,26 @@ pub(crate) const OUTPUTS: &[Output] = &[
         compared: &[],
         query: "SELECT bidder, COUNT(*), SUM(price), MAX(price) FROM bid GROUP BY bidder",
         to: To::Database,
+    },
+];
+
+/// Every row, and results that change, as messages.
+pub(crate) const TOPICS: &[Output] = &[
+    Output {
+        name: "bids",
+        columns: "auction BIGINT, bidder BIGINT, price BIGINT, moment STRING",
+        keys: &[],
+        compared: &[],
+        query: "SELECT auction, bidder, price, CAST(dateTime AS STRING) FROM bid",
+        to: To::Topic,
+    },
+    Output {
+        name: "per_bidder",
+        columns: "bidder BIGINT, bids BIGINT, total BIGINT, highest BIGINT",
+        keys: &["bidder"],
+        compared: &[],
+        query: "SELECT bidder, COUNT(*), SUM(price), MAX(price) FROM bid GROUP BY bidder",
+        to: To::Upserts,
     },
 ];
 
@@ -181,21 +219,42 @@ SET 'restart-strategy.exponential-delay.max-backoff' = '2 s';
 ";
 
 /// The script that a cluster runs.
-pub(crate) fn script(events: Events, outputs: &[Output], files: &Path, database: &str) -> String {
+pub(crate) fn script(events: Events, outputs: &[Output], places: &Places) -> String {
     let mut sql = SETTINGS.to_owned();
     sql += &Variant::of(events.seed).settings();
     sql += &source(events, true);
     for output in outputs {
+        sql += &output.ddl(&places.options(output));
+    }
+    sql
+}
+
+impl Places {
+    /// The options of an output's table.
+    fn options(&self, output: &Output) -> String {
+        let Self {
+            files,
+            database,
+            brokers,
+        } = self;
         let name = output.name;
-        sql += &output.ddl(&match output.to {
+        let topic = format!(
+            "'topic' = '{name}', 'properties.bootstrap.servers' = '{brokers}', 'sink.delivery-guarantee' = 'exactly-once'"
+        );
+        match output.to {
             To::Files => format!(
                 "'connector' = 'filesystem', 'format' = 'json', 'path' = '{}'",
                 files.join(name).display()
             ),
             To::Database => format!("'connector' = 'jdbc', 'url' = '{database}', 'table-name' = '{name}'"),
-        });
+            To::Topic => format!("'connector' = 'kafka', 'format' = 'json', {topic}"),
+            To::Upserts => {
+                format!(
+                    "'connector' = 'upsert-kafka', 'key.format' = 'json', 'value.format' = 'json', {topic}"
+                )
+            }
+        }
     }
-    sql
 }
 
 /// Creates the tables that the job writes to.
@@ -232,10 +291,32 @@ pub(crate) async fn expected(events: Events, outputs: &[Output]) -> Result<Vec<V
 }
 
 /// What readers see of an output.
-pub(crate) async fn found(output: &Output, files: &Path, database: &PgPool) -> Result<Vec<Found>> {
+pub(crate) async fn found(
+    output: &Output,
+    files: &Path,
+    database: &PgPool,
+    kafka: Option<&Kafka>,
+) -> Result<Vec<Found>> {
     match output.to {
         To::Files => in_files(&files.join(output.name)),
         To::Database => in_table(output.name, database).await,
+        To::Topic | To::Upserts => {
+            let kafka = kafka.context("there is no Kafka")?;
+            let mut records = kafka.read_committed(output.name).await?;
+            if output.to == To::Upserts {
+                // The order of those of one key is that of their partition.
+                let last: BTreeMap<_, _> = records
+                    .drain(..)
+                    .map(|record| (record.key.clone(), record))
+                    .collect();
+                records.extend(last.into_values().filter(|record| record.value.is_some()));
+            }
+            let found = records.into_iter().map(|record| Found {
+                row: record.text(),
+                place: format!("partition {:?}, offset {:?}", record.partition, record.offset),
+            });
+            Ok(found.collect())
+        }
     }
 }
 

@@ -37,8 +37,8 @@ mod stage;
 mod workers;
 
 use faults::Chaos;
-use job::{Events, OUTPUTS, Variant};
-use plan::{Done, FAULTS, Fault, Plan};
+use job::{Events, OUTPUTS, Output, TOPICS, Variant};
+use plan::{Done, FAULTS, FAULTS_OF_TOPICS, Fault, Plan};
 use report::Report;
 use stage::Stage;
 
@@ -54,10 +54,11 @@ struct Settings {
 }
 
 impl Settings {
-    fn read() -> Result<Self> {
-        let seconds = number("WEIR_CHAOS_SECONDS", 40)?;
+    /// As the variables say, or for so many seconds, by this seed.
+    fn read(seconds: u64, seed: u64) -> Result<Self> {
+        let seconds = number("WEIR_CHAOS_SECONDS", seconds)?;
         let rate = number("WEIR_CHAOS_RATE", 2_000)?;
-        let seed = number("WEIR_CHAOS_SEED", 22)?;
+        let seed = number("WEIR_CHAOS_SEED", seed)?;
         Ok(Self {
             seconds,
             events: Events {
@@ -84,6 +85,11 @@ fn no_row_is_lost_and_none_comes_twice_whatever_happens() {
     alone(run());
 }
 
+#[test]
+fn rows_in_topics_are_seen_and_none_twice_whatever_happens() {
+    alone(run_topics());
+}
+
 /// Runs a test alone: each has a cluster of its own, and several side by side would starve each other.
 fn alone(test: impl Future<Output = Result<()>>) {
     static ONE: OnceLock<tokio::sync::Mutex<()>> = OnceLock::new();
@@ -97,11 +103,11 @@ fn alone(test: impl Future<Output = Result<()>>) {
 }
 
 async fn run() -> Result<()> {
-    let settings = Settings::read()?;
+    let settings = Settings::read(40, 22)?;
     println!("{settings:?} {:?}", Variant::of(settings.events.seed));
     let expected = job::expected(settings.events, OUTPUTS).await?;
     let stage = Stage::set(&[]).await?;
-    let mut kinds = kinds()?;
+    let mut kinds = kinds(FAULTS)?;
     if let Some(why) = stage
         .workers
         .iter()
@@ -111,10 +117,33 @@ async fn run() -> Result<()> {
         skip::skip("disk", &why)?;
         kinds.retain(|kind| *kind != Fault::FillDisk);
     }
+    run_faults(settings, stage, kinds, OUTPUTS, &expected).await
+}
+
+/// The same of rows that go to Kafka, whose broker is killed too.
+async fn run_topics() -> Result<()> {
+    // One by which the broker is killed early.
+    let settings = Settings::read(25, 47)?;
+    let expected = job::expected(settings.events, TOPICS).await?;
+    let Some(stage) = Stage::set(&[]).await?.with_topics(TOPICS).await? else {
+        return Ok(());
+    };
+    let kinds = kinds(FAULTS_OF_TOPICS)?;
+    run_faults(settings, stage, kinds, TOPICS, &expected).await
+}
+
+/// Runs the job among faults of these kinds: an error if they did not happen, or if what came out is not what had to.
+async fn run_faults(
+    settings: Settings,
+    stage: Stage,
+    kinds: Vec<Fault>,
+    outputs: &[Output],
+    expected: &[Vec<String>],
+) -> Result<()> {
     let first = (settings.seconds / SECONDS_PER_FAULT) as usize;
     let plan = Plan::new(settings.events.seed, kinds, first);
     let must_happen: BTreeSet<_> = plan.first().iter().copied().collect();
-    let report = run_job(settings, &stage, plan, &expected).await?;
+    let report = run_job(settings, &stage, plan, outputs, expected).await?;
     stage.end().await?;
 
     println!("{}", report.text());
@@ -129,16 +158,16 @@ async fn run() -> Result<()> {
     check_faults(&report, &must_happen)
 }
 
-/// The kinds of faults that a run is made of.
-fn kinds() -> Result<Vec<Fault>> {
+/// The kinds of faults that a run is made of: of all of them, or those that are named.
+fn kinds(all: &[Fault]) -> Result<Vec<Fault>> {
     let Ok(named) = env::var("WEIR_CHAOS_FAULTS") else {
-        return Ok(FAULTS.to_vec());
+        return Ok(all.to_vec());
     };
     let of_name = |name: &str| {
-        let fault = FAULTS.iter().find(|fault| format!("{fault:?}") == name);
+        let fault = all.iter().find(|fault| format!("{fault:?}") == name);
         fault
             .copied()
-            .with_context(|| format!("there is no fault {name}, but {FAULTS:?}"))
+            .with_context(|| format!("there is no fault {name}, but {all:?}"))
     };
     named.split(',').map(of_name).collect()
 }
@@ -158,16 +187,22 @@ fn check_faults(report: &Report, must_happen: &BTreeSet<Fault>) -> Result<()> {
 }
 
 /// Runs the job among faults, and compares what comes out.
-async fn run_job(settings: Settings, stage: &Stage, plan: Plan, expected: &[Vec<String>]) -> Result<Report> {
+async fn run_job(
+    settings: Settings,
+    stage: &Stage,
+    plan: Plan,
+    outputs: &[Output],
+    expected: &[Vec<String>],
+) -> Result<Report> {
     let clock = SystemClock::new();
-    let job = stage.start(settings.events, OUTPUTS).await?.id;
+    let job = stage.start(settings.events, outputs).await?.id;
     let mut chaos = stage.chaos(job, settings.events.seed ^ 0xc4a0);
     let faults = match trouble(settings, &mut chaos, plan, &clock).await {
         Ok(faults) => faults,
         Err(error) => return Err(error.context(stage.story(job).await?)),
     };
     stage.wait_finished(job, settings.events).await?;
-    let differences = stage.compare(OUTPUTS, expected).await?;
+    let differences = stage.compare(outputs, expected).await?;
     let api = &stage.cluster.api;
     let list = api.checkpoints(job).await?.checkpoints;
     let failed = list.iter().filter(|c| c.status == CheckpointStatus::Failed);

@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     RestartMetadata,
     /// The PostgreSQL that the job writes to is restarted.
     RestartOutput,
+    /// The broker that the job writes to is killed and started again.
+    RestartKafka,
 }
 
 /// All kinds. A run does each at least once, if it is long enough.
@@ -66,6 +68,17 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault::FillDisk,
     Fault::RestartMetadata,
     Fault::RestartOutput,
+];
+
+/// Those for a job that writes to topics.
+pub(crate) const FAULTS_OF_TOPICS: &[Fault] = &[
+    Fault::RestartKafka,
+    Fault::KillWorker,
+    Fault::KillControlPlane,
+    Fault::KillBoth,
+    Fault::FreezeUntilLost,
+    Fault::StopAndResume,
+    Fault::RescaleAndKill,
 ];
 
 impl fmt::Display for Fault {
@@ -92,6 +105,7 @@ impl fmt::Display for Fault {
             Self::FillDisk => "worker's disk full until something has failed",
             Self::RestartMetadata => "control plane's PostgreSQL restarted",
             Self::RestartOutput => "job's PostgreSQL restarted",
+            Self::RestartKafka => "job's Kafka killed and started again",
         })
     }
 }

@@ -5,17 +5,19 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use weir_control_plane::private_postgres::PrivatePostgres;
 use weir_model::{JobId, Phase, api::Job};
 use weir_tests::{
     cluster::{self, Cluster, Extra, Size, free_port},
+    kafka::Kafka,
     wait::{Seen, until},
 };
 
 use crate::{
     check::{self, Differences},
     faults::Chaos,
-    job::{self, Events, Output},
+    job::{self, Events, Output, Places},
     plan::Chance,
     workers::Worker,
 };
@@ -31,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) database: PgPool,
     outputs: PrivatePostgres,
+    /// None: no output is a topic.
+    kafka: Option<Mutex<Kafka>>,
     folder: TempDir,
 }
 
@@ -69,14 +73,36 @@ impl Stage {
             cluster,
             database,
             outputs,
+            kafka: None,
             folder,
         })
+    }
+
+    /// The same with topics for these outputs. None: there is no Kafka, and that may be.
+    pub(crate) async fn with_topics(mut self, outputs: &[Output]) -> Result<Option<Self>> {
+        let Some(kafka) = Kafka::start(self.folder.path()).await? else {
+            return Ok(None);
+        };
+        for output in outputs {
+            kafka.create_topic(output.name, 3, &[]).await?;
+        }
+        self.kafka = Some(Mutex::new(kafka));
+        Ok(Some(self))
     }
 
     /// Starts the job, and waits until it runs.
     pub(crate) async fn start(&self, events: Events, outputs: &[Output]) -> Result<Job> {
         let url = self.outputs.url().replacen("postgres://", "postgresql://", 1);
-        let script = job::script(events, outputs, &self.files(), &format!("jdbc:{url}"));
+        let brokers = match &self.kafka {
+            Some(kafka) => kafka.lock().await.bootstrap(),
+            None => String::new(),
+        };
+        let places = Places {
+            files: self.files(),
+            database: format!("jdbc:{url}"),
+            brokers,
+        };
+        let script = job::script(events, outputs, &places);
         let job = self.cluster.api.start(&script, 2).await?;
         let api = &self.cluster.api;
         api.wait_phase(job.id, Phase::Running, Duration::from_mins(1))
@@ -88,6 +114,7 @@ impl Stage {
             cluster: &self.cluster,
             workers: &self.workers,
             folder: self.folder.path(),
+            kafka: self.kafka.as_ref(),
             job,
             chance: Chance(seed),
             savepoints: Vec::new(),
@@ -111,8 +138,12 @@ impl Stage {
         expected: &[Vec<String>],
     ) -> Result<Vec<(&'static str, Differences)>> {
         let mut differences = Vec::new();
+        let kafka = match &self.kafka {
+            Some(kafka) => Some(kafka.lock().await),
+            None => None,
+        };
         for (output, expected) in outputs.iter().zip(expected) {
-            let found = job::found(output, &self.files(), &self.database).await?;
+            let found = job::found(output, &self.files(), &self.database, kafka.as_deref()).await?;
             let compared = check::compare(expected, found, output.compared())?;
             println!("{}: {compared}", output.name);
             differences.push((output.name, compared));

@@ -8,6 +8,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use tokio::sync::Mutex;
 use weir_env::{Clock, SystemClock};
 use weir_model::{
     JobId, Phase, SavepointId,
@@ -15,6 +16,7 @@ use weir_model::{
 };
 use weir_tests::{
     cluster::{Cluster, is_running, is_stopped},
+    kafka::Kafka,
     wait::{Seen, until},
 };
 
@@ -39,6 +41,7 @@ pub(crate) struct Chaos<'a> {
     pub(crate) workers: &'a [Worker],
     /// The cluster's, with `data`, and the database of the outputs in `outputs`.
     pub(crate) folder: &'a Path,
+    pub(crate) kafka: Option<&'a Mutex<Kafka>>,
     pub(crate) job: JobId,
     pub(crate) chance: Chance,
     /// Those that were taken.
@@ -68,6 +71,7 @@ impl<'a> Chaos<'a> {
             Fault::FillDisk => self.fill_disk().await,
             Fault::RestartMetadata => self.restart_metadata().await,
             Fault::RestartOutput => self.restart_database("outputs").await,
+            Fault::RestartKafka => self.restart_kafka().await,
         }
     }
 

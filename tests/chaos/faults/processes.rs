@@ -81,6 +81,14 @@ impl Chaos<'_> {
         self.wait_checkpoint_after(before).await
     }
 
+    /// Kills the broker that the job writes to, and starts it again after a while.
+    pub(super) async fn restart_kafka(&mut self) -> Result<()> {
+        let mut kafka = self.kafka.context("the job writes to no topic")?.lock().await;
+        kafka.kill()?;
+        self.sleep(0, 5_000).await;
+        kafka.start_again().await
+    }
+
     /// Restarts the private database in a folder of the cluster.
     pub(super) async fn restart_database(&self, folder: &str) -> Result<()> {
         let file = self.folder.join(folder).join("postgres/postmaster.pid");
