@@ -105,6 +105,10 @@ impl Connector for PostgresCdc {
         &[Role::Source]
     }
 
+    fn guide(&self) -> &'static str {
+        include_str!("guide.md")
+    }
+
     fn options(&self) -> &'static [OptionDef] {
         OPTIONS
     }
