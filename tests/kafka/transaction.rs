@@ -1,10 +1,11 @@
 //! Exactly-once: rows wait for their checkpoint and are seen once, whatever fails at whichever step.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use weir_env::{Clock as _, SystemClock};
 use weir_tests::{
     cluster,
-    kafka::Kafka,
+    kafka::{Kafka, Record},
     wait::{Seen, until},
 };
 
@@ -55,7 +56,7 @@ fn a_commit_is_known_again_when_its_id_has_been_used_since() {
         let job = Job::new(kafka, topic, &[]);
         let mut writer = job.first().await;
         let mut all = Vec::new();
-        let begun = Instant::now();
+        let clock = SystemClock::new();
         for checkpoint in 1..=8 {
             let from = checkpoint as i64 * 10;
             writer.write(from..from + 10).await;
@@ -63,7 +64,7 @@ fn a_commit_is_known_again_when_its_id_has_been_used_since() {
             writer.commit(&commits).await;
             all.extend(commits);
         }
-        println!("8 checkpoints with commits took {:?}", begun.elapsed());
+        println!("8 checkpoints with commits took {:?}", clock.elapsed());
         writer.write(1000..1010).await;
         writer.sink.flush().await.expect("flushes");
         // The open one, which has the id of one of them, stays open.
@@ -115,6 +116,42 @@ fn a_crash_before_the_manifest_leaves_nothing_and_one_after_it_loses_nothing() {
         let error = job.commit(&never).await.expect_err("it was aborted");
         assert!(error.message.contains("rows of checkpoint 1"), "{error}");
         assert!(error.message.contains("may be missing"), "{error}");
+    });
+}
+
+#[test]
+fn a_writer_that_is_dropped_hides_nothing_from_readers() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 1, &[]).await.expect("a topic");
+        let job = Job::new(kafka, topic, &[]);
+        let mut cancelled = job.first().await;
+        cancelled.write(0..10).await;
+        let prepared = cancelled.prepare(1).await;
+        cancelled.write(10..20).await;
+        cancelled.sink.flush().await.expect("flushes");
+        drop(cancelled);
+        kafka
+            .produce(topic, &[Record::value(0, r#"{"k":100}"#)])
+            .await
+            .expect("produced");
+        // What a checkpoint may have stays.
+        job.commit(&prepared).await.expect("commits");
+        let expected: Vec<_> = (0..10).chain([100]).collect();
+        until(
+            "what is behind the open rows",
+            Duration::from_secs(10),
+            async || {
+                let seen = seen(kafka, topic).await;
+                Ok(if seen == expected {
+                    Seen::Done(())
+                } else {
+                    Seen::NotYet(format!("{seen:?}"))
+                })
+            },
+        )
+        .await
+        .expect("they are taken back");
     });
 }
 

@@ -7,6 +7,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
     client::DefaultClientContext,
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::{MetadataBroker, MetadataTopic},
     types::RDKafkaRespErr,
 };
 
@@ -28,8 +29,8 @@ pub(super) async fn writable(client: &Client, topic: &str) -> Result<(), OptionE
     let name = topic.to_owned();
     let asked = tokio::task::spawn_blocking(move || {
         let metadata = admin.inner().fetch_metadata(Some(&name), TIMEOUT)?;
-        let error = metadata.topics().first().and_then(|topic| topic.error());
-        let broker = metadata.brokers().first().map(|broker| broker.id());
+        let error = metadata.topics().first().and_then(MetadataTopic::error);
+        let broker = metadata.brokers().first().map(MetadataBroker::id);
         Ok::<_, KafkaError>((error, broker, admin))
     });
     let (error, broker, admin) = match asked.await {

@@ -33,7 +33,7 @@ impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info => {
-                tracing::debug!(facility, "librdkafka: {message}")
+                tracing::debug!(facility, "librdkafka: {message}");
             }
             _ => tracing::warn!(facility, "librdkafka: {message}"),
         }

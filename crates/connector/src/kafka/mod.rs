@@ -51,7 +51,7 @@ see rows when their checkpoint is done, and no row twice.
 - A transaction that is not committed within `properties.transaction.timeout.ms` is aborted by the cluster: its rows are lost. If they belong to a
   checkpoint, the job fails and says so. Have checkpoints more often, and let no job be down for longer; for more than 15 minutes, raise
   `transaction.max.timeout.ms` of the brokers too.
-- A job that begins again aborts what it had left open, so that readers get on. One that is cancelled leaves that to the timeout.
+- A job that is cancelled, or begins again, aborts what it had left open, so that readers get on.
 - Transactional ids are `PREFIX.SINK.JOB.GENERATION.SUBTASK.NUMBER`: each deployment has its own, two or three for each writer, which the
   cluster forgets after `transactional.id.expiration.ms`.
 - Where the cluster has access control, the job needs `Write` and `Describe` for ids with that prefix, and `Write` and `Read` for the topic: it

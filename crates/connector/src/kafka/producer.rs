@@ -24,6 +24,8 @@ const CHUNK: usize = 1024;
 const PATIENCE: Duration = Duration::from_millis(10);
 /// After this without room although nothing is on its way, there never will be any.
 const STUCK: Duration = Duration::from_secs(5);
+/// How long a cluster has to take back a transaction.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a cluster has to say what partitions a topic has.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,7 +66,7 @@ struct Client(Option<ThreadedProducer<Deliveries>>);
 impl Drop for Client {
     /// What is on its way is given up. That the client's threads end is waited for elsewhere.
     fn drop(&mut self) {
-        let client = self.0.take();
+        let Some(client) = self.0.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn_blocking(move || drop(client));
         }
@@ -149,7 +151,7 @@ impl Producer {
                 continue;
             }
             stuck = (is_idle && taken == 0).then(|| stuck.unwrap_or_else(|| clock.elapsed()));
-            if stuck.is_some_and(|since| clock.elapsed() - since > STUCK) {
+            if stuck.is_some_and(|since| clock.elapsed().saturating_sub(since) > STUCK) {
                 return Err(ConnectorError::user(
                     "a record is larger than librdkafka's queue: raise `properties.queue.buffering.max.kbytes`",
                 ));
@@ -197,6 +199,18 @@ impl Producer {
         metadata
             .map(drop)
             .map_err(|error| classified(&format!("cannot write to topic '{}'", self.name), &error))
+    }
+
+    /// Takes back the transaction that is open, if the cluster answers soon. Nobody waits for it.
+    pub(super) fn abort(mut self) {
+        let client = self.client.0.take();
+        if let (Some(client), Ok(runtime)) = (client, tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || {
+                if let Err(error) = client.abort_transaction(ABORT_TIMEOUT) {
+                    tracing::debug!(%error, "a transaction is left to its timeout");
+                }
+            });
+        }
     }
 
     /// librdkafka's client.

@@ -88,7 +88,7 @@ impl SinkFactory for Factory {
             });
             let (shared, prefix) = (self.transactions.clone(), self.prefix.as_deref());
             let transactions = Transactions::begin(shared, prefix, &self.route.topic, make, &context).await?;
-            Out::InTransactions(transactions)
+            Out::InTransactions(Box::new(transactions))
         } else {
             let (factory, subtask) = (self.clone(), context.subtask);
             Out::AtOnce {
@@ -272,3 +272,81 @@ const TRANSACTION_TIMEOUT_MS: &str = "900000";
 
 /// What waits in a producer at most.
 const QUEUE_KBYTES: &str = "65536";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::connector;
+
+    /// Why a table with these options cannot be written, with a primary key or without.
+    fn refused(name: &str, given: &[(&str, &str)], has_key: bool) -> String {
+        let k = Field::new("k", DataType::Int64, false);
+        let k = if has_key { origin::key(k) } else { k };
+        let brokers = ("properties.bootstrap.servers", "a:1");
+        let all = given.iter().chain([&brokers]);
+        let table = Table {
+            name: "t".into(),
+            connector: name.into(),
+            options: all
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            schema: Arc::new(Schema::new(vec![k])),
+        };
+        let sink = connector(name).and_then(|connector| connector.sink(&table));
+        sink.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    const TOPIC: (&str, &str) = ("topic", "t");
+    const JSON: (&str, &str) = ("format", "json");
+
+    #[test]
+    fn a_table_that_cannot_be_written_says_why() {
+        let exactly = ("sink.delivery-guarantee", "exactly-once");
+        assert_eq!(refused("kafka", &[TOPIC, JSON, exactly], false), "");
+        for (given, expected) in [
+            (vec![JSON], "needs the option 'topic'"),
+            (vec![("topic", "a;b"), JSON], "names several topics"),
+            (
+                vec![TOPIC, JSON, exactly, ("properties.security.protocol", "SASL_SSL")],
+                "does not go with 'sink.delivery-guarantee' = 'exactly-once' yet",
+            ),
+            (
+                vec![TOPIC, JSON, ("key.format", "debezium-json"), ("key.fields", "k")],
+                "a key has none",
+            ),
+            (
+                vec![TOPIC, JSON, ("properties.transactional.id", "x")],
+                "is set by Weir itself",
+            ),
+        ] {
+            let reason = refused("kafka", &given, false);
+            assert!(reason.contains(expected), "{given:?}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_upserts_needs_a_key_and_formats_of_rows() {
+        let key = ("key.format", "json");
+        let whole = [TOPIC, key, ("value.format", "json")];
+        assert_eq!(refused("upsert-kafka", &whole, true), "");
+        assert!(refused("upsert-kafka", &whole, false).contains("needs a PRIMARY KEY"));
+        for (given, expected) in [
+            (vec![TOPIC, key], "needs the option 'value.format'"),
+            (
+                vec![TOPIC, key, ("value.format", "debezium-json")],
+                "says changes of rows",
+            ),
+            (
+                vec![TOPIC, key, ("value.format", "json"), ("key.fields", "k")],
+                "has no option 'key.fields'",
+            ),
+        ] {
+            let reason = refused("upsert-kafka", &given, true);
+            assert!(reason.contains(expected), "{given:?}: {reason}");
+        }
+    }
+}

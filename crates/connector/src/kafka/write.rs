@@ -42,7 +42,7 @@ pub(super) enum Out {
         waits: bool,
     },
     /// They are seen when their checkpoint is there.
-    InTransactions(Transactions),
+    InTransactions(Box<Transactions>),
 }
 
 impl Writer {

@@ -97,7 +97,7 @@ struct Tries<'a> {
 impl Tries<'_> {
     /// Waits before the next try; after too many, it is the trouble that it was.
     async fn again(&mut self, trouble: Trouble) -> Result<(), Trouble> {
-        let is_over = self.clock.elapsed() - self.since > PATIENCE;
+        let is_over = self.clock.elapsed().saturating_sub(self.since) > PATIENCE;
         match trouble {
             Trouble::Later(_) if !is_over => {
                 self.clock.sleep(self.pause).await;

@@ -1,5 +1,6 @@
 //! What a checkpoint says of a transaction, and committing it.
 
+use kafka_protocol::ResponseError;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -8,7 +9,6 @@ use super::{
     log::{self, End},
 };
 use crate::ConnectorError;
-use kafka_protocol::ResponseError;
 
 /// A transaction whose rows are all in their topic, to be committed when its checkpoint is there.
 ///

@@ -140,15 +140,14 @@ impl Transactions {
 
     /// The producer for rows, its transaction begun.
     pub(super) async fn producer(&mut self) -> Result<&mut Producer, ConnectorError> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let next = self.next().await?;
-                self.make_next();
-                let begun = next.producer.client().begin_transaction();
-                begun.map_err(|error| classified("cannot begin a transaction", &error))?;
-                next
-            }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let next = self.next().await?;
+            self.make_next();
+            let begun = next.producer.client().begin_transaction();
+            begun.map_err(|error| classified("cannot begin a transaction", &error))?;
+            next
         };
         Ok(&mut self.open.insert(open).producer)
     }
@@ -177,16 +176,17 @@ impl Transactions {
     /// Has all rows delivered and says what is to be committed. None: there were no rows.
     pub(super) async fn prepare(&mut self, checkpoint: Option<u64>) -> Result<Vec<String>, ConnectorError> {
         self.check_pending().await?;
-        let Some(open) = self.open.take() else {
+        let Some(open) = &self.open else {
             return Ok(Vec::new());
         };
         open.producer.flush(self.clock.as_ref()).await?;
-        let prepared = self.describe(&open, checkpoint).await?;
+        let prepared = self.describe(open, checkpoint).await?;
         let said = serde_json::to_string(&prepared)
             .map_err(|error| ConnectorError::internal(format!("a transaction cannot be said: {error}")))?;
-        self.shared
-            .pool
-            .prepared(open.number, open.id, prepared.transaction());
+        // From here on it is not for the writer to end it.
+        if let Some(Open { number, id, .. }) = self.open.take() {
+            self.shared.pool.prepared(number, id, prepared.transaction());
+        }
         failpoint("kafka.prepared");
         Ok(vec![said])
     }
@@ -251,6 +251,15 @@ impl Transactions {
     }
 }
 
+impl Drop for Transactions {
+    /// Aborts what no checkpoint will have, so that readers need not wait for its timeout.
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.producer.abort();
+        }
+    }
+}
+
 /// A producer whose transactional id is its own.
 async fn made(make: Arc<dyn Make>, id: &str, clock: &dyn Clock) -> Result<Producer, ConnectorError> {
     let since = clock.elapsed();
@@ -265,7 +274,7 @@ async fn made(make: Arc<dyn Make>, id: &str, clock: &dyn Clock) -> Result<Produc
         producer = tried;
         match result {
             Ok(()) => return Ok(producer),
-            Err(error) if is_slow(&error) && clock.elapsed() - since < INIT_PATIENCE => {}
+            Err(error) if is_slow(&error) && clock.elapsed().saturating_sub(since) < INIT_PATIENCE => {}
             Err(error) => return Err(refused(id, &error)),
         }
     }
