@@ -102,3 +102,13 @@ fn a_window_with_four_times_its_memory_of_state_gives_right_results() {
          GROUP BY k, window_start, window_end",
     );
 }
+
+/// Each key has a session of its own, which ends when the input does.
+#[test]
+fn sessions_with_four_times_their_memory_of_state_give_right_results() {
+    check(
+        "SELECT k, COUNT(*) AS entries, MAX(p) AS payload
+         FROM TABLE(SESSION(TABLE entered PARTITION BY k, DESCRIPTOR(at), INTERVAL '1' HOUR))
+         GROUP BY k, window_start, window_end",
+    );
+}
