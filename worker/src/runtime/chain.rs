@@ -3,10 +3,13 @@
 //! A message enters at an operator; what the operator emits goes on to the next ones before the next message enters.
 //! What leaves the subtask (to sinks and to other tasks) is put out in order, for the task to write. Nothing in here
 //! waits.
+//!
+//! - `state`: what checkpoints have of the operators' state. Leans on the state of operators.
+
+mod state;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use arrow_array::RecordBatch;
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 
@@ -15,15 +18,8 @@ use super::{
     node::{Node, Outlet, ROWS, Target, Telling, merge, on_batch, take_emitted, tell},
     place::Place,
 };
-use crate::{
-    operator::{Context, Operator},
-    state::{
-        Change, Scope, Snapshot, Table,
-        backend::spill::Spill,
-        rehearse::Make,
-        spill::{Spilled, SpilledWindows},
-    },
-};
+use crate::operator::Context;
+use state::Frozen;
 
 /// What leaves the chain before it is written: more only if an operator emits it at once.
 const LEAVING: usize = 16;
@@ -52,19 +48,6 @@ pub struct Chain {
     frozen: Option<Frozen>,
     /// An operator writes state of its own accord, which it may not while others have something to say.
     writes: bool,
-}
-
-/// What operators have said of a checkpoint, by position, and which of them have more to say.
-#[derive(Default)]
-struct Frozen {
-    said: Vec<Snapshot>,
-    left: Vec<usize>,
-}
-
-impl Frozen {
-    fn changes(self) -> Vec<Vec<Change>> {
-        self.said.into_iter().map(Snapshot::into_changes).collect()
-    }
 }
 
 impl Chain {
@@ -204,130 +187,6 @@ impl Chain {
         Ok(())
     }
 
-    /// The tables of each operator's state.
-    pub fn tables(&self) -> Vec<Vec<Table>> {
-        let tables = |node: &Node| node.operator.as_ref().map(|operator| operator.tables());
-        self.nodes
-            .iter()
-            .map(|node| tables(node).unwrap_or_default())
-            .collect()
-    }
-
-    /// Lets an operator have more state than there is memory, if it can; whether it may begin without it, too.
-    pub fn spill(&mut self, index: usize, make: Make, spill: Spill) -> bool {
-        let node = &mut self.nodes[index];
-        let Some(operator) = node
-            .operator
-            .take_if(|operator| operator.is_partitioned() || operator.is_windowed())
-        else {
-            return false;
-        };
-        if operator.is_windowed() {
-            node.operator = Some(Box::new(SpilledWindows::new(make, operator, spill)));
-            self.writes = true;
-            return false;
-        }
-        node.operator = Some(Box::new(Spilled::new(make, operator, spill)));
-        true
-    }
-
-    /// Lets operators note what changes in their state from now on.
-    pub fn track_changes(&mut self) {
-        let operators = self.nodes.iter_mut().filter_map(|node| node.operator.as_mut());
-        operators.for_each(|operator| operator.track_changes());
-    }
-
-    /// Lets operators begin to say what has changed in their state. What was frozen before must have been said to its end.
-    ///
-    /// Where one of them writes of its own accord, all say all of it: it would wait for the others, and they for it.
-    pub fn freeze(&mut self) -> Result<(), Failure> {
-        let writes = self.writes;
-        self.frozen = Some(self.ask(|operator, said| {
-            if writes {
-                return operator.snapshot(Scope::Changes, said).map(|()| false);
-            }
-            operator.freeze(said)
-        })?);
-        Ok(())
-    }
-
-    /// Whether operators have something left to say of what was frozen, or it was not asked for yet.
-    pub fn is_frozen(&self) -> bool {
-        self.frozen.is_some()
-    }
-
-    /// Lets operators say so many rows more of what was frozen. Once all is said, by operator, it is returned.
-    pub fn thaw(&mut self, rows: usize) -> Result<Option<Vec<Vec<Change>>>, Failure> {
-        let Some(frozen) = &mut self.frozen else {
-            return Ok(None);
-        };
-        if let Some(&index) = frozen.left.last() {
-            self.place.enter(index);
-            if let Some(operator) = &mut self.nodes[index].operator
-                && operator.thaw(rows, &mut frozen.said[index])?
-            {
-                self.place.leave();
-                return Ok(None);
-            }
-            self.place.leave();
-            frozen.left.pop();
-        }
-        if !frozen.left.is_empty() {
-            return Ok(None);
-        }
-        Ok(self.frozen.take().map(Frozen::changes))
-    }
-
-    /// What is in each operator's state, or has changed there.
-    pub fn snapshot(&mut self, scope: Scope) -> Result<Vec<Vec<Change>>, Failure> {
-        let asked = self.ask(|operator, said| operator.snapshot(scope, said).map(|()| false))?;
-        Ok(asked.changes())
-    }
-
-    /// Lets each operator with state say something of it; `ask` returns whether it has more to say.
-    fn ask(
-        &mut self,
-        ask: impl Fn(&mut dyn Operator, &mut Snapshot) -> Result<bool, Failure>,
-    ) -> Result<Frozen, Failure> {
-        let mut asked = Frozen::default();
-        for (index, node) in self.nodes.iter_mut().enumerate() {
-            let tables = node.operator.as_ref().map(|operator| operator.tables());
-            let mut said = Snapshot::new(tables.unwrap_or_default());
-            if let Some(operator) = node.operator.as_mut().filter(|_| !said.tables().is_empty()) {
-                self.place.enter(index);
-                if ask(operator.as_mut(), &mut said)? {
-                    asked.left.push(index);
-                }
-            }
-            asked.said.push(said);
-        }
-        self.place.leave();
-        Ok(asked)
-    }
-
-    /// Gives an operator rows of a table of the state that it begins with.
-    pub fn restore(&mut self, index: usize, table: usize, rows: &RecordBatch) -> Result<(), Failure> {
-        self.place.enter(index);
-        match self.nodes.get_mut(index).and_then(|node| node.operator.as_mut()) {
-            Some(operator) => operator.restore(table, rows),
-            None => Err(Failure::internal("rows of state for an operator that has none")),
-        }
-    }
-
-    /// All rows were given; event time had come here at each operator, where it had come anywhere.
-    pub fn restored(&mut self, watermarks: &[Option<EventTime>]) -> Result<(), Failure> {
-        for (index, (node, watermark)) in self.nodes.iter_mut().zip(watermarks).enumerate() {
-            let watermark = watermark.unwrap_or(EventTime::MIN);
-            node.merger.restore(watermark);
-            self.place.enter(index);
-            if let Some(operator) = &mut node.operator {
-                operator.restored(watermark)?;
-            }
-        }
-        self.place.leave();
-        Ok(())
-    }
-
     /// Says to other tasks how far event time had come: when it was said before, they may not have heard it by their own barrier.
     pub fn say_time_again(&mut self) {
         for node in &self.nodes {
@@ -377,16 +236,13 @@ impl Chain {
 
     fn tell(&mut self, index: usize, telling: Telling) -> Result<(), Failure> {
         let node = &mut self.nodes[index];
-        match tell(node, telling, &mut self.context, &mut self.said)? {
+        if let Some(rest) = tell(node, telling, &mut self.context, &mut self.said)? {
             // Below what it has emitted.
-            Some(rest) => self.work.push(Work::Telling(index, rest)),
-            None => {
-                let has_ended = self
-                    .said
-                    .iter()
-                    .any(|(_, message)| matches!(message, Message::End));
-                self.running -= usize::from(has_ended && !node.is_lookup);
-            }
+            self.work.push(Work::Telling(index, rest));
+        } else {
+            let is_end = |(_, message): &(usize, Message)| matches!(message, Message::End);
+            let has_ended = self.said.iter().any(is_end);
+            self.running -= usize::from(has_ended && !node.is_lookup);
         }
         self.pass_on(index);
         Ok(())
@@ -422,9 +278,10 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
     use super::*;
+    use crate::operator::Operator;
     use crate::runtime::{late::LateRows, metrics::OperatorCounters, watermark::WatermarkMerger};
 
     fn rows(n: i64) -> RecordBatch {

@@ -199,7 +199,9 @@ impl Operator for WindowAggregate {
     fn needs(&self, table: usize, batch: &RecordBatch) -> Result<Vec<ArrayRef>, Failure> {
         let mut starts = self.windows.grid.starts(batch)?;
         if let (GROWING, Firing::Cumulate(cumulating)) = (table, &self.firing) {
-            starts.iter_mut().for_each(|pane| *pane = cumulating.start(*pane));
+            for pane in &mut starts {
+                *pane = cumulating.start(*pane);
+            }
         }
         let mut columns = self.input.keys(batch);
         columns.push(Arc::new(Int64Array::from(starts)));

@@ -7,15 +7,17 @@ use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
 use arrow_row::RowConverter;
-use weir_model::Failure;
+use parking_lot::Mutex;
+use weir_model::{EventTime, Failure};
 
 use super::{
     Shared,
     local::Scratch,
-    spill::{ROWS, beginning_with, found},
+    spill::{ROWS, Spill, beginning_with, converter, found},
 };
 use crate::state::{
     Change,
+    codec::Codec,
     store::{Batch, Rocks, Store},
 };
 
@@ -133,7 +135,9 @@ impl DueIndex {
             }
         }
         let mut taken = Batch::default();
-        entries.iter().for_each(|entry| taken.delete(entry));
+        for entry in &entries {
+            taken.delete(entry);
+        }
         self.database.write(&mut taken)?;
         let partition = |mut entry: Vec<u8>| {
             let values = entry.split_off(PLACE_BYTES.min(entry.len()));
@@ -141,6 +145,49 @@ impl DueIndex {
             (u32::from_be_bytes(group), values)
         };
         Ok(entries.into_iter().map(partition).collect())
+    }
+}
+
+impl Spill {
+    /// Whether event time ever needs rows that are in the database alone.
+    pub fn is_timed(&self) -> bool {
+        let mut tables = self.shared.codecs[self.operator].iter().map(Codec::table);
+        tables.any(|table| table.due.is_some())
+    }
+
+    /// Notes when the rows of the database are due, if event time needs any and that is not done; from now on, those that are written to it
+    /// as well.
+    pub fn index(&mut self) -> Result<(), Failure> {
+        if self.due.is_some() || !self.is_timed() {
+            return Ok(());
+        }
+        let fields = &self.shared.codecs[self.operator][0].table().schema.fields()[..self.columns()];
+        let partition = converter(fields.iter().map(|f| f.data_type().clone()).collect())?;
+        let database = self.database()?;
+        let due = DueIndex::new(&self.shared, self.operator, partition, &database)?;
+        self.due = Some(Arc::new(Mutex::new(due)));
+        Ok(())
+    }
+
+    /// Forgets when rows are due: all of them are in memory.
+    pub fn forget_index(&mut self) {
+        self.due = None;
+    }
+
+    /// Notes when rows are due that a checkpoint is to have.
+    pub fn note(&self, changes: &[Change]) -> Result<(), Failure> {
+        match &self.due {
+            Some(due) => changes.iter().try_for_each(|change| due.lock().note(change)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes out so many partitions with rows that are due by a time, the earliest first: fewer if there are no more.
+    pub fn take_due(&self, until: EventTime, most: usize) -> Result<Vec<(u32, Vec<u8>)>, Failure> {
+        match &self.due {
+            Some(due) => due.lock().take(until.0, most),
+            None => Ok(Vec::new()),
+        }
     }
 }
 

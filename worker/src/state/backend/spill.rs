@@ -11,7 +11,7 @@ use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::DataType;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::oneshot};
-use weir_model::{EventTime, Failure};
+use weir_model::Failure;
 
 use super::{Shared, closed, due::DueIndex, encode::encode};
 use crate::state::{
@@ -28,14 +28,14 @@ type Sink<'a> = dyn FnMut(usize, RecordBatch) -> Result<(), Failure> + 'a;
 
 /// One operator's way to its rows in the database. Calls block on the disk.
 pub struct Spill {
-    shared: Arc<Shared>,
-    operator: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) operator: usize,
     partition: RowConverter,
     /// By table, its whole key.
     keys: Vec<RowConverter>,
     database: Weak<Rocks>,
     /// When rows of the database are due, if that is kept.
-    due: Option<Arc<Mutex<DueIndex>>>,
+    pub(super) due: Option<Arc<Mutex<DueIndex>>>,
     /// Threads that read ahead.
     runtime: Handle,
 }
@@ -159,47 +159,6 @@ impl Spill {
     /// Rows of values of all columns of a table's key.
     pub fn keys(&self, table: usize, columns: &[ArrayRef]) -> Result<Partitions, Failure> {
         found(&self.shared, (self.operator, table), &self.keys[table], columns)
-    }
-
-    /// Whether event time ever needs rows that are in the database alone.
-    pub fn is_timed(&self) -> bool {
-        let mut tables = self.shared.codecs[self.operator].iter().map(Codec::table);
-        tables.any(|table| table.due.is_some())
-    }
-
-    /// Notes when the rows of the database are due, if event time needs any and that is not done; from now on, those that are written to it
-    /// as well.
-    pub fn index(&mut self) -> Result<(), Failure> {
-        if self.due.is_some() || !self.is_timed() {
-            return Ok(());
-        }
-        let fields = &self.shared.codecs[self.operator][0].table().schema.fields()[..self.columns()];
-        let partition = converter(fields.iter().map(|f| f.data_type().clone()).collect())?;
-        let database = self.database()?;
-        let due = DueIndex::new(&self.shared, self.operator, partition, &database)?;
-        self.due = Some(Arc::new(Mutex::new(due)));
-        Ok(())
-    }
-
-    /// Forgets when rows are due: all of them are in memory.
-    pub fn forget_index(&mut self) {
-        self.due = None;
-    }
-
-    /// Notes when rows are due that a checkpoint is to have.
-    pub fn note(&self, changes: &[Change]) -> Result<(), Failure> {
-        match &self.due {
-            Some(due) => changes.iter().try_for_each(|change| due.lock().note(change)),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes out so many partitions with rows that are due by a time, the earliest first: fewer if there are no more.
-    pub fn take_due(&self, until: EventTime, most: usize) -> Result<Vec<(u32, Vec<u8>)>, Failure> {
-        match &self.due {
-            Some(due) => due.lock().take(until.0, most),
-            None => Ok(Vec::new()),
-        }
     }
 
     /// Writes what `snapshot` says: the changes of the operator since the last checkpoint, which is written before. Later checkpoints have
@@ -346,7 +305,7 @@ impl Spill {
         Ok(())
     }
 
-    fn database(&mut self) -> Result<Arc<Rocks>, Failure> {
+    pub(super) fn database(&mut self) -> Result<Arc<Rocks>, Failure> {
         if let Some(database) = self.database.upgrade() {
             return Ok(database);
         }
@@ -369,7 +328,7 @@ pub(super) fn found(
     Ok(Partitions { groups, rows })
 }
 
-fn converter(types: Vec<DataType>) -> Result<RowConverter, Failure> {
+pub(super) fn converter(types: Vec<DataType>) -> Result<RowConverter, Failure> {
     let converter = RowConverter::new(types.into_iter().map(SortField::new).collect());
     converter.map_err(|e| unfit(&e))
 }

@@ -71,7 +71,7 @@ impl SpilledWindows {
     fn relieve(&mut self) -> Result<(), Failure> {
         let memory = self.spill.memory();
         let pressure = memory.pressure();
-        if pressure == self.pressure {
+        if pressure == self.pressure || self.spill.is_held() {
             return Ok(());
         }
         self.pressure = pressure;

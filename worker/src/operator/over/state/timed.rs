@@ -214,6 +214,7 @@ impl Timed {
             let restored = (from as u32..).zip(&self.kept[from..]).flat_map(of_key);
             self.expiry.extend(restored);
             // Those that were there are in order already.
+            #[expect(clippy::stable_sort_primitive, reason = "it is fast where most is sorted")]
             self.expiry.make_contiguous().sort();
         }
         if self.touched.is_tracking() {
