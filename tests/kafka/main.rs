@@ -1,6 +1,7 @@
 //! The connectors of Kafka on a broker of their own.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{
         Arc, Weak,
@@ -8,11 +9,18 @@ use std::{
     },
 };
 
+use arrow_schema::{DataType, Field, Schema};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use weir_tests::{cluster, kafka::Kafka};
+use weir_connector::{SourceFactory, Table, connector};
+use weir_tests::{
+    cluster,
+    kafka::Kafka,
+    local::{self, Refused},
+};
 
 mod sink;
+mod recovery;
 mod source;
 mod transaction;
 mod writer;
@@ -71,5 +79,72 @@ struct Broker {
 impl Broker {
     fn kafka(&self) -> &Kafka {
         &self.server.kafka
+    }
+
+    /// The options of a table of the topic in JSON: these, and what they don't say.
+    fn options(&self, given: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let mut options: BTreeMap<_, _> = given.iter().map(own).collect();
+        let mut default = |key: &str, value: String| {
+            options.entry(key.to_owned()).or_insert(value);
+        };
+        default("properties.bootstrap.servers", self.kafka().bootstrap());
+        default("format", "json".into());
+        if !given.iter().any(|(key, _)| *key == "topic-pattern") {
+            default("topic", self.topic.clone());
+        }
+        options
+    }
+
+    /// `CREATE TABLE t` of the topic.
+    fn table(&self, columns: &str, given: &[(&str, &str)]) -> String {
+        let options = self.options(given);
+        let options = options
+            .iter()
+            .map(|(key, value)| format!(", '{key}' = '{value}'"));
+        format!(
+            "CREATE TABLE t ({columns}) WITH ('connector' = 'kafka'{});",
+            options.collect::<String>()
+        )
+    }
+
+    /// The source of a table with the column `n BIGINT`.
+    fn factory(&self, given: &[(&str, &str)]) -> Box<dyn SourceFactory> {
+        let table = Table {
+            name: "t".into(),
+            connector: "kafka".into(),
+            options: self.options(given),
+            schema: Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)])),
+        };
+        connector("kafka").and_then(|c| c.source(&table)).expect("valid")
+    }
+
+    /// What a query of `t` gives in a job of one subtask that comes to its end, and how many messages were skipped.
+    async fn run(
+        &self,
+        columns: &str,
+        options: &[(&str, &str)],
+        query: &str,
+    ) -> Result<(Vec<String>, u64), Refused> {
+        let sql = format!(
+            "{} CREATE TABLE shown WITH ('connector' = 'print') AS {query};",
+            self.table(columns, options)
+        );
+        let (mut printed, stats) = local::run(&sql, Some(1)).await?;
+        let skipped = stats.sources.iter().map(|source| source.skipped_records).sum();
+        Ok((printed.remove("shown").unwrap_or_default(), skipped))
+    }
+
+    async fn query(
+        &self,
+        columns: &str,
+        options: &[(&str, &str)],
+        query: &str,
+    ) -> Result<Vec<String>, Refused> {
+        Ok(self.run(columns, options, query).await?.0)
+    }
+
+    async fn rows(&self, columns: &str, options: &[(&str, &str)]) -> Result<Vec<String>, Refused> {
+        self.query(columns, options, "SELECT * FROM t").await
     }
 }

@@ -79,9 +79,20 @@ pub struct SourceContext {
 }
 
 /// What a reader counts beside its rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SourceCounters {
     skipped_records: AtomicU64,
+    /// `u64::MAX`: not known.
+    lag: AtomicU64,
+}
+
+impl Default for SourceCounters {
+    fn default() -> Self {
+        Self {
+            skipped_records: AtomicU64::new(0),
+            lag: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 impl SourceCounters {
@@ -93,6 +104,16 @@ impl SourceCounters {
     /// Records skipped so far.
     pub fn skipped_records(&self) -> u64 {
         self.skipped_records.load(Ordering::Relaxed)
+    }
+
+    /// Says how many records wait outside, behind what was read; none: not known.
+    pub fn set_lag(&self, records: Option<u64>) {
+        self.lag.store(records.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many records wait outside, as last said.
+    pub fn lag(&self) -> Option<u64> {
+        Some(self.lag.load(Ordering::Relaxed)).filter(|lag| *lag != u64::MAX)
     }
 }
 

@@ -84,6 +84,16 @@ impl Bytes {
     }
 }
 
+/// Appends a null to each, or to none: the error names a column that may not be null.
+pub(crate) fn append_nulls(columns: &mut [Column]) -> Result<(), String> {
+    if let Some(strict) = columns.iter().find(|column| !column.field.is_nullable()) {
+        let name = strict.field.name();
+        return Err(format!("field '{name}': is null, but the column is NOT NULL"));
+    }
+    columns.iter_mut().for_each(Column::append_null);
+    Ok(())
+}
+
 impl Column {
     /// An empty column of that type; the error says which type cannot be decoded.
     pub(crate) fn new(field: &FieldRef) -> Result<Self, String> {

@@ -10,6 +10,12 @@ pub trait MessageDecoder: Send {
     /// Decodes a message: a row, or as many as the format has in one. The error says what is wrong with it; then nothing of it is kept.
     fn push(&mut self, message: &[u8]) -> Result<(), String>;
 
+    /// Adds a row of nulls, as for a message that is not there. The error names a column that may not be null.
+    fn push_null(&mut self) -> Result<(), String>;
+
+    /// Forgets rows behind the first `rows` of those not yet taken.
+    fn truncate(&mut self, rows: usize);
+
     /// Rows decoded and not yet taken.
     fn rows(&self) -> usize;
 
@@ -74,6 +80,14 @@ impl Format {
         })
     }
 
+    /// Whether records that cannot be read are to be skipped.
+    pub fn skips_bad_records(&self) -> bool {
+        match self {
+            Self::Json(config) => config.ignore_parse_errors,
+            Self::Csv(config) => config.ignore_parse_errors,
+        }
+    }
+
     /// Appends each row as a message.
     pub fn write_messages(&self, batch: &RecordBatch, out: &mut Messages) {
         match self {
@@ -105,6 +119,14 @@ impl Format {
 impl MessageDecoder for json::Decode {
     fn push(&mut self, message: &[u8]) -> Result<(), String> {
         self.record(message)
+    }
+
+    fn push_null(&mut self) -> Result<(), String> {
+        self.null_row()
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.truncate(rows);
     }
 
     fn rows(&self) -> usize {
@@ -147,6 +169,14 @@ impl MessageDecoder for csv::Decode {
                 Err("has more after its first record".into())
             }
         }
+    }
+
+    fn push_null(&mut self) -> Result<(), String> {
+        self.null_row()
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.truncate(rows);
     }
 
     fn rows(&self) -> usize {
@@ -212,6 +242,29 @@ mod tests {
             .push(b"{\n  \"id\": 7,\n  \"name\": \"x\"\n}\n")
             .expect("a row");
         assert_eq!(decoder.take().expect("a batch").num_rows(), 1);
+    }
+
+    #[test]
+    fn rows_of_nulls_are_added_and_rows_are_taken_back() {
+        for (name, good) in [("json", &b"{\"id\":3}"[..]), ("csv", b"3,c")] {
+            let format = format(name);
+            let mut decoder = format.message_decoder(&schema(), &schema()).expect("a decoder");
+            decoder.push_null().expect("columns may be null");
+            decoder.push(good).expect("a row");
+            decoder.push(good).expect("a row");
+            decoder.truncate(2);
+            let batch = decoder.take().expect("a batch");
+            assert_eq!((batch.num_rows(), batch.column(0).null_count()), (2, 1), "{name}");
+            let strict = Arc::new(Schema::new(vec![
+                Field::new("name", DataType::Utf8, true),
+                Field::new("id", DataType::Int64, false),
+            ]));
+            let mut decoder = format.message_decoder(&strict, &strict).expect("a decoder");
+            let error = decoder.push_null().expect_err("NOT NULL");
+            assert!(error.contains("'id'"), "{error}");
+            assert_eq!(decoder.rows(), 0);
+            assert_eq!(decoder.take().expect("a batch").num_rows(), 0);
+        }
     }
 
     #[test]

@@ -13,18 +13,36 @@
 //! - `write`: a writer. Leans on `transaction` and `fold`.
 //! - `sink`: the sink of a table. Leans on all of the above.
 //! - `upsert`: `upsert-kafka`, whose messages say what a key's row is. Leans on `sink`.
+//!
+//! To read:
+//!
+//! - `scan`: from where to where a table is read. Leans on `options`.
+//! - `split`: a partition with the offset to read on from. Leans on nothing.
+//! - `native`: a consumer that takes many messages per call. Leans on nothing.
+//! - `rows`: messages into rows. Leans on `fields`, `metadata` and `native`.
+//! - `offsets`: what is asked of brokers before reading. Leans on `client`, `scan` and `split`.
+//! - `reading`: how far a partition is read. Leans on `rows` and `split`.
+//! - `read`: the reader. Leans on all of the above.
+//! - `source`: the source of a table. Leans on `read`.
 
 mod check;
 mod client;
 mod deliveries;
 mod fields;
 mod fold;
-#[allow(dead_code, reason = "the source comes next")]
 mod metadata;
+mod native;
+mod offsets;
 mod options;
 mod producer;
+mod read;
+mod reading;
 mod records;
+mod rows;
+mod scan;
 mod sink;
+mod source;
+mod split;
 mod transaction;
 mod upsert;
 mod write;
@@ -92,15 +110,7 @@ impl Connector for Kafka {
     }
 
     fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
-        let (own, formats) = options::parted(&table.options);
-        let options = Checked::new(self.name(), options::OPTIONS, &own)?;
-        let _ = (
-            Client::new(&options)?,
-            Fields::new(self.name(), &options, &formats, &table.schema)?,
-        );
-        Err(OptionError::Unsupported {
-            reason: "a 'kafka' table cannot be read yet".into(),
-        })
+        Ok(Box::new(source::Factory::new(self.name(), table)?))
     }
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {

@@ -9,6 +9,7 @@ pub(super) const TOPIC: &str = "topic";
 pub(super) const TOPIC_PATTERN: &str = "topic-pattern";
 pub(super) const BOOTSTRAP_SERVERS: &str = "properties.bootstrap.servers";
 pub(super) const GROUP_ID: &str = "properties.group.id";
+pub(super) const AUTO_OFFSET_RESET: &str = "properties.auto.offset.reset";
 /// What all of librdkafka's own settings begin with.
 pub(super) const PROPERTIES: &str = "properties.";
 pub(super) const FORMAT: &str = "format";
@@ -53,6 +54,13 @@ pub(super) const OPTIONS: &[OptionDef] = &[
         OptionKind::Text,
         None,
         "the consumer group whose offsets are begun with (`group-offsets`) and to which offsets are committed, for monitoring alone",
+    ),
+    option(
+        AUTO_OFFSET_RESET,
+        OptionKind::OneOf(&["earliest", "latest", "none"]),
+        Some("none"),
+        "where reading goes on, with a warning, if the offset that it would go on from is not there: nothing was committed to the group, \
+         or messages were deleted before they were read; with `none` the job fails",
     ),
     option(
         "properties.*",

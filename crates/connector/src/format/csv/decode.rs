@@ -9,7 +9,7 @@ use super::{
 };
 use crate::format::{
     BadRecord, Decoder, Input, Taken,
-    column::{Column, Values, columns},
+    column::{Column, Values, append_nulls, columns},
     scalar::{Kind, append},
 };
 
@@ -58,6 +58,13 @@ impl Decode {
     pub(crate) fn truncate(&mut self, rows: usize) {
         self.columns.iter_mut().for_each(|column| column.truncate(rows));
         self.rows = rows;
+    }
+
+    /// Adds a row of nulls; the error names a column that may not be null.
+    pub(crate) fn null_row(&mut self) -> Result<(), String> {
+        append_nulls(&mut self.columns)?;
+        self.rows += 1;
+        Ok(())
     }
 
     /// Appends a row from the fields found in that record.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::format::{
     BadRecord, Decoder, Input, Taken,
-    column::{Column, Values, columns},
+    column::{Column, Values, append_nulls, columns},
     scalar::{Kind, append, shown},
 };
 
@@ -45,6 +45,13 @@ impl Decode {
             self.truncate(self.rows);
             fault.reason()
         })
+    }
+
+    /// Adds a row of nulls; the error names a column that may not be null.
+    pub(crate) fn null_row(&mut self) -> Result<(), String> {
+        append_nulls(&mut self.columns)?;
+        self.rows += 1;
+        Ok(())
     }
 
     /// Forgets rows behind the first `rows`.

@@ -1,0 +1,115 @@
+//! How far one partition is read, and its rows that wait to be handed out.
+
+use super::{native::Message, rows::Rows, split::Partition};
+use crate::{ConnectorError, source::SourceCounters};
+
+/// A partition that is read.
+pub(super) struct Reading {
+    /// At the position after the last rows that were handed out.
+    partition: Partition,
+    /// The offset behind the last message that was taken.
+    taken_to: Option<i64>,
+    rows: Rows,
+    skips_bad_records: bool,
+    /// It is read to its end; rows may wait still.
+    pub(super) is_over: bool,
+    /// Its end was said.
+    pub(super) has_ended: bool,
+}
+
+impl Reading {
+    pub(super) fn new(partition: Partition, rows: Rows, skips_bad_records: bool) -> Self {
+        Self {
+            taken_to: partition.next,
+            is_over: partition.is_over(),
+            partition,
+            rows,
+            skips_bad_records,
+            has_ended: false,
+        }
+    }
+
+    pub(super) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// The offset of the next message; none: the first that there is.
+    pub(super) fn taken_to(&self) -> Option<i64> {
+        self.taken_to
+    }
+
+    /// Rows that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Takes a message: it becomes a row, or is skipped and counted.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        message: Message<'_>,
+        counters: &SourceCounters,
+    ) -> Result<(), ConnectorError> {
+        let offset = message.offset();
+        if self.is_over || self.taken_to.is_some_and(|next| offset < next) {
+            return Ok(());
+        }
+        if self.partition.end.is_some_and(|end| offset >= end) {
+            self.is_over = true;
+            return Ok(());
+        }
+        match message.value() {
+            Some(value) => {
+                if let Err(reason) = self.rows.push(message, value) {
+                    if !self.skips_bad_records {
+                        let place = format!("{}@{offset}", self.partition.id());
+                        return Err(ConnectorError::user(reason).at(place));
+                    }
+                    counters.skipped(1);
+                }
+            }
+            // A tombstone: it takes a key back, which is no row of a table without keys.
+            None => counters.skipped(1),
+        }
+        self.come_to(offset + 1);
+        Ok(())
+    }
+
+    /// There are no messages before this offset that were not taken: markers of transactions may have been, or what was deleted.
+    pub(super) fn come_to(&mut self, offset: i64) {
+        self.taken_to = self.taken_to.max(Some(offset));
+        if self.partition.end.is_some_and(|end| offset >= end) {
+            self.is_over = true;
+        }
+    }
+
+    /// Goes on elsewhere.
+    pub(super) fn jump(&mut self, offset: i64) {
+        self.taken_to = Some(offset);
+        if self.partition.end.is_some_and(|end| offset >= end) {
+            self.is_over = true;
+        }
+    }
+
+    /// The rows that wait, which are handed out by this.
+    pub(super) fn hand_out(&mut self) -> Result<arrow_array::RecordBatch, ConnectorError> {
+        let Partition { topic, partition, .. } = &self.partition;
+        let batch = self.rows.take(topic, *partition).map_err(|error| {
+            ConnectorError::internal(format!("columns of messages do not make a batch: {error}"))
+        })?;
+        self.partition.next = self.taken_to;
+        Ok(batch)
+    }
+
+    /// Where to go on, with what was handed out behind.
+    pub(super) fn position(&self) -> Partition {
+        let next = match self.rows.len() {
+            0 => self.taken_to,
+            _ => self.partition.next,
+        };
+        Partition {
+            next,
+            ..self.partition.clone()
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Messages into rows: columns out of the value, out of the key, and of what Kafka says beside.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    TimestampMillisecondArray,
+    builder::{BinaryBuilder, MapBuilder, MapFieldNames, StringBuilder},
+};
+use arrow_cast::cast;
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use rdkafka::bindings::rd_kafka_timestamp_type_t as TimestampType;
+
+use super::{
+    fields::{Fields, Part},
+    metadata::{HEADERS, LEADER_EPOCH, OFFSET, PARTITION, TIMESTAMP, TIMESTAMP_TYPE, TOPIC},
+    native::Message,
+};
+use crate::{format::MessageDecoder, origin};
+
+/// Where the columns that are read come from.
+#[derive(Debug)]
+pub(super) struct Layout {
+    schema: SchemaRef,
+    value: Half,
+    /// None if nothing of the key is read.
+    key: Option<Half>,
+    /// Of each column of the schema.
+    origins: Vec<Origin>,
+}
+
+/// The part of the columns that one decoder makes.
+#[derive(Debug)]
+struct Half {
+    part: Part,
+    read: SchemaRef,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// A column of the value.
+    Value(usize),
+    /// A column of the key.
+    Key(usize),
+    Metadata(Metadata),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Metadata {
+    Topic,
+    Partition,
+    Offset,
+    Timestamp,
+    TimestampType,
+    LeaderEpoch,
+    Headers,
+}
+
+impl Layout {
+    /// Of a table with these columns, of which those of `schema` are read.
+    pub(super) fn new(fields: &Fields, table: &SchemaRef, schema: SchemaRef) -> Result<Self, String> {
+        let mut value = Vec::new();
+        let mut key = Vec::new();
+        let mut origins = Vec::new();
+        for field in schema.fields() {
+            if let Some(name) = origin::metadata_key(field) {
+                origins.push(Origin::Metadata(Metadata::named(name)?));
+                continue;
+            }
+            let place = table
+                .index_of(field.name())
+                .map_err(|_| format!("the table has no column '{}'", field.name()))?;
+            let of_key = fields.key.as_ref();
+            // What is in both is what the value says, as with Flink.
+            origins.push(if let Some(found) = within(&fields.value, place, field) {
+                value.push(found);
+                Origin::Value(value.len() - 1)
+            } else if let Some(found) = of_key.and_then(|part| within(part, place, field)) {
+                key.push(found);
+                Origin::Key(key.len() - 1)
+            } else {
+                return Err(format!("column '{}' is in no part of a message", field.name()));
+            });
+        }
+        let key = match &fields.key {
+            Some(part) if !key.is_empty() => Some(Half::new(part, key)),
+            _ => None,
+        };
+        Ok(Self {
+            schema,
+            value: Half::new(&fields.value, value),
+            key,
+            origins,
+        })
+    }
+
+    /// Whether bad messages are to be skipped.
+    pub(super) fn skips_bad_records(&self) -> bool {
+        let mut halves = [Some(&self.value), self.key.as_ref()].into_iter().flatten();
+        halves.any(|half| half.part.format.skips_bad_records())
+    }
+
+    fn says(&self, metadata: Metadata) -> bool {
+        let is_it = |origin: &Origin| matches!(origin, Origin::Metadata(said) if *said == metadata);
+        self.origins.iter().any(is_it)
+    }
+}
+
+impl Half {
+    fn new(part: &Part, fields: Vec<Field>) -> Self {
+        Self {
+            part: part.clone(),
+            read: Arc::new(Schema::new(fields)),
+        }
+    }
+
+    fn decoder(&self) -> Result<Box<dyn MessageDecoder>, String> {
+        self.part.format.message_decoder(&self.part.schema, &self.read)
+    }
+}
+
+/// The column at that place of the table as the part has it, as far as it is read.
+fn within(part: &Part, place: usize, read: &Field) -> Option<Field> {
+    let index = part.places.iter().position(|known| *known == place)?;
+    Some(read.clone().with_name(part.schema.field(index).name()))
+}
+
+impl Metadata {
+    fn named(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            TOPIC => Self::Topic,
+            PARTITION => Self::Partition,
+            OFFSET => Self::Offset,
+            TIMESTAMP => Self::Timestamp,
+            TIMESTAMP_TYPE => Self::TimestampType,
+            LEADER_EPOCH => Self::LeaderEpoch,
+            HEADERS => Self::Headers,
+            other => return Err(format!("Kafka has no metadata '{other}'")),
+        })
+    }
+}
+
+/// Rows of messages of one partition, which grow until they are taken.
+pub(super) struct Rows {
+    layout: Arc<Layout>,
+    value: Box<dyn MessageDecoder>,
+    key: Option<Box<dyn MessageDecoder>>,
+    offsets: Option<Vec<i64>>,
+    timestamps: Option<Vec<i64>>,
+    timestamp_types: Option<Vec<&'static str>>,
+    leader_epochs: Option<Vec<Option<i32>>>,
+    headers: Option<MapBuilder<StringBuilder, BinaryBuilder>>,
+}
+
+impl Rows {
+    pub(super) fn new(layout: &Arc<Layout>) -> Result<Self, String> {
+        let key = layout.key.as_ref().map(Half::decoder).transpose()?;
+        let says = |metadata| layout.says(metadata);
+        Ok(Self {
+            value: layout.value.decoder()?,
+            key,
+            offsets: says(Metadata::Offset).then(Vec::new),
+            timestamps: says(Metadata::Timestamp).then(Vec::new),
+            timestamp_types: says(Metadata::TimestampType).then(Vec::new),
+            leader_epochs: says(Metadata::LeaderEpoch).then(Vec::new),
+            headers: says(Metadata::Headers).then(headers_builder),
+            layout: Arc::clone(layout),
+        })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.value.rows()
+    }
+
+    /// Adds the row of a message that has a value. The error says why it is none; then nothing of it is kept.
+    #[inline]
+    pub(super) fn push(&mut self, message: Message<'_>, value: &[u8]) -> Result<(), String> {
+        if let Some(key) = &mut self.key {
+            let before = key.rows();
+            let of_key = |reason| format!("in its key, {reason}");
+            match message.key() {
+                Some(bytes) => key.push(bytes),
+                None => key.push_null(),
+            }
+            .map_err(of_key)?;
+            if let Err(reason) = self.value.push(value) {
+                key.truncate(before);
+                return Err(reason);
+            }
+        } else {
+            self.value.push(value)?;
+        }
+        self.note(message);
+        Ok(())
+    }
+
+    /// Keeps what Kafka says of a message, as far as it is read.
+    #[inline]
+    fn note(&mut self, message: Message<'_>) {
+        if let Some(offsets) = &mut self.offsets {
+            offsets.push(message.offset());
+        }
+        if self.timestamps.is_some() || self.timestamp_types.is_some() {
+            let (time, kind) = message.timestamp();
+            if let Some(times) = &mut self.timestamps {
+                times.push(time);
+            }
+            if let Some(types) = &mut self.timestamp_types {
+                types.push(match kind {
+                    TimestampType::RD_KAFKA_TIMESTAMP_CREATE_TIME => "CreateTime",
+                    TimestampType::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => "LogAppendTime",
+                    TimestampType::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => "NoTimestampType",
+                });
+            }
+        }
+        if let Some(epochs) = &mut self.leader_epochs {
+            epochs.push(message.leader_epoch());
+        }
+        if let Some(headers) = &mut self.headers {
+            append_headers(headers, message);
+        }
+    }
+
+    /// All of them as a batch of the layout's schema.
+    pub(super) fn take(&mut self, topic: &str, partition: i32) -> Result<RecordBatch, ArrowError> {
+        let rows = self.len();
+        let value = self.value.take()?;
+        let key = self.key.as_mut().map(|key| key.take()).transpose()?;
+        let layout = Arc::clone(&self.layout);
+        let mut columns = Vec::with_capacity(layout.origins.len());
+        for (origin, field) in layout.origins.iter().zip(layout.schema.fields()) {
+            let column = match (origin, &key) {
+                (Origin::Value(index), _) => Arc::clone(value.column(*index)),
+                (Origin::Key(index), Some(key)) => Arc::clone(key.column(*index)),
+                (Origin::Key(_), None) => {
+                    return Err(ArrowError::InvalidArgumentError("a key is not decoded".into()));
+                }
+                (Origin::Metadata(said), _) => self.said(*said, topic, partition, rows),
+            };
+            columns.push(match column.data_type() == field.data_type() {
+                true => column,
+                false => cast(&column, field.data_type())?,
+            });
+        }
+        self.forget();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&layout.schema), columns, &options)
+    }
+
+    /// The column of something that Kafka says; it may be read more than once.
+    fn said(&self, metadata: Metadata, topic: &str, partition: i32, rows: usize) -> ArrayRef {
+        let numbers = |kept: &Option<Vec<i64>>| kept.clone().unwrap_or_default();
+        match metadata {
+            Metadata::Topic => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(topic, rows))),
+            Metadata::Partition => Arc::new(Int32Array::from_value(partition, rows)),
+            Metadata::Offset => Arc::new(Int64Array::from(numbers(&self.offsets))),
+            Metadata::Timestamp => {
+                let times = TimestampMillisecondArray::from(numbers(&self.timestamps));
+                Arc::new(times.with_timezone("UTC"))
+            }
+            Metadata::TimestampType => {
+                let types = self.timestamp_types.as_deref().unwrap_or_default();
+                Arc::new(StringArray::from_iter_values(types.iter()))
+            }
+            Metadata::LeaderEpoch => {
+                let epochs = self.leader_epochs.iter().flatten().copied();
+                Arc::new(epochs.collect::<Int32Array>())
+            }
+            Metadata::Headers => match &self.headers {
+                Some(headers) => Arc::new(headers.finish_cloned()),
+                None => Arc::new(headers_builder().finish()),
+            },
+        }
+    }
+
+    fn forget(&mut self) {
+        for numbers in [&mut self.offsets, &mut self.timestamps].into_iter().flatten() {
+            numbers.clear();
+        }
+        self.timestamp_types.iter_mut().for_each(Vec::clear);
+        self.leader_epochs.iter_mut().for_each(Vec::clear);
+        if let Some(headers) = &mut self.headers {
+            *headers = headers_builder();
+        }
+    }
+}
+
+fn headers_builder() -> MapBuilder<StringBuilder, BinaryBuilder> {
+    let names = MapFieldNames {
+        entry: "entries".into(),
+        key: "keys".into(),
+        value: "values".into(),
+    };
+    MapBuilder::new(Some(names), StringBuilder::new(), BinaryBuilder::new())
+}
+
+/// A map has each name once: of several headers with one, the last.
+fn append_headers(builder: &mut MapBuilder<StringBuilder, BinaryBuilder>, message: Message<'_>) {
+    let mut all: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+    message.each_header(|name, value| {
+        all.retain(|(known, _)| known != name);
+        all.push((name.to_owned(), value.map(<[u8]>::to_vec)));
+    });
+    for (name, value) in &all {
+        builder.keys().append_value(name);
+        builder.values().append_option(value.as_deref());
+    }
+    // The builder holds as many keys as values: it cannot refuse.
+    let _ = builder.append(true);
+}
