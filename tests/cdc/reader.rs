@@ -76,6 +76,7 @@ impl Reader {
         let context = SourceContext {
             schema: read,
             batch_rows,
+            known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
             clock: Arc::new(SystemClock::new()),
@@ -108,7 +109,7 @@ impl Reader {
                 };
                 Some((0..batch.num_rows()).map(change).collect())
             }
-            SourceEvent::SplitEnd { .. } => Some(Vec::new()),
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => Some(Vec::new()),
             SourceEvent::End => None,
         }
     }

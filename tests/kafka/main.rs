@@ -14,13 +14,14 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 use weir_connector::{SourceFactory, Table, connector};
 use weir_tests::{
-    cluster,
+    cluster as processes,
     kafka::Kafka,
     local::{self, Refused},
 };
 
-mod sink;
+mod cluster;
 mod recovery;
+mod sink;
 mod source;
 mod transaction;
 mod writer;
@@ -37,7 +38,7 @@ async fn server() -> Option<Arc<Server>> {
     if let Some(server) = shared.upgrade() {
         return Some(server);
     }
-    let folder = cluster::folder().expect("a folder");
+    let folder = processes::folder().expect("a folder");
     let (started, kafka) = tokio::sync::oneshot::channel();
     let path = folder.path().to_owned();
     // The broker dies with the thread that has started it: a test's own would take it away from the others.

@@ -30,16 +30,30 @@ struct Reading {
     source: Box<dyn Source>,
     counters: Arc<SourceCounters>,
     clock: SystemClock,
+    /// The splits that it has found.
+    added: Vec<Split>,
 }
 
 impl Reading {
     async fn open(factory: &dyn SourceFactory, splits: Vec<Split>) -> Self {
+        let known = splits.iter().map(|split| split.id.clone()).collect();
+        Self::open_one(factory, splits, known, (0, 1)).await
+    }
+
+    /// One of several readers, which all know of these splits.
+    async fn open_one(
+        factory: &dyn SourceFactory,
+        splits: Vec<Split>,
+        known_splits: Arc<[String]>,
+        (subtask, parallelism): (u32, u32),
+    ) -> Self {
         let counters = Arc::new(SourceCounters::default());
         let context = SourceContext {
             schema: Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)])),
             batch_rows: 3,
-            subtask: 0,
-            parallelism: 1,
+            known_splits,
+            subtask,
+            parallelism,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::clone(&counters),
         };
@@ -48,6 +62,7 @@ impl Reading {
             source,
             counters,
             clock: SystemClock::new(),
+            added: Vec::new(),
         }
     }
 
@@ -68,6 +83,7 @@ impl Reading {
                     let column: &Int64Array = batch.column(0).as_primitive();
                     numbers.extend(column.values());
                 }
+                SourceEvent::SplitAdded { split } => self.added.push(split),
                 other => panic!("an unbounded source has rows: {other:?}"),
             }
         }
@@ -98,6 +114,103 @@ fn a_reader_goes_on_behind_what_was_handed_out() {
 }
 
 #[test]
+fn partitions_that_come_to_be_are_read_by_one_reader_each() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 1, &[]).await.expect("a topic");
+        let factory = broker.factory(&[
+            ("scan.startup.mode", "latest-offset"),
+            ("scan.topic-partition-discovery.interval", "1 s"),
+        ]);
+        assert!(factory.discovers());
+        let splits = factory.splits(2).await.expect("splits");
+        let known: Arc<[String]> = splits.iter().map(|split| split.id.clone()).collect();
+        let mut readers = [
+            Reading::open_one(factory.as_ref(), splits, Arc::clone(&known), (0, 2)).await,
+            Reading::open_one(factory.as_ref(), Vec::new(), known, (1, 2)).await,
+        ];
+        kafka.grow_topic(topic, 5).await.expect("it grows");
+        let records: Vec<_> = (0..50).map(|n| numbered((n % 5) as i32, n)).collect();
+        until("the partitions to take messages", PATIENCE, async || {
+            Ok(match kafka.produce(topic, &records).await {
+                Ok(()) => Seen::Done(()),
+                Err(error) => Seen::NotYet(format!("{error:#}")),
+            })
+        })
+        .await
+        .expect("produced");
+        let (mut all, clock) = (Vec::new(), SystemClock::new());
+        until("all partitions to be read", PATIENCE, async || {
+            for reader in &mut readers {
+                let some = tokio::select! {
+                    some = reader.numbers(1) => some?,
+                    () = clock.sleep(Duration::from_millis(300)) => continue,
+                };
+                all.extend(some);
+            }
+            Ok(match all.len() {
+                50.. => Seen::Done(()),
+                _ => Seen::NotYet(format!("{all:?}")),
+            })
+        })
+        .await
+        .expect("they are found");
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
+        let mut added: Vec<_> = readers
+            .iter()
+            .flat_map(|reader| reader.added.iter().map(|split| split.id.clone()))
+            .collect();
+        added.sort_unstable();
+        let expected: Vec<_> = (1..5).map(|partition| format!("{topic}/{partition}")).collect();
+        assert_eq!(added, expected);
+        for reader in &readers {
+            let positions = reader.source.positions();
+            let is_known = |split: &Split| positions.iter().any(|position| position.id == split.id);
+            assert!(reader.added.iter().all(is_known), "{positions:?}");
+        }
+    });
+}
+
+#[test]
+fn offsets_of_complete_checkpoints_are_committed_to_the_group() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 2, &[]).await.expect("a topic");
+        let records: Vec<_> = (0..6).map(|n| numbered(0, n)).collect();
+        kafka.produce(topic, &records).await.expect("produced");
+        for (group, told) in [(Some("told"), true), (None, true), (Some("silent"), false)] {
+            let group_option = group.map(|group| ("properties.group.id", group));
+            let options: Vec<_> = [EARLIEST].into_iter().chain(group_option).collect();
+            let factory = broker.factory(&options);
+            let splits = factory.splits(1).await.expect("splits");
+            let mut reading = Reading::open(factory.as_ref(), splits).await;
+            reading.numbers(6).await.expect("numbers");
+            let positions = reading.source.positions();
+            if told {
+                reading.source.on_checkpoint_complete(&positions).await;
+            }
+            let Some(group) = group else { continue };
+            let expected = if told { Some(6) } else { None };
+            until("the offsets to be committed", PATIENCE, async || {
+                let next = tokio::select! {
+                    next = reading.source.next() => Some(next),
+                    () = reading.clock.sleep(Duration::from_millis(100)) => None,
+                };
+                anyhow::ensure!(next.is_none(), "{next:?}");
+                let committed = kafka.committed(group, topic).await?;
+                Ok(match committed.get(&0).copied() == expected {
+                    true => Seen::Done(()),
+                    false => Seen::NotYet(format!("{committed:?}")),
+                })
+            })
+            .await
+            .expect("as the checkpoint says");
+        }
+    });
+}
+
+#[test]
 fn a_job_that_is_stopped_and_rescaled_reads_each_message_once() {
     with_broker(async |broker| {
         let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
@@ -110,7 +223,7 @@ fn a_job_that_is_stopped_and_rescaled_reads_each_message_once() {
             parallelism,
             backend: Kind::Memory,
             patience: Patience::Endless,
-            memory_is_short: false,
+            memory_is_short_every: None,
             end,
         };
         let runs = [
@@ -170,7 +283,7 @@ fn a_reader_waits_for_a_broker_that_is_away_and_says_how_much_waits_for_it() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
         let folder = cluster::folder().expect("a folder");
-        let Some(mut kafka) = Kafka::start(folder.path()).await.expect("Kafka starts") else {
+        let Some(kafka) = Kafka::start(folder.path()).await.expect("Kafka starts") else {
             return;
         };
         kafka.create_topic("away", 1, &[]).await.expect("a topic");

@@ -21,7 +21,12 @@ async fn ten_messages(broker: &Broker) {
     let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
     kafka.create_topic(topic, 2, &[]).await.expect("a topic");
     let records: Vec<_> = (0..5)
-        .flat_map(|n| [numbered(0, n, (n + 1) * 1000), numbered(1, 10 + n, (n + 1) * 1000)])
+        .flat_map(|n| {
+            [
+                numbered(0, n, (n + 1) * 1000),
+                numbered(1, 10 + n, (n + 1) * 1000),
+            ]
+        })
         .collect();
     kafka.produce(topic, &records).await.expect("produced");
 }
@@ -344,12 +349,102 @@ fn what_is_not_there_is_said_when_a_job_is_submitted() {
         let near = format!("{}x", broker.topic);
         let meant = format!("did you mean '{}'", broker.topic);
         check(&[("topic", &near)], &[&near, &broker.kafka().bootstrap(), &meant]).await;
-        check(&[("topic-pattern", "nothing-.*")], &["no topic", "topic-pattern"]).await;
+        check(
+            &[
+                ("topic-pattern", "nothing-.*"),
+                ("scan.topic-partition-discovery.interval", "0 s"),
+            ],
+            &["no topic", "topic-pattern"],
+        )
+        .await;
         let nobody = format!("127.0.0.1:{}", weir_tests::cluster::free_port().expect("a port"));
         check(
             &[("properties.bootstrap.servers", &nobody)],
             &[&nobody, "Connection refused"],
         )
         .await;
+    });
+}
+
+#[test]
+fn a_topic_of_upserts_says_what_is_there_of_each_key() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 2, &[]).await.expect("a topic");
+        let upsert = |id: i64, value: Option<&str>| Record {
+            partition: Some((id % 2) as i32),
+            key: Some(format!("{{\"id\": {id}}}").into_bytes()),
+            value: value.map(|v| format!("{{\"id\": {id}, \"v\": \"{v}\"}}").into_bytes()),
+            ..Record::default()
+        };
+        let records = [
+            upsert(1, Some("a")),
+            upsert(2, Some("b")),
+            upsert(3, None),
+            upsert(1, Some("c")),
+            upsert(2, None),
+            upsert(4, Some("d")),
+            upsert(4, None),
+            upsert(4, Some("e")),
+        ];
+        kafka.produce(topic, &records).await.expect("produced");
+        let sql = format!(
+            "CREATE TABLE t (v STRING NOT NULL, id BIGINT, `offset` BIGINT METADATA VIRTUAL, PRIMARY KEY (id) NOT ENFORCED) WITH (
+                 'connector' = 'upsert-kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{}', 'key.format' = 'json',
+                 'value.format' = 'json', 'scan.bounded.mode' = 'latest-offset');
+             CREATE TABLE rows_of (id BIGINT, v STRING) WITH ('connector' = 'print');
+             INSERT INTO rows_of SELECT id, v FROM t;
+             CREATE TABLE counted (v STRING, n BIGINT) WITH ('connector' = 'print');
+             INSERT INTO counted SELECT v, COUNT(*) FROM t GROUP BY v;",
+            kafka.bootstrap()
+        );
+        let (mut printed, stats) = weir_tests::local::run(&sql, Some(2)).await.expect("it runs");
+        let mut left = |table: &str| {
+            let changes = printed.remove(table).expect("rows");
+            let rows = weir_tests::changes::materialize(changes).expect("changes");
+            let mut rows: Vec<_> = rows.into_iter().collect();
+            rows.sort_unstable();
+            rows
+        };
+        assert_eq!(left("rows_of"), [r#"{"id":1,"v":"c"}"#, r#"{"id":4,"v":"e"}"#]);
+        assert_eq!(left("counted"), [r#"{"v":"c","n":1}"#, r#"{"v":"e","n":1}"#]);
+        let skipped: u64 = stats.sources.iter().map(|source| source.skipped_records).sum();
+        assert_eq!(skipped, 0, "a message without value says something");
+    });
+}
+
+#[test]
+fn changes_of_another_database_are_read_with_what_kafka_says_of_them() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 1, &[]).await.expect("a topic");
+        let change = |before: &str, after: &str, op: &str| {
+            Record::value(
+                0,
+                format!(r#"{{"before": {before}, "after": {after}, "op": "{op}"}}"#),
+            )
+        };
+        let records = [
+            change("null", r#"{"id": 1, "v": "a"}"#, "c"),
+            change("null", r#"{"id": 2, "v": "b"}"#, "c"),
+            change(r#"{"id": 1, "v": "a"}"#, r#"{"id": 1, "v": "c"}"#, "u"),
+            change(r#"{"id": 2, "v": "b"}"#, "null", "d"),
+        ];
+        kafka.produce(topic, &records).await.expect("produced");
+        let options = [EARLIEST, TO_LATEST, ("format", "debezium-json")];
+        let rows = broker
+            .rows("id BIGINT, v STRING, o BIGINT METADATA FROM 'offset'", &options)
+            .await
+            .expect("it runs");
+        assert_eq!(
+            rows,
+            [
+                r#"{"$op":"+I","id":1,"v":"a","o":0}"#,
+                r#"{"$op":"+I","id":2,"v":"b","o":1}"#,
+                r#"{"$op":"-U","id":1,"v":"a","o":2}"#,
+                r#"{"$op":"+U","id":1,"v":"c","o":2}"#,
+                r#"{"$op":"-D","id":2,"v":"b","o":3}"#,
+            ]
+        );
     });
 }

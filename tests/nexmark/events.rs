@@ -30,6 +30,7 @@ pub(crate) async fn read(count: u64) -> Result<Events> {
     let context = SourceContext {
         schema,
         batch_rows: 8192,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
@@ -44,7 +45,7 @@ pub(crate) async fn read(count: u64) -> Result<Events> {
                 events.auctions.extend(of_kind(&batch, 1, "auction")?);
                 events.bids.extend(of_kind(&batch, 2, "bid")?);
             }
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => return Ok(events),
         }
     }

@@ -28,6 +28,7 @@ pub(crate) async fn open(
     let context = SourceContext {
         schema,
         batch_rows: 10,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
@@ -54,7 +55,7 @@ pub(crate) async fn next(source: &mut dyn Source) -> Option<Vec<i64>> {
         SourceEvent::Rows { batch, .. } => {
             Some(batch.column(0).as_primitive::<Int64Type>().values().to_vec())
         }
-        SourceEvent::SplitEnd { .. } | SourceEvent::End => None,
+        SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } | SourceEvent::End => None,
     }
 }
 

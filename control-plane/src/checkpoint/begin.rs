@@ -23,7 +23,10 @@ use super::{
     history::{self, Trouble},
     settings,
 };
-use crate::{context::Context, job::Job};
+use crate::{
+    context::Context,
+    job::{Job, splits},
+};
 
 /// What a deployment begins with.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +133,7 @@ fn spread(
         &shape(graph, &mut BTreeMap::new()),
         &found(manifest, graph, has_now)?,
     )?;
-    let splits = splits(graph, &assigned);
+    let splits = read(graph, &assigned);
     let restores: Result<Vec<_>, Failure> = assigned.iter().map(|a| restore_of(a, folder)).collect();
     Ok((splits, restores?))
 }
@@ -161,14 +164,20 @@ fn sources(graph: &JobGraph) -> impl Iterator<Item = &Operator> {
 
 /// What the sources have that the checkpoint does not know, by their uid.
 ///
-/// A source that it knows goes on with its splits: what a connector finds now may be the same rows, cut otherwise for another
-/// parallelism.
+/// A source that it knows goes on with its splits, and with those that have come to be since if it discovers such: else what a connector
+/// finds now may be the same rows, cut otherwise for another parallelism.
 fn found(manifest: &Manifest, graph: &JobGraph, has_now: &[SourceSplits]) -> Result<FoundSplits, Failure> {
     let known = || manifest.subtasks.iter().flat_map(|state| &state.operators);
     let mut found = FoundSplits::new();
-    for source in sources(graph).filter(|source| known().all(|operator| operator.uid != source.uid)) {
+    for source in sources(graph) {
+        let is_known = known().any(|operator| operator.uid == source.uid);
         let of_source = has_now.iter().filter(|splits| splits.operator == source.id);
-        let splits: Result<Vec<_>, _> = of_source.flat_map(|splits| &splits.splits).map(unread).collect();
+        let of_source = of_source.flat_map(|splits| &splits.splits);
+        let read = of_source.filter_map(|split| match is_known {
+            true => splits::found_later(source, split.clone()),
+            false => Some(split.clone()),
+        });
+        let splits: Result<Vec<_>, _> = read.map(|split| unread(&split)).collect();
         found.entry(source.uid.clone()).or_default().extend(splits?);
     }
     Ok(found)
@@ -187,7 +196,7 @@ fn unread(split: &Split) -> Result<SplitState, Failure> {
 }
 
 /// What each subtask of each source reads, an empty list if there is nothing for it.
-fn splits(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
+fn read(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
     let of_subtask = |source: &Operator, subtask: u32| {
         let own = assigned
             .iter()
@@ -298,7 +307,7 @@ pub fn to_api(report: &Report) -> Compatibility {
 #[cfg(test)]
 mod tests {
     use weir_checkpoint::manifest::{CheckpointId, FORMAT, Files, Kind, OperatorState, SubtaskState};
-    use weir_proto::graph::Source;
+    use weir_proto::{graph::Source, schema};
 
     use super::*;
 
@@ -348,6 +357,57 @@ mod tests {
                 in_flight: None,
             }],
         }
+    }
+
+    #[test]
+    fn a_source_that_discovers_splits_goes_on_with_those_that_are_new_at_their_start() {
+        let of_topic = |partition: u32, next: u32| Split {
+            id: format!("t/{partition}"),
+            state: format!("{{\"topic\":\"t\",\"partition\":{partition},\"next\":{next}}}").into_bytes(),
+        };
+        let options = [
+            ("topic", "t"),
+            ("properties.bootstrap.servers", "localhost:1"),
+            ("format", "json"),
+            ("scan.startup.mode", "latest-offset"),
+        ];
+        // Any columns will do.
+        let nexmark = weir_connector::connector("nexmark").expect("a connector");
+        let columns = nexmark.default_schema().expect("it has columns");
+        let table = weir_proto::graph::Table {
+            name: "t".into(),
+            connector: "kafka".into(),
+            options: options
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            schema: schema::encode(&columns).expect("encodes"),
+        };
+        let mut source = source(0, "known");
+        source.spec = Some(Spec::Source(Source {
+            table: Some(table),
+            ..Source::default()
+        }));
+        let graph = JobGraph {
+            operators: vec![source],
+            max_parallelism: 128,
+            ..JobGraph::default()
+        };
+        let has_now = SourceSplits {
+            operator: 0,
+            subtask: 0,
+            splits: vec![of_topic(0, 90), of_topic(1, 40)],
+        };
+        let mut manifest = manifest("known", &["t/0"]);
+        manifest.subtasks[0].operators[0].splits[0].state = "kept".into();
+        let (splits, _) = spread(&manifest, "", &graph, &[has_now]).expect("it goes on");
+        let mut read: Vec<_> = splits
+            .iter()
+            .flat_map(|splits| &splits.splits)
+            .map(|split| (split.id.as_str(), String::from_utf8_lossy(&split.state)))
+            .collect();
+        read.sort_unstable();
+        let at_its_start = "{\"topic\":\"t\",\"partition\":1}".into();
+        assert_eq!(read, [("t/0", "kept".into()), ("t/1", at_its_start)]);
     }
 
     #[test]

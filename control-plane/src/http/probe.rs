@@ -103,7 +103,7 @@ async fn jobs(app: &App, text: &mut Exposition) -> Result<(), StoreError> {
 
 type Number = fn(&OperatorMetrics) -> Option<f64>;
 
-const OPERATOR_FAMILIES: [(&str, &str, &str, Number); 5] = [
+const OPERATOR_FAMILIES: [(&str, &str, &str, Number); 6] = [
     (
         "weir_operator_rows_in_total",
         "counter",
@@ -127,6 +127,12 @@ const OPERATOR_FAMILIES: [(&str, &str, &str, Number); 5] = [
         "counter",
         "Records that could not be parsed and were skipped.",
         |o| Some(o.skipped_records as f64),
+    ),
+    (
+        "weir_operator_lag_records",
+        "gauge",
+        "Records that wait outside behind what a source has read.",
+        |o| o.lag_records.map(|lag| lag as f64),
     ),
     (
         "weir_operator_watermark_seconds",

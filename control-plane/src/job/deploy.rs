@@ -170,6 +170,12 @@ fn messages(
             .operators
             .iter()
             .find(|operator| operator.id == split.operator);
+        if source.is_some_and(splits::discovers) {
+            deploys
+                .iter_mut()
+                .for_each(|(_, deploy)| deploy.splits.push(split.clone()));
+            continue;
+        }
         let worker = home(source.map(|source| source.task), split.subtask);
         if let Some((_, deploy)) = deploys.iter_mut().find(|(of, _)| Some(*of) == worker) {
             deploy.splits.push(split);

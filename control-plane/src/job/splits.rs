@@ -52,7 +52,38 @@ async fn of_source(
         .collect())
 }
 
+/// Whether an operator is a source that discovers splits while it is read.
+pub fn discovers(operator: &Operator) -> bool {
+    discoverer(operator).is_some()
+}
+
+/// What a job that goes on reads of a split that its checkpoint does not know; none: nothing, since the source does not discover any.
+pub fn found_later(operator: &Operator, split: Split) -> Option<Split> {
+    let Split { id, state } = split;
+    let later = discoverer(operator)?.found_later(weir_connector::Split { id, state });
+    let weir_connector::Split { id, state } = later;
+    Some(Split { id, state })
+}
+
+/// The operator as a source that discovers splits. It is not to be read: secrets are not filled in.
+fn discoverer(operator: &Operator) -> Option<Box<dyn SourceFactory>> {
+    let Some(operator::Spec::Source(source)) = &operator.spec else {
+        return None;
+    };
+    let table = table(source).ok()?;
+    let factory = connector(&table.connector).and_then(|connector| connector.source(&table));
+    factory.ok().filter(|factory| factory.discovers())
+}
+
 fn factory(source: &Source, secrets: &Secrets) -> Result<Box<dyn SourceFactory>, Failure> {
+    let table = table(source)?;
+    // Planned once with success: what is wrong now was changed outside, and stays so until somebody changes it.
+    connector(&table.connector)
+        .and_then(|connector| connector.source(&secrets.resolve(&table)?))
+        .map_err(|error| Failure::user(secrets.mask(&error.to_string())))
+}
+
+fn table(source: &Source) -> Result<Table, Failure> {
     let table = source
         .table
         .as_ref()
@@ -64,16 +95,12 @@ fn factory(source: &Source, secrets: &Secrets) -> Result<Box<dyn SourceFactory>,
         .iter()
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let table = Table {
+    Ok(Table {
         name: table.name.clone(),
         connector: table.connector.clone(),
         options,
         schema,
-    };
-    // Planned once with success: what is wrong now was changed outside, and stays so until somebody changes it.
-    connector(&table.connector)
-        .and_then(|connector| connector.source(&secrets.resolve(&table)?))
-        .map_err(|error| Failure::user(secrets.mask(&error.to_string())))
+    })
 }
 
 fn name(failure: Failure, operator: &Operator) -> Failure {

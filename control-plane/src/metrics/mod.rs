@@ -173,6 +173,7 @@ fn one(operator: &control::OperatorMetrics, (rows_in_per_s, rows_out_per_s): (f6
         rows_out,
         late_rows,
         skipped_records,
+        lag_records,
         watermark_ms,
     } = *operator;
     OperatorMetrics {
@@ -183,6 +184,7 @@ fn one(operator: &control::OperatorMetrics, (rows_in_per_s, rows_out_per_s): (f6
         rows_out_per_s,
         late_rows,
         skipped_records,
+        lag_records,
         watermark: watermark_ms.map(EventTime),
     }
 }
@@ -195,6 +197,8 @@ fn add(merged: &mut OperatorMetrics, operator: &control::OperatorMetrics, rate: 
     merged.rows_out_per_s += other.rows_out_per_s;
     merged.late_rows += other.late_rows;
     merged.skipped_records += other.skipped_records;
+    let lags = [merged.lag_records, other.lag_records].into_iter().flatten();
+    merged.lag_records = lags.reduce(|a, b| a.saturating_add(b));
     // A subtask without a watermark holds the operator's back: there is none yet.
     merged.watermark = merged.watermark.zip(other.watermark).map(|(a, b)| a.min(b));
 }
@@ -233,6 +237,7 @@ mod tests {
             rows_out: rows / 2,
             late_rows: 1,
             skipped_records: 0,
+            lag_records: (subtask == 1).then_some(4),
             watermark_ms,
         };
         let subtask = control::SubtaskMetrics {
@@ -269,6 +274,7 @@ mod tests {
         );
         assert_eq!((operator.rows_in_per_s, operator.rows_out_per_s), (105.0, 52.5));
         assert_eq!(operator.watermark, Some(EventTime(60)));
+        assert_eq!(operator.lag_records, Some(4), "where one of them knows");
         assert_eq!(merged.subtasks.len(), 2);
 
         clock.advance(STALE);

@@ -63,6 +63,7 @@ async fn cpu_seconds(events: u64, schema: SchemaRef) -> Result<f64, Box<dyn Erro
     let context = SourceContext {
         schema,
         batch_rows: BATCH_ROWS,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
@@ -74,7 +75,7 @@ async fn cpu_seconds(events: u64, schema: SchemaRef) -> Result<f64, Box<dyn Erro
     loop {
         match source.next().await? {
             SourceEvent::Rows { batch, .. } => rows += black_box(batch).num_rows() as u64,
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => break,
         }
     }

@@ -30,6 +30,7 @@ pub async fn rows(
     let context = SourceContext {
         schema: Arc::new(Schema::new(fields)),
         batch_rows: limit.max(1),
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::clone(&clock),

@@ -52,6 +52,17 @@ pub trait SourceFactory: fmt::Debug + Send + Sync {
         self.open(splits, context).await
     }
 
+    /// Whether more splits come to be while it is read, which `splits` then gives too, those of before by the same ids. Readers look for
+    /// them ([`SourceEvent::SplitAdded`]), and a job that goes on gets those that its checkpoint does not know.
+    fn discovers(&self) -> bool {
+        false
+    }
+
+    /// A split that `splits` gives, as it is read if it came to be after the job had begun.
+    fn found_later(&self, split: Split) -> Split {
+        split
+    }
+
     /// A reader of these splits from their positions on.
     async fn open(
         &self,
@@ -68,6 +79,8 @@ pub struct SourceContext {
     pub schema: SchemaRef,
     /// Rows to aim at per batch.
     pub batch_rows: usize,
+    /// The ids of the splits of all readers, of a source that [discovers](SourceFactory::discovers) more.
+    pub known_splits: Arc<[String]>,
     /// Which of `parallelism` readers this is.
     pub subtask: u32,
     /// How many readers there are.
@@ -122,14 +135,19 @@ impl SourceCounters {
 pub enum SourceEvent {
     /// Rows of one split, in the split's order, at least one; the schema is the context's.
     Rows {
-        /// Index into the splits that the reader was opened with.
+        /// Index into the splits that the reader was opened with, and those added.
         split: usize,
         /// The rows.
         batch: RecordBatch,
     },
+    /// A split that was not known has been found, and no other reader reads it: its index is the next one.
+    SplitAdded {
+        /// At its start.
+        split: Split,
+    },
     /// The split has no more rows, ever.
     SplitEnd {
-        /// Index into the splits that the reader was opened with.
+        /// Index into the splits that the reader was opened with, and those added.
         split: usize,
     },
     /// All splits have ended. Nothing follows.
@@ -141,6 +159,12 @@ pub enum SourceEvent {
 pub trait Source: Send {
     /// The next event. Cancel-safe: dropping the future loses no rows. CPU work in it should stay below a few milliseconds per call.
     async fn next(&mut self) -> Result<SourceEvent, ConnectorError>;
+
+    /// A checkpoint that has the splits at these positions is complete: rows before them are never asked for again. For systems that show
+    /// how far they are read, or keep what is not. What fails in it is said in the log and no failure of the job's.
+    async fn on_checkpoint_complete(&mut self, positions: &[Split]) {
+        let _ = positions;
+    }
 
     /// The splits at their positions after the last event yielded: opened from these, a reader yields just the rest. They keep
     /// their ids; those that have ended may be left out.

@@ -34,6 +34,8 @@ pub struct OperatorMetrics {
     pub late_rows: u64,
     /// Records that could not be parsed and were skipped, as the table asked.
     pub skipped_records: u64,
+    /// Records that wait outside behind what a source has read; none where it does not know.
+    pub lag_records: Option<u64>,
     /// The lowest watermark of its subtasks; none before the first.
     pub watermark: Option<EventTime>,
 }

@@ -173,6 +173,23 @@ impl SourceStage {
         }
     }
 
+    /// More splits may come to be: that there is none, or none that has not ended, is no end of time.
+    pub fn await_splits(&mut self) {
+        if let Some(time) = &mut self.time {
+            time.awaits_splits = true;
+            time.watermark = SplitsWatermark::Unknown;
+            time.advance();
+        }
+    }
+
+    /// A split has come to be: its index is the next one.
+    pub fn on_split_added(&mut self) {
+        if let Some(time) = &mut self.time {
+            time.splits.push(time.unread.clone());
+            time.advance();
+        }
+    }
+
     /// Time has passed: splits without rows for their timeout become idle. `now` is monotone, from any fixed start; call at least twice per
     /// idle timeout, since silence is measured from tick to tick.
     pub fn on_tick(&mut self, now: Duration) {
@@ -248,6 +265,10 @@ struct Time {
     expression: Rising,
     idle_timeout: Option<Duration>,
     splits: Vec<SplitTime>,
+    /// A split of which nothing was read.
+    unread: SplitTime,
+    /// More splits may come.
+    awaits_splits: bool,
     watermark: SplitsWatermark,
 }
 
@@ -289,7 +310,9 @@ impl Time {
             column,
             expression,
             idle_timeout: (spec.idle_timeout_ms > 0).then(|| Duration::from_millis(spec.idle_timeout_ms)),
-            splits: vec![split; splits],
+            splits: vec![split.clone(); splits],
+            unread: split,
+            awaits_splits: false,
             watermark: SplitsWatermark::Unknown,
         };
         time.advance();
@@ -352,7 +375,7 @@ impl Time {
     /// What the splits say, whatever was said before.
     fn current(&self) -> SplitsWatermark {
         let mut unended = self.splits.iter().filter(|s| !s.ended).peekable();
-        if unended.peek().is_none() {
+        if unended.peek().is_none() && !self.awaits_splits {
             return SplitsWatermark::Active(EventTime::MAX);
         }
         let mut active = unended.filter(|s| !s.idle).peekable();

@@ -41,7 +41,7 @@ pub struct Order {
     pub job: Job,
     /// Where every subtask of the job runs, by task and subtask.
     pub placement: HashMap<(u32, u32), Location>,
-    /// What the source subtasks here read, by operator and subtask.
+    /// What the source subtasks here read, by operator and subtask; of sources that discover more, also what others read.
     pub splits: HashMap<(u32, u32), Vec<Split>>,
     /// What subtasks here begin with, by task and subtask.
     pub restore: HashMap<(u32, u32), Vec<Restored>>,
@@ -118,6 +118,17 @@ fn modules(graph: &JobGraph) -> Result<Vec<Arc<Module>>, Failure> {
     modules.collect()
 }
 
+/// The ids of the splits of each source.
+fn known(splits: &HashMap<(u32, u32), Vec<Split>>) -> HashMap<u32, Arc<[String]>> {
+    let mut known: HashMap<u32, Vec<String>> = HashMap::new();
+    for ((operator, _), splits) in splits {
+        let ids = splits.iter().map(|split| split.id.clone());
+        known.entry(*operator).or_default().extend(ids);
+    }
+    let shared = known.into_iter().map(|(operator, ids)| (operator, ids.into()));
+    shared.collect()
+}
+
 impl Drop for Deployment {
     fn drop(&mut self) {
         self.cancel.cancel();
@@ -163,6 +174,7 @@ impl Wiring {
             inboxes.push((plan, index, inbox, channels));
         }
         self.expect_peers(network)?;
+        let known_splits = known(&self.order.splits);
         let mut subtasks = Vec::with_capacity(inboxes.len());
         for (plan, index, inbox, channels) in inboxes {
             let writers = plan
@@ -175,6 +187,7 @@ impl Wiring {
                 .splits
                 .remove(&(plan.operators[0], index))
                 .unwrap_or_default();
+            let known_splits = known_splits.get(&plan.operators[0]).cloned();
             let place = (plan.task, index);
             let beginning = Beginning::new(self.order.restore.remove(&place).unwrap_or_default());
             let clock = Arc::clone(&self.order.job.clock);
@@ -187,6 +200,7 @@ impl Wiring {
                 channels,
                 writers,
                 splits,
+                known_splits: known_splits.unwrap_or_default(),
                 beginning,
                 counters: Arc::new(counters),
                 events: events.clone(),

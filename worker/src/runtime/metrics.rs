@@ -74,6 +74,7 @@ impl OperatorCounters {
             rows_out: self.rows_out.load(Relaxed),
             late_rows: self.late_rows.load(Relaxed),
             skipped_records: self.source.skipped_records(),
+            lag_records: self.source.lag(),
             watermark_ms: (watermark != i64::MIN).then_some(watermark),
         }
     }

@@ -1,10 +1,10 @@
 //! The loop of a source subtask: reads its splits, and says how far event time has come.
 
-use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::pending, pin::pin, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
-use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, connector};
+use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, Split, connector};
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph::operator::Spec, schema};
@@ -43,7 +43,14 @@ pub struct SourceTask {
     pace: Option<u32>,
     /// How many have been since the last one.
     events: u32,
+    /// Where the splits stood at the barriers of checkpoints that are not known to be complete.
+    begun: VecDeque<(u64, Vec<Split>)>,
+    /// The newest checkpoint that is known to be.
+    completed: u64,
 }
+
+/// Positions of no more checkpoints are remembered: without word of any it is the newest that counts.
+const MAX_BEGUN: usize = 16;
 
 /// What is done with what a source yields.
 struct Reader {
@@ -61,12 +68,12 @@ struct Reader {
     is_held: bool,
 }
 
-/// Opens the source at the head of a task.
+/// Opens the source at the head of a task, to read these splits of all that are known.
 pub async fn open(
     job: &Job,
     plan: &TaskPlan,
     subtask: u32,
-    splits: Splits,
+    (splits, known_splits): (Splits, Arc<[String]>),
     steps: Steps,
     place: Arc<Place>,
 ) -> Result<SourceTask, Failure> {
@@ -85,9 +92,13 @@ pub async fn open(
         .map_err(|e| Failure::internal(format!("the scan schema of '{}' cannot be read: {e}", table.name)))?;
     let to_read = splits.to_read();
     let mut stage = SourceStage::new(spec, plan::output_schema(operator)?, to_read.len())?;
+    if factory.discovers() {
+        stage.await_splits();
+    }
     splits.restore(&mut stage);
     let settings = settings(&job.graph);
     let context = SourceContext {
+        known_splits,
         schema: scan_schema,
         batch_rows: settings.batch_rows.max(1) as usize,
         subtask,
@@ -114,6 +125,8 @@ pub async fn open(
         is_suspended: false,
         pace: None,
         events: 0,
+        begun: VecDeque::new(),
+        completed: 0,
         reader: Reader {
             splits,
             begun: 0,
@@ -167,6 +180,7 @@ impl SourceTask {
     /// Does as the coordinator says: begins a checkpoint that is new.
     async fn obey(&mut self, commands: Commands) -> Result<(), Failure> {
         self.pace = commands.pace;
+        self.tell_complete(commands.completed).await;
         if commands.aborted >= self.reader.begun {
             // The savepoint that it stopped for comes to nothing: the job goes on.
             self.is_suspended = false;
@@ -188,6 +202,11 @@ impl SourceTask {
             .reader
             .splits
             .state(self.source.as_ref(), &self.reader.stage)?;
+        if self.begun.len() == MAX_BEGUN {
+            self.begun.pop_front();
+        }
+        self.begun
+            .push_back((barrier.checkpoint, self.source.positions()));
         let cut = Cut {
             barrier,
             splits,
@@ -195,6 +214,24 @@ impl SourceTask {
             in_flight: None,
         };
         self.reader.steps.pass(cut).await
+    }
+
+    /// Tells the source where it stood at the barrier of the newest checkpoint that is complete, once.
+    async fn tell_complete(&mut self, completed: u64) {
+        if completed <= self.completed {
+            return;
+        }
+        self.completed = completed;
+        let is_older = |(checkpoint, _): &(u64, Vec<Split>)| *checkpoint <= completed;
+        let mut newest = None;
+        while self.begun.front().is_some_and(is_older) {
+            newest = self.begun.pop_front();
+        }
+        if let Some((checkpoint, positions)) = newest
+            && checkpoint == completed
+        {
+            self.source.on_checkpoint_complete(&positions).await;
+        }
     }
 }
 
@@ -280,6 +317,11 @@ impl Reader {
             SourceEvent::Rows { split, batch } => {
                 self.steps.counters.operators[0].add_in(batch.num_rows());
                 self.on_rows(split, batch, now).await?;
+            }
+            SourceEvent::SplitAdded { split } => {
+                self.stage.on_split_added();
+                self.splits.add(split);
+                self.time.stirred = true;
             }
             SourceEvent::SplitEnd { split } => {
                 self.stage.on_split_end(split);

@@ -61,6 +61,15 @@ impl Splits {
         stage.restore(watermarks);
     }
 
+    /// A split was found while reading.
+    pub fn add(&mut self, split: Split) {
+        self.read.push(Reading {
+            split,
+            has_ended: false,
+            watermark: None,
+        });
+    }
+
     /// A split has no more rows.
     pub fn on_end(&mut self, split: usize) {
         self.read[split].has_ended = true;

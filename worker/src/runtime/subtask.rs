@@ -111,6 +111,8 @@ pub struct Subtask {
     pub writers: Vec<EdgeWriter>,
     /// Its source's splits.
     pub splits: Vec<Split>,
+    /// The ids of those of all its siblings, as far as they are known here.
+    pub known_splits: Arc<[String]>,
     /// What is left of an earlier deployment.
     pub beginning: Beginning,
     /// What it counts.
@@ -180,6 +182,7 @@ impl Subtask {
             channels,
             writers,
             splits,
+            known_splits,
             beginning,
             counters,
             ..
@@ -248,6 +251,7 @@ impl Subtask {
         } else {
             let uid = &job.graph.operators[plan.operators[0] as usize].uid;
             let splits = Splits::new(splits, beginning.of(uid));
+            let splits = (splits, known_splits);
             let source = source::open(&job, &plan, index, splits, steps, Arc::clone(&place));
             Ready::Source(Box::new(source.await?))
         };

@@ -138,6 +138,7 @@ impl World {
                 channels,
                 writers: Vec::new(),
                 splits: Vec::new(),
+                known_splits: Arc::default(),
                 beginning: Beginning::new(states.into_iter().map(restored).collect()),
                 counters: Arc::new(counters),
                 events: events.clone(),

@@ -31,6 +31,7 @@ fn context(fields: Vec<Field>, batch_rows: usize, clock: impl Clock) -> SourceCo
     SourceContext {
         schema: Arc::new(Schema::new(fields)),
         batch_rows,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(clock),
@@ -103,7 +104,7 @@ async fn rows_of(source: &mut dyn Source) -> Vec<RecordBatch> {
     loop {
         match source.next().await.expect("never fails") {
             SourceEvent::Rows { batch, .. } => batches.push(batch),
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => return batches,
         }
     }
@@ -266,7 +267,7 @@ async fn reading_on_from_any_position_yields_just_the_rest() {
         assert_eq!(whole, expected, "after {} rows", before.len());
         match source.next().await.expect("never fails") {
             SourceEvent::Rows { batch, .. } => before.extend(lines(&[batch])),
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => break,
         }
     }

@@ -42,6 +42,7 @@ fn source_context(batch_rows: usize) -> SourceContext {
     SourceContext {
         schema: schema(),
         batch_rows,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(ManualClock::new()),
@@ -71,7 +72,7 @@ async fn read(
     loop {
         match source.next().await? {
             SourceEvent::Rows { batch, .. } => read.extend(numbers(&batch)),
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => return Ok(read),
         }
     }
@@ -234,7 +235,7 @@ async fn reading_on_from_any_position_yields_just_the_rest() {
         positions += 1;
         match source.next().await.expect("reads") {
             SourceEvent::Rows { batch, .. } => before.extend(numbers(&batch)),
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => break,
         }
     }
@@ -295,7 +296,7 @@ fn dropping_a_read_halfway_loses_no_rows() {
             match unless_it_waits(source.as_mut()).await {
                 None => tokio::task::yield_now().await,
                 Some(SourceEvent::Rows { batch, .. }) => read.extend(numbers(&batch)),
-                Some(SourceEvent::SplitEnd { .. }) => {}
+                Some(SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. }) => {}
                 Some(SourceEvent::End) => return read,
             }
         }

@@ -94,6 +94,18 @@ pub(crate) fn append_nulls(columns: &mut [Column]) -> Result<(), String> {
     Ok(())
 }
 
+/// Appends to each a null, or any value where it may not be null.
+pub(crate) fn append_absent(columns: &mut [Column]) {
+    for column in columns {
+        if column.field.is_nullable() {
+            column.append_null();
+        } else {
+            column.values.append_default();
+            column.end_value();
+        }
+    }
+}
+
 impl Column {
     /// An empty column of that type; the error says which type cannot be decoded.
     pub(crate) fn new(field: &FieldRef) -> Result<Self, String> {

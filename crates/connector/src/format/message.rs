@@ -13,6 +13,9 @@ pub trait MessageDecoder: Send {
     /// Adds a row of nulls, as for a message that is not there. The error names a column that may not be null.
     fn push_null(&mut self) -> Result<(), String>;
 
+    /// Adds a row of which nothing counts: nulls, or any value where a column may not be null.
+    fn push_absent(&mut self) -> Result<(), String>;
+
     /// Forgets rows behind the first `rows` of those not yet taken.
     fn truncate(&mut self, rows: usize);
 
@@ -85,6 +88,7 @@ impl Format {
         match self {
             Self::Json(config) => config.ignore_parse_errors,
             Self::Csv(config) => config.ignore_parse_errors,
+            Self::ChangeJson(config) => config.ignores_parse_errors(),
         }
     }
 
@@ -125,6 +129,11 @@ impl MessageDecoder for json::Decode {
         self.null_row()
     }
 
+    fn push_absent(&mut self) -> Result<(), String> {
+        self.absent_row();
+        Ok(())
+    }
+
     fn truncate(&mut self, rows: usize) {
         self.truncate(rows);
     }
@@ -141,6 +150,18 @@ impl MessageDecoder for json::Decode {
 impl MessageDecoder for change_json::Decode {
     fn push(&mut self, message: &[u8]) -> Result<(), String> {
         self.record(message)
+    }
+
+    fn push_null(&mut self) -> Result<(), String> {
+        Err("a change is not there".into())
+    }
+
+    fn push_absent(&mut self) -> Result<(), String> {
+        self.push_null()
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.truncate(rows);
     }
 
     fn rows(&self) -> usize {
@@ -173,6 +194,11 @@ impl MessageDecoder for csv::Decode {
 
     fn push_null(&mut self) -> Result<(), String> {
         self.null_row()
+    }
+
+    fn push_absent(&mut self) -> Result<(), String> {
+        self.absent_row();
+        Ok(())
     }
 
     fn truncate(&mut self, rows: usize) {
@@ -263,7 +289,10 @@ mod tests {
             let error = decoder.push_null().expect_err("NOT NULL");
             assert!(error.contains("'id'"), "{error}");
             assert_eq!(decoder.rows(), 0);
-            assert_eq!(decoder.take().expect("a batch").num_rows(), 0);
+            decoder.push_absent().expect("any value will do");
+            let batch = decoder.take().expect("a batch");
+            let nulls = [0, 1].map(|column| batch.column(column).null_count());
+            assert_eq!((batch.num_rows(), nulls), (1, [1, 0]));
         }
     }
 

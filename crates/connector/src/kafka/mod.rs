@@ -12,7 +12,7 @@
 //! - `fold`: changes, of which the last of each key counts. Leans on nothing.
 //! - `write`: a writer. Leans on `transaction` and `fold`.
 //! - `sink`: the sink of a table. Leans on all of the above.
-//! - `upsert`: `upsert-kafka`, whose messages say what a key's row is. Leans on `sink`.
+//! - `upsert`: `upsert-kafka`, whose messages say what a key's row is. Leans on `sink` and `source`.
 //!
 //! To read:
 //!
@@ -22,12 +22,14 @@
 //! - `rows`: messages into rows. Leans on `fields`, `metadata` and `native`.
 //! - `offsets`: what is asked of brokers before reading. Leans on `client`, `scan` and `split`.
 //! - `reading`: how far a partition is read. Leans on `rows` and `split`.
+//! - `discovery`: partitions that come to be. Leans on `offsets`.
 //! - `read`: the reader. Leans on all of the above.
 //! - `source`: the source of a table. Leans on `read`.
 
 mod check;
 mod client;
 mod deliveries;
+mod discovery;
 mod fields;
 mod fold;
 mod metadata;
@@ -47,15 +49,18 @@ mod transaction;
 mod upsert;
 mod write;
 
+use std::sync::LazyLock;
+
 use crate::{
-    Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
-    options::{Checked, OptionDef},
-    origin::MetadataDef,
+    Connector, OptionError, Role, SinkFactory, SourceFactory, Table, options::OptionDef, origin::MetadataDef,
 };
 
 pub(crate) use client::Client;
 pub(crate) use fields::Fields;
 pub use upsert::UpsertKafka;
+
+static GUIDE: LazyLock<String> =
+    LazyLock::new(|| format!("## Reading\n\n{}\n\n{EXACTLY_ONCE}", source::GUIDE));
 
 /// What there is to know of exactly-once.
 const EXACTLY_ONCE: &str = "\
@@ -98,7 +103,7 @@ impl Connector for Kafka {
     }
 
     fn guide(&self) -> &'static str {
-        EXACTLY_ONCE
+        &GUIDE
     }
 
     fn options(&self) -> &'static [OptionDef] {

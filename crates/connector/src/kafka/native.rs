@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 /// A consumer of partitions that it is told.
 pub(super) struct Consumer {
-    handle: Handle,
+    handle: ManuallyDrop<Handle>,
     /// Room for the messages of a call.
     buffer: Vec<*mut RDKafkaMessage>,
 }
@@ -91,11 +91,11 @@ impl Consumer {
         // SAFETY: the shared part outlives the queue.
         unsafe { c::rd_kafka_queue_cb_event_enable(queue.as_ptr(), Some(on_arrival), opaque) };
         Ok(Self {
-            handle: Handle {
+            handle: ManuallyDrop::new(Handle {
                 client,
                 queue,
                 shared,
-            },
+            }),
             buffer: vec![null_mut(); messages],
         })
     }
@@ -154,6 +154,16 @@ impl Consumer {
 
     fn client(&self) -> *mut RDKafka {
         self.handle.client.as_ptr()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // SAFETY: it is not used again.
+        let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
+        // The client waits for its threads, and those for brokers. If there is no thread for it, it is dropped here.
+        let closing = std::thread::Builder::new().name("kafka-close".into());
+        let _ = closing.spawn(move || drop(handle));
     }
 }
 

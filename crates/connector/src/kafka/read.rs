@@ -1,6 +1,10 @@
 //! Reads partitions: polls librdkafka's queue on the task's own thread, decodes messages where they lie, and sleeps until more arrive.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rdkafka::{
@@ -10,6 +14,7 @@ use rdkafka::{
 
 use super::{
     client::classified,
+    discovery::Discovery,
     native::{Consumer, Message, PartitionKey},
     offsets,
     options::AUTO_OFFSET_RESET,
@@ -51,6 +56,9 @@ pub(super) struct Reader {
     warned: Option<Duration>,
     /// Splits whose offset is not there.
     lost: Vec<usize>,
+    discovery: Option<Discovery>,
+    /// Splits that were found and are not told of yet.
+    found: VecDeque<Split>,
 }
 
 impl Reader {
@@ -63,6 +71,7 @@ impl Reader {
         let consumer = Consumer::new(&table.consumer(), POLL_MESSAGES)
             .map_err(|error| classified("no consumer of Kafka was made", &error))?;
         let now = context.clock.elapsed();
+        let discovery = Discovery::new(&table, &context);
         let mut reader = Self {
             consumer,
             table,
@@ -76,6 +85,8 @@ impl Reader {
             watched: now,
             warned: None,
             lost: Vec::new(),
+            discovery,
+            found: VecDeque::new(),
         };
         reader.add(partitions)?;
         Ok(reader)
@@ -120,6 +131,9 @@ impl Reader {
 
     /// What can be handed out of what was taken.
     fn ready(&mut self) -> Result<Option<SourceEvent>, ConnectorError> {
+        if let Some(split) = self.found.pop_front() {
+            return Ok(Some(SourceEvent::SplitAdded { split }));
+        }
         let count = self.splits.len();
         for split in (self.turn..count).chain(0..self.turn) {
             let reading = &mut self.splits[split];
@@ -237,6 +251,14 @@ impl Reader {
             return Ok(());
         }
         self.watched = now;
+        let found = self.discovery.as_mut().map(|discovery| discovery.look(now));
+        let found = found.unwrap_or_default();
+        if !found.is_empty() {
+            let splits: Vec<_> = found.iter().map(Partition::to_split).collect();
+            self.add(found)?;
+            tracing::info!("{} new partitions are read from now on", splits.len());
+            self.found.extend(splits);
+        }
         self.context.counters.set_lag(self.lag());
         for (code, reason) in self.consumer.errors() {
             match code {
@@ -272,8 +294,25 @@ impl Reader {
             .fold(None, |sum, lag| Some(sum.unwrap_or(0) + lag))
     }
 
+    /// Sends the offsets of these positions to the group.
+    fn commit(&self, positions: &[Split]) -> Result<(), String> {
+        let mut list = TopicPartitionList::new();
+        for split in positions {
+            let partition = Partition::from_split(split).map_err(|error| error.to_string())?;
+            if let Some(next) = partition.next {
+                put(&mut list, &partition, Offset::Offset(next)).map_err(|error| error.to_string())?;
+            }
+        }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.consumer.commit(&list).map_err(|error| error.to_string())
+    }
+
     fn has_ended(&self) -> bool {
-        self.table.scan.bounded.is_some() && self.splits.iter().all(|reading| reading.has_ended)
+        let is_bounded =
+            self.table.scan.bounded.is_some() || (self.splits.is_empty() && self.discovery.is_none());
+        is_bounded && self.splits.iter().all(|reading| reading.has_ended)
     }
 }
 
@@ -312,10 +351,8 @@ impl Source for Reader {
     async fn next(&mut self) -> Result<SourceEvent, ConnectorError> {
         loop {
             if let Some(event) = self.ready()? {
-                if let SourceEvent::SplitEnd { split } = event
-                    && self.splits[split].taken_to().is_some()
-                {
-                    // What is behind its end need not be fetched. One that was over at once was never asked for.
+                if let SourceEvent::SplitEnd { split } = event {
+                    // What is behind its end need not be fetched. One that was over at once was never asked for: then this says so.
                     let _ = self.unassign(self.splits[split].partition());
                 }
                 return Ok(event);
@@ -332,6 +369,17 @@ impl Source for Reader {
                 () = self.consumer.arrival() => {}
                 () = self.context.clock.sleep(WATCH_INTERVAL) => {}
             }
+        }
+    }
+
+    async fn on_checkpoint_complete(&mut self, positions: &[Split]) {
+        if self.table.scan.group.is_none() {
+            return;
+        }
+        if let Err(reason) = self.commit(positions) {
+            tracing::warn!(
+                "offsets are not committed to the consumer group, which is for monitoring alone: {reason}"
+            );
         }
     }
 

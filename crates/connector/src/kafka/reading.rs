@@ -58,18 +58,15 @@ impl Reading {
             self.is_over = true;
             return Ok(());
         }
-        match message.value() {
-            Some(value) => {
-                if let Err(reason) = self.rows.push(message, value) {
-                    if !self.skips_bad_records {
-                        let place = format!("{}@{offset}", self.partition.id());
-                        return Err(ConnectorError::user(reason).at(place));
-                    }
-                    counters.skipped(1);
-                }
+        // A tombstone takes a key back, which is no row of a table without keys.
+        if message.value().is_none() && !self.rows.takes_tombstones() {
+            counters.skipped(1);
+        } else if let Err(reason) = self.rows.push(message) {
+            if !self.skips_bad_records {
+                let place = format!("{}@{offset}", self.partition.id());
+                return Err(ConnectorError::user(reason).at(place));
             }
-            // A tombstone: it takes a key back, which is no row of a table without keys.
-            None => counters.skipped(1),
+            counters.skipped(1);
         }
         self.come_to(offset + 1);
         Ok(())

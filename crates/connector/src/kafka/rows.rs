@@ -16,7 +16,11 @@ use super::{
     metadata::{HEADERS, LEADER_EPOCH, OFFSET, PARTITION, TIMESTAMP, TIMESTAMP_TYPE, TOPIC},
     native::Message,
 };
-use crate::{format::MessageDecoder, origin};
+use crate::{
+    changelog::{self, OP_COLUMN, RowKind},
+    format::MessageDecoder,
+    origin,
+};
 
 /// Where the columns that are read come from.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(super) struct Layout {
     key: Option<Half>,
     /// Of each column of the schema.
     origins: Vec<Origin>,
+    upserts: bool,
 }
 
 /// The part of the columns that one decoder makes.
@@ -42,6 +47,8 @@ enum Origin {
     Value(usize),
     /// A column of the key.
     Key(usize),
+    /// What the row does, where a message says what its key's row is.
+    Op,
     Metadata(Metadata),
 }
 
@@ -57,8 +64,13 @@ enum Metadata {
 }
 
 impl Layout {
-    /// Of a table with these columns, of which those of `schema` are read.
-    pub(super) fn new(fields: &Fields, table: &SchemaRef, schema: SchemaRef) -> Result<Self, String> {
+    /// Of a table with these columns, of which those of `schema` are read. If it `upserts`, a message says what the row of its key is now.
+    pub(super) fn new(
+        fields: &Fields,
+        table: &SchemaRef,
+        schema: SchemaRef,
+        upserts: bool,
+    ) -> Result<Self, String> {
         let mut value = Vec::new();
         let mut key = Vec::new();
         let mut origins = Vec::new();
@@ -67,19 +79,32 @@ impl Layout {
                 origins.push(Origin::Metadata(Metadata::named(name)?));
                 continue;
             }
+            if field.name() == OP_COLUMN {
+                if upserts {
+                    origins.push(Origin::Op);
+                } else {
+                    value.push(field.as_ref().clone());
+                    origins.push(Origin::Value(value.len() - 1));
+                }
+                continue;
+            }
             let place = table
                 .index_of(field.name())
                 .map_err(|_| format!("the table has no column '{}'", field.name()))?;
             let of_key = fields.key.as_ref();
-            // What is in both is what the value says, as with Flink.
-            origins.push(if let Some(found) = within(&fields.value, place, field) {
-                value.push(found);
-                Origin::Value(value.len() - 1)
-            } else if let Some(found) = of_key.and_then(|part| within(part, place, field)) {
-                key.push(found);
-                Origin::Key(key.len() - 1)
-            } else {
-                return Err(format!("column '{}' is in no part of a message", field.name()));
+            let in_key = of_key.and_then(|part| within(part, place, field));
+            // What is in both is what the value says, as with Flink. Where there is none any more, the key does.
+            let in_value = within(&fields.value, place, field).filter(|_| !upserts || in_key.is_none());
+            origins.push(match (in_value, in_key) {
+                (Some(found), _) => {
+                    value.push(found);
+                    Origin::Value(value.len() - 1)
+                }
+                (None, Some(found)) => {
+                    key.push(found);
+                    Origin::Key(key.len() - 1)
+                }
+                (None, None) => return Err(format!("column '{}' is in no part of a message", field.name())),
             });
         }
         let key = match &fields.key {
@@ -91,6 +116,7 @@ impl Layout {
             value: Half::new(&fields.value, value),
             key,
             origins,
+            upserts,
         })
     }
 
@@ -150,6 +176,7 @@ pub(super) struct Rows {
     timestamp_types: Option<Vec<&'static str>>,
     leader_epochs: Option<Vec<Option<i32>>>,
     headers: Option<MapBuilder<StringBuilder, BinaryBuilder>>,
+    ops: Option<Vec<i8>>,
 }
 
 impl Rows {
@@ -164,6 +191,7 @@ impl Rows {
             timestamp_types: says(Metadata::TimestampType).then(Vec::new),
             leader_epochs: says(Metadata::LeaderEpoch).then(Vec::new),
             headers: says(Metadata::Headers).then(headers_builder),
+            ops: layout.upserts.then(Vec::new),
             layout: Arc::clone(layout),
         })
     }
@@ -173,26 +201,42 @@ impl Rows {
         self.value.rows()
     }
 
-    /// Adds the row of a message that has a value. The error says why it is none; then nothing of it is kept.
+    /// Whether a message without value is a row: one that is no more.
+    pub(super) fn takes_tombstones(&self) -> bool {
+        self.ops.is_some()
+    }
+
+    /// Adds the row of a message, or the rows if it has changes. The error says what is wrong with it; then nothing of it is kept.
     #[inline]
-    pub(super) fn push(&mut self, message: Message<'_>, value: &[u8]) -> Result<(), String> {
-        if let Some(key) = &mut self.key {
-            let before = key.rows();
-            let of_key = |reason| format!("in its key, {reason}");
-            match message.key() {
-                Some(bytes) => key.push(bytes),
-                None => key.push_null(),
-            }
-            .map_err(of_key)?;
-            if let Err(reason) = self.value.push(value) {
-                key.truncate(before);
-                return Err(reason);
-            }
-        } else {
-            self.value.push(value)?;
+    pub(super) fn push(&mut self, message: Message<'_>) -> Result<(), String> {
+        let before = self.value.rows();
+        match message.value() {
+            Some(value) => self.value.push(value)?,
+            None => self.value.push_absent()?,
         }
-        self.note(message);
+        for row in before..self.value.rows() {
+            if let Err(reason) = self.push_key(message) {
+                self.value.truncate(before);
+                if let Some(key) = &mut self.key {
+                    key.truncate(key.rows() - (row - before));
+                }
+                return Err(format!("in its key, {reason}"));
+            }
+        }
+        for _ in before..self.value.rows() {
+            self.note(message);
+        }
         Ok(())
+    }
+
+    /// Adds a row of the key, as far as it is read.
+    #[inline]
+    fn push_key(&mut self, message: Message<'_>) -> Result<(), String> {
+        match (&mut self.key, message.key()) {
+            (None, _) => Ok(()),
+            (Some(key), Some(bytes)) => key.push(bytes),
+            (Some(key), None) => key.push_null(),
+        }
     }
 
     /// Keeps what Kafka says of a message, as far as it is read.
@@ -220,6 +264,12 @@ impl Rows {
         if let Some(headers) = &mut self.headers {
             append_headers(headers, message);
         }
+        if let Some(ops) = &mut self.ops {
+            ops.push(match message.value() {
+                Some(_) => RowKind::UpdateAfter.byte(),
+                None => RowKind::Delete.byte(),
+            });
+        }
     }
 
     /// All of them as a batch of the layout's schema.
@@ -236,6 +286,7 @@ impl Rows {
                 (Origin::Key(_), None) => {
                     return Err(ArrowError::InvalidArgumentError("a key is not decoded".into()));
                 }
+                (Origin::Op, _) => changelog::column(self.ops.clone().unwrap_or_default()),
                 (Origin::Metadata(said), _) => self.said(*said, topic, partition, rows),
             };
             columns.push(match column.data_type() == field.data_type() {
@@ -280,6 +331,7 @@ impl Rows {
         }
         self.timestamp_types.iter_mut().for_each(Vec::clear);
         self.leader_epochs.iter_mut().for_each(Vec::clear);
+        self.ops.iter_mut().for_each(Vec::clear);
         if let Some(headers) = &mut self.headers {
             *headers = headers_builder();
         }

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use super::{
     options::{self, OPTIONS},
     sink::{Factory, Fold},
+    source,
 };
 use crate::{
     ChangelogMode, Connector, OptionError, SinkFactory, SourceFactory, Table,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    options::{Checked, OptionDef, OptionKind, Options, invalid},
     origin::{self, MetadataDef},
     registry::Role,
 };
@@ -64,11 +65,11 @@ impl Connector for UpsertKafka {
     }
 
     fn summary(&self) -> &'static str {
-        "writes the last row of each PRIMARY KEY to a topic of Apache Kafka, and a message without value where there is none any more"
+        "reads and writes what is there of each PRIMARY KEY: its last message in a topic of Apache Kafka, which has no value where there is none any more"
     }
 
     fn roles(&self) -> &'static [Role] {
-        &[Role::Sink]
+        &[Role::Source, Role::Sink]
     }
 
     fn has_format(&self) -> bool {
@@ -91,13 +92,43 @@ impl Connector for UpsertKafka {
         true
     }
 
-    fn source(&self, _table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
-        Err(OptionError::Unsupported {
-            reason: "an 'upsert-kafka' table can only be written to, for now".into(),
-        })
+    fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
+        let Keyed { mut own, formats, .. } = Keyed::new(table)?;
+        // What is there of each key is known once all of the topic was read.
+        own.insert(options::STARTUP_MODE.to_owned(), "earliest-offset".to_owned());
+        let source = source::Factory::checked(NAME, &own, &formats, table, true)?;
+        Ok(Box::new(source))
     }
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
+        let Keyed {
+            own,
+            formats,
+            keys,
+            max_rows,
+        } = Keyed::new(table)?;
+        let mut factory = Factory::checked(NAME, &own, &formats, table)?;
+        if factory.fields.value.format.changelog_mode() != ChangelogMode::Append {
+            return Err(invalid(
+                options::VALUE_FORMAT,
+                "says changes of rows: the messages of this table are rows, and what they change is said by their keys",
+            ));
+        }
+        factory.fold = Some(Fold { keys, max_rows });
+        Ok(Box::new(factory))
+    }
+}
+
+/// A table's options as those of `kafka`, and its key.
+struct Keyed {
+    own: Options,
+    formats: Options,
+    keys: Vec<usize>,
+    max_rows: usize,
+}
+
+impl Keyed {
+    fn new(table: &Table) -> Result<Self, OptionError> {
         let (mut own, formats) = options::parted(&table.options);
         let given = Checked::new(NAME, UPSERT_OPTIONS.iter(), &own)?;
         let max_rows = given.int_at_least(MAX_ROWS, 1)?.unwrap_or(1) as usize;
@@ -115,17 +146,11 @@ impl Connector for UpsertKafka {
         own.insert(options::KEY_FIELDS.to_owned(), names.join(";"));
         own.remove(MAX_ROWS);
         own.remove(INTERVAL);
-        let mut factory = Factory::checked(NAME, &own, &formats, table)?;
-        if factory.fields.value.format.changelog_mode() != ChangelogMode::Append {
-            return Err(invalid(
-                options::VALUE_FORMAT,
-                "says changes of rows: the messages of this table are rows, and what they change is said by their keys",
-            ));
-        }
-        factory.fold = Some(Fold {
+        Ok(Self {
+            own,
+            formats,
             keys: keys.into_iter().map(|(place, _)| place).collect(),
             max_rows,
-        });
-        Ok(Box::new(factory))
+        })
     }
 }

@@ -73,6 +73,7 @@ impl Scan {
         let context = SourceContext {
             schema: Arc::clone(&self.schema),
             batch_rows: BATCH_ROWS,
+            known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
             clock: Arc::clone(&self.context.clock),
@@ -94,7 +95,7 @@ impl Scan {
                     }
                     batches.push(batch);
                 }
-                SourceEvent::SplitEnd { .. } => {}
+                SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
                 SourceEvent::End => return Ok(batches),
             }
         }

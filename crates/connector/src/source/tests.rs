@@ -25,6 +25,7 @@ fn context(schema: &SchemaRef, batch_rows: usize) -> SourceContext {
     SourceContext {
         schema: Arc::clone(schema),
         batch_rows,
+        known_splits: std::sync::Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
@@ -53,7 +54,7 @@ async fn read(
                         assert!(batch.num_rows() > 0, "no rows at all");
                         batches.entry(own[split].id.clone()).or_default().push(batch);
                     }
-                    SourceEvent::SplitEnd { .. } => {}
+                    SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
                     SourceEvent::End => break,
                 }
             }

@@ -205,7 +205,7 @@ mod tests {
         loop {
             match source.next().await.expect("reads") {
                 SourceEvent::Rows { batch, .. } => batches.push(batch),
-                SourceEvent::SplitEnd { .. } => {}
+                SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
                 SourceEvent::End => return batches,
             }
         }
@@ -222,6 +222,7 @@ mod tests {
         let context = SourceContext {
             schema: Arc::new(rows.schema().project(&[1]).expect("a column")),
             batch_rows: 2,
+            known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
             clock: Arc::new(ManualClock::new()),

@@ -268,3 +268,32 @@ fn a_source_without_event_time_says_nothing_about_time() {
     assert_eq!(context.emitted, [batch]);
     assert_eq!(stage.watermark(), SplitsWatermark::Unknown);
 }
+
+#[test]
+fn a_subtask_that_waits_for_splits_holds_nobody_back_and_new_splits_never_take_time_back() {
+    assert_eq!(delayed(0, 0).watermark(), SplitsWatermark::Active(EventTime::MAX));
+    let mut stage = delayed(0, 0);
+    stage.await_splits();
+    assert_eq!(stage.watermark(), SplitsWatermark::Idle(None));
+    stage.on_split_added();
+    let mut context = Context::default();
+    stage.on_rows(0, rows(&[100]), &mut context).expect("rows");
+    assert_eq!(stage.watermark(), SplitsWatermark::Active(EventTime(90)));
+    stage.on_split_added();
+    stage.on_rows(0, rows(&[200]), &mut context).expect("rows");
+    assert_eq!(
+        stage.watermark(),
+        SplitsWatermark::Active(EventTime(90)),
+        "the new one may be behind"
+    );
+    stage.on_rows(1, rows(&[150]), &mut context).expect("rows");
+    assert_eq!(stage.watermark(), SplitsWatermark::Active(EventTime(140)));
+    assert_eq!(stage.split_watermark(1), Some(EventTime(140)));
+    stage.on_split_end(0);
+    stage.on_split_end(1);
+    assert_ne!(
+        stage.watermark(),
+        SplitsWatermark::Active(EventTime::MAX),
+        "more may come"
+    );
+}

@@ -176,10 +176,13 @@ impl Decode {
         }
         let envelope = Envelope::read(self.config.dialect, self.config.has_schema, record)?;
         let before = self.ops.len();
-        self.rows_of(&envelope).inspect_err(|_| {
-            self.rows.truncate(before);
-            self.ops.truncate(before);
-        })
+        self.rows_of(&envelope).inspect_err(|_| self.truncate(before))
+    }
+
+    /// Forgets rows behind the first `rows`.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+        self.ops.truncate(rows);
     }
 
     fn rows_of(&mut self, envelope: &Envelope<'_>) -> Result<(), String> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::format::{
     BadRecord, Decoder, Input, Taken,
-    column::{Column, Values, append_nulls, columns},
+    column::{Column, Values, append_absent, append_nulls, columns},
     scalar::{Kind, append, shown},
 };
 
@@ -45,6 +45,12 @@ impl Decode {
             self.truncate(self.rows);
             fault.reason()
         })
+    }
+
+    /// Adds a row of which nothing counts: nulls, or any value where a column may not be null.
+    pub(crate) fn absent_row(&mut self) {
+        append_absent(&mut self.columns);
+        self.rows += 1;
     }
 
     /// Adds a row of nulls; the error names a column that may not be null.

@@ -41,6 +41,7 @@ fn context(schema: SchemaRef, batch_rows: usize, clock: Arc<dyn Clock>) -> Sourc
     SourceContext {
         schema,
         batch_rows,
+        known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
         clock,
@@ -73,7 +74,7 @@ fn read(source: &mut dyn Source, batches: usize) -> Numbered {
         let before = source.positions();
         match block_on(source.next()).expect("events can always be made") {
             SourceEvent::Rows { split, batch } => read.push((next_event(&before[split]), batch)),
-            SourceEvent::SplitEnd { .. } => {}
+            SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
             SourceEvent::End => break,
         }
     }
@@ -266,6 +267,7 @@ fn every_split_ends_once_before_the_source_does() {
         said.push(
             match block_on(source.next()).expect("events can always be made") {
                 SourceEvent::Rows { split, batch } => format!("{} of {split}", batch.num_rows()),
+                SourceEvent::SplitAdded { split } => format!("{} comes", split.id),
                 SourceEvent::SplitEnd { split } => format!("{split} ends"),
                 SourceEvent::End => "end".to_owned(),
             },
