@@ -9,17 +9,16 @@ use std::{
     },
 };
 
-use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use weir_control_plane::private_postgres::PrivatePostgres;
-use weir_tests::cluster;
+use weir_tests::{cluster, postgres::Logging};
 
 mod reader;
 mod source;
 
 struct Server {
-    postgres: PrivatePostgres,
+    postgres: Logging,
     _folder: TempDir,
 }
 
@@ -31,26 +30,8 @@ async fn server() -> Arc<Server> {
         return server;
     }
     let folder = cluster::folder().expect("a folder");
-    let first = PrivatePostgres::start(folder.path())
-        .await
-        .expect("PostgreSQL starts");
-    let pool = PgPoolOptions::new().connect(first.url()).await.expect("connects");
-    for setting in [
-        "wal_level = logical",
-        "max_replication_slots = 50",
-        "max_wal_senders = 50",
-    ] {
-        sqlx::raw_sql(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}")))
-            .execute(&pool)
-            .await
-            .expect("is set");
-    }
-    pool.close().await;
-    first.stop().await;
     let server = Arc::new(Server {
-        postgres: PrivatePostgres::start(folder.path())
-            .await
-            .expect("PostgreSQL starts again"),
+        postgres: Logging::start(folder.path()).await.expect("PostgreSQL starts"),
         _folder: folder,
     });
     *shared = Arc::downgrade(&server);
@@ -103,23 +84,10 @@ fn with_database<F: Future<Output = ()>>(test: impl FnOnce(Arc<Database>) -> F) 
     runtime.block_on(async {
         let server = server().await;
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let url = server.postgres.url();
-        let all = PgPoolOptions::new().connect(url).await.expect("connects");
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .execute(&all)
-            .await
-            .expect("a database");
-        let socket: (String,) = sqlx::query_as("SHOW unix_socket_directories")
-            .fetch_one(&all)
-            .await
-            .expect("a folder");
-        all.close().await;
-        let url = url.replacen("/weir?", &format!("/{name}?"), 1);
-        let pool = PgPoolOptions::new().connect(&url).await.expect("connects");
         let database = Database {
+            socket: server.postgres.socket().to_owned(),
+            pool: server.postgres.database(&name).await.expect("a database"),
             name,
-            socket: socket.0,
-            pool,
         };
         test(Arc::new(database)).await;
     });

@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio::runtime::Runtime;
 
 mod bad_input;
+mod cdc;
 mod command_line;
 mod connections;
 mod examples;

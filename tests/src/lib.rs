@@ -11,6 +11,7 @@
 //! - [`api`]: the REST API as a client sees it. Leans on `wait`.
 //! - [`cluster`]: real clusters on free ports. Leans on `api`.
 //! - [`services`]: where servers beside Weir are installed. Leans on nothing.
+//! - [`postgres`]: a database that logs changes of rows. Leans on nothing.
 //! - [`kafka`], [`redis`], [`s3`]: such servers. Lean on `cluster` and `services`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
 
@@ -21,6 +22,7 @@ pub mod checkpointed;
 pub mod cluster;
 pub mod kafka;
 pub mod local;
+pub mod postgres;
 pub mod redis;
 pub mod repository;
 pub mod s3;

@@ -222,6 +222,17 @@ impl Source for Reader {
         }
     }
 
+    async fn on_checkpoint_complete(&mut self, positions: &[Split]) {
+        let Some(position) = positions.first().map(|split| Position::from_state(&split.state)) else {
+            return;
+        };
+        match (&self.stage, position) {
+            (Stage::Reading(log), Ok(position)) => log.forget(&position),
+            (_, Err(error)) => tracing::warn!(%error, "a checkpoint's position was not told to PostgreSQL"),
+            _ => {}
+        }
+    }
+
     fn positions(&self) -> Vec<Split> {
         if !self.has_split {
             return Vec::new();
