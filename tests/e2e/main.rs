@@ -9,6 +9,7 @@ mod bad_input;
 mod cdc;
 mod command_line;
 mod connections;
+mod demos;
 mod examples;
 mod faults;
 mod lifecycle;

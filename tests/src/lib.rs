@@ -13,6 +13,7 @@
 //! - [`services`]: where servers beside Weir are installed. Leans on nothing.
 //! - [`postgres`]: a database that logs changes of rows. Leans on nothing.
 //! - [`kafka`], [`redis`], [`s3`]: such servers. Lean on `cluster` and `services`.
+//! - [`demo`]: the examples with Kafka and Redis, on servers of their own. Leans on `kafka` and `redis`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
 
 pub mod api;
@@ -20,6 +21,7 @@ pub mod browser;
 pub mod changes;
 pub mod checkpointed;
 pub mod cluster;
+pub mod demo;
 pub mod kafka;
 pub mod local;
 pub mod postgres;
