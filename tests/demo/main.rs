@@ -19,7 +19,7 @@ mod yahoo;
 
 /// How often what is in Redis is shown.
 const PERIOD: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Parser)]
 #[command(
@@ -139,8 +139,8 @@ async fn run(arguments: &Arguments, servers: &Servers) -> Result<()> {
     let client = redis::Client::open(servers.redis.url())?;
     let mut redis = client.get_multiplexed_async_connection().await?;
     let clock = SystemClock::new();
-    let start = clock.elapsed();
-    while duration.is_none_or(|duration| clock.elapsed() - start < duration) {
+    let end = duration.map(|duration| clock.elapsed() + duration);
+    while end.is_none_or(|end| clock.elapsed() < end) {
         clock.sleep(PERIOD).await;
         let shown = demo.show(&mut redis, clock.now_ms()).await?;
         let read = api.rows_read(job.id).await?;

@@ -10,6 +10,9 @@ use weir_tests::wait::{Seen, until};
 
 use crate::{Server, class, table, with_server, writer};
 
+/// Fields of an entry with their values.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// Changes `(kind, k, v)`.
 pub(crate) fn rows(changes: &[(&str, i64, Option<&str>)]) -> RecordBatch {
     let kinds = ["+I", "-U", "+U", "-D"];
@@ -77,7 +80,7 @@ fn values_of_every_type_are_in_each_data_type_as_they_are() {
             server.run::<String>("GET s:7").await,
             r#"{"b":"a \"b\" ü","c":0.0015,"d":12.30,"e":"2024-02-29 12:34:56.789","f":"1970-01-01 00:00:01.000Z","g":"2024-02-29","h":true,"i":"AP8=","l":"01:02:03"}"#
         );
-        let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = server.run("XRANGE x - +").await;
+        let entries: Vec<(String, Fields)> = server.run("XRANGE x - +").await;
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].1.len(), 10);
         assert_eq!(entries[0].1[0], ("k".to_owned(), b"7".to_vec()));

@@ -102,14 +102,12 @@ fn reading_goes_on_behind_any_position() {
         loop {
             let mut source = open(&server, factory.as_ref(), splits).await;
             for _ in 0..3 {
-                match next(source.as_mut()).await {
-                    Some(numbers) => seen.extend(numbers),
-                    None => {
-                        assert_eq!(seen, (0..95).collect::<Vec<_>>(), "and nothing that came later");
-                        assert!(source.positions().is_empty());
-                        return;
-                    }
-                }
+                let Some(numbers) = next(source.as_mut()).await else {
+                    assert_eq!(seen, (0..95).collect::<Vec<_>>(), "and nothing that came later");
+                    assert!(source.positions().is_empty());
+                    return;
+                };
+                seen.extend(numbers);
             }
             splits = source.positions();
         }
