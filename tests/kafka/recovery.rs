@@ -18,7 +18,7 @@ use weir_worker::{runtime::align::Patience, state::backend::Kind};
 
 use crate::{Broker, Server, with_broker};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const EARLIEST: (&str, &str) = ("scan.startup.mode", "earliest-offset");
 
 fn numbered(partition: i32, n: i64) -> Record {
@@ -199,9 +199,10 @@ fn offsets_of_complete_checkpoints_are_committed_to_the_group() {
                 };
                 anyhow::ensure!(next.is_none(), "{next:?}");
                 let committed = kafka.committed(group, topic).await?;
-                Ok(match committed.get(&0).copied() == expected {
-                    true => Seen::Done(()),
-                    false => Seen::NotYet(format!("{committed:?}")),
+                Ok(if committed.get(&0).copied() == expected {
+                    Seen::Done(())
+                } else {
+                    Seen::NotYet(format!("{committed:?}"))
                 })
             })
             .await

@@ -8,6 +8,9 @@ use crate::{Broker, with_broker};
 const EARLIEST: (&str, &str) = ("scan.startup.mode", "earliest-offset");
 const TO_LATEST: (&str, &str) = ("scan.bounded.mode", "latest-offset");
 
+/// Options, and the numbers that are read with them.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [i64]);
+
 /// A record `{"n": n}` made at that time; 0: now.
 fn numbered(partition: i32, n: i64, timestamp_ms: i64) -> Record {
     Record {
@@ -53,7 +56,7 @@ fn reading_begins_where_the_table_says() {
         let all = [0, 1, 2, 3, 4, 10, 11, 12, 13, 14];
         let group = ("scan.startup.mode", "group-offsets");
         let reset = |to| ("properties.auto.offset.reset", to);
-        let cases: [(&[(&str, &str)], &[i64]); 9] = [
+        let cases: [Case<'_>; 9] = [
             (&[EARLIEST], &all),
             (&[("scan.startup.mode", "latest-offset")], &[]),
             (&[("properties.group.id", "begins")], &[3, 4]),
@@ -107,7 +110,7 @@ fn reading_ends_where_the_table_says() {
         let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
         kafka.commit("ends", topic, 0, 2).await.expect("committed");
         kafka.commit("ends", topic, 1, 0).await.expect("committed");
-        let cases: [(&[(&str, &str)], &[i64]); 4] = [
+        let cases: [Case<'_>; 4] = [
             (
                 &[
                     ("scan.bounded.mode", "group-offsets"),

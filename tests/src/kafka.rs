@@ -22,7 +22,7 @@ mod clients;
 
 pub use clients::{Record, Transactions};
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// Any 16 bytes in base64: the broker's storage wants a name.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 

@@ -173,9 +173,13 @@ fn found(manifest: &Manifest, graph: &JobGraph, has_now: &[SourceSplits]) -> Res
         let is_known = known().any(|operator| operator.uid == source.uid);
         let of_source = has_now.iter().filter(|splits| splits.operator == source.id);
         let of_source = of_source.flat_map(|splits| &splits.splits);
-        let read = of_source.filter_map(|split| match is_known {
-            true => splits::found_later(source, split.clone()),
-            false => Some(split.clone()),
+        let read = of_source.filter_map(|split| {
+            let split = split.clone();
+            if is_known {
+                splits::found_later(source, split)
+            } else {
+                Some(split)
+            }
         });
         let splits: Result<Vec<_>, _> = read.map(|split| unread(&split)).collect();
         found.entry(source.uid.clone()).or_default().extend(splits?);

@@ -171,9 +171,9 @@ fn messages(
             .iter()
             .find(|operator| operator.id == split.operator);
         if source.is_some_and(splits::discovers) {
-            deploys
-                .iter_mut()
-                .for_each(|(_, deploy)| deploy.splits.push(split.clone()));
+            for (_, deploy) in &mut deploys {
+                deploy.splits.push(split.clone());
+            }
             continue;
         }
         let worker = home(source.map(|source| source.task), split.subtask);

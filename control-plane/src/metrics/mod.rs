@@ -198,7 +198,7 @@ fn add(merged: &mut OperatorMetrics, operator: &control::OperatorMetrics, rate: 
     merged.late_rows += other.late_rows;
     merged.skipped_records += other.skipped_records;
     let lags = [merged.lag_records, other.lag_records].into_iter().flatten();
-    merged.lag_records = lags.reduce(|a, b| a.saturating_add(b));
+    merged.lag_records = lags.reduce(u64::saturating_add);
     // A subtask without a watermark holds the operator's back: there is none yet.
     merged.watermark = merged.watermark.zip(other.watermark).map(|(a, b)| a.min(b));
 }

@@ -74,11 +74,10 @@ impl Client {
 fn translated(name: &str, value: &str) -> Result<Vec<(String, String)>, String> {
     let one = |name: &str, value: &str| Ok(vec![(name.to_owned(), value.to_owned())]);
     match name {
-        "key.deserializer" | "value.deserializer" | "key.serializer" | "value.serializer" => Ok(Vec::new()),
-        "max.poll.records" => Ok(Vec::new()),
         "fetch.max.wait.ms" => one("fetch.wait.max.ms", value),
         // What takes the place of an offset is decided by the source.
-        "auto.offset.reset" => Ok(Vec::new()),
+        "key.deserializer" | "value.deserializer" | "key.serializer" | "value.serializer"
+        | "max.poll.records" | "auto.offset.reset" => Ok(Vec::new()),
         "sasl.jaas.config" => jaas(value),
         "ssl.truststore.certificates" => one("ssl.ca.pem", value),
         "ssl.keystore.certificate.chain" => one("ssl.certificate.pem", value),

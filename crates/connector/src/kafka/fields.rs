@@ -89,9 +89,10 @@ fn key_part(
     table: &SchemaRef,
 ) -> Result<Option<Part>, OptionError> {
     let Some(name) = options.word(KEY_FORMAT) else {
-        return match options.is_given(KEY_FIELDS) {
-            true => Err(invalid(KEY_FIELDS, format!("needs '{KEY_FORMAT}'"))),
-            false => Ok(None),
+        return if options.is_given(KEY_FIELDS) {
+            Err(invalid(KEY_FIELDS, format!("needs '{KEY_FORMAT}'")))
+        } else {
+            Ok(None)
         };
     };
     let Some(names) = options.text(KEY_FIELDS) else {

@@ -137,7 +137,13 @@ impl Consumer {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: all are alive; nothing is asked of a broker.
         let error = unsafe {
-            c::rd_kafka_get_watermark_offsets(self.client(), topic.as_ptr(), partition, &mut low, &mut high)
+            c::rd_kafka_get_watermark_offsets(
+                self.client(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
         };
         (error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
     }

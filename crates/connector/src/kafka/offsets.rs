@@ -41,11 +41,9 @@ pub(super) fn partitions(client: &Client, scan: &Scan) -> Result<Vec<Partition>,
     };
     for (index, partition) in partitions.iter_mut().enumerate() {
         partition.next = begins[index];
-        partition.end = match &ends {
-            // None of a place to end at: nothing is read.
-            Some(ends) => Some(ends[index].or(begins[index]).unwrap_or(0)),
-            None => None,
-        };
+        // Without a place to end at nothing is read.
+        let end = |ends: &Vec<Option<i64>>| ends[index].or(begins[index]).unwrap_or(0);
+        partition.end = ends.as_ref().map(end);
     }
     Ok(partitions)
 }
@@ -120,18 +118,14 @@ impl Asker {
             .iter()
             .rev()
             .filter(|(error, _)| error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown));
-        match telling.next() {
-            Some((why, reason)) => {
-                let mut explained = classified(doing, why);
-                explained.message = format!("{doing}: {reason} (brokers: {})", self.brokers);
-                explained
-            }
-            None => {
-                let mut explained = classified(doing, error);
-                explained.message = format!("{} (brokers: {})", explained.message, self.brokers);
-                explained
-            }
-        }
+        let Some((why, reason)) = telling.next() else {
+            let mut explained = classified(doing, error);
+            explained.message = format!("{} (brokers: {})", explained.message, self.brokers);
+            return explained;
+        };
+        let mut explained = classified(doing, why);
+        explained.message = format!("{doing}: {reason} (brokers: {})", self.brokers);
+        explained
     }
 
     fn partitions(&self, topics: &Topics) -> Result<Vec<Partition>, ConnectorError> {

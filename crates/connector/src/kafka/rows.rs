@@ -289,9 +289,10 @@ impl Rows {
                 (Origin::Op, _) => changelog::column(self.ops.clone().unwrap_or_default()),
                 (Origin::Metadata(said), _) => self.said(*said, topic, partition, rows),
             };
-            columns.push(match column.data_type() == field.data_type() {
-                true => column,
-                false => cast(&column, field.data_type())?,
+            columns.push(if column.data_type() == field.data_type() {
+                column
+            } else {
+                cast(&column, field.data_type())?
             });
         }
         self.forget();

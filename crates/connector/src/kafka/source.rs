@@ -136,9 +136,10 @@ impl SourceFactory for Factory {
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
-        match self.reading.upserts {
-            true => ChangelogMode::Upsert,
-            false => self.reading.fields.value.format.changelog_mode(),
+        if self.reading.upserts {
+            ChangelogMode::Upsert
+        } else {
+            self.reading.fields.value.format.changelog_mode()
         }
     }
 
