@@ -29,13 +29,15 @@ impl Logging {
                 .execute(&pool)
                 .await?;
         }
-        let (socket,) = sqlx::query_as("SHOW unix_socket_directories")
-            .fetch_one(&pool)
-            .await?;
         pool.close().await;
         // The level of the log is set at a start.
         first.stop().await;
         let postgres = PrivatePostgres::start(folder).await?;
+        let pool = PgPoolOptions::new().connect(postgres.url()).await?;
+        let (socket,) = sqlx::query_as("SHOW unix_socket_directories")
+            .fetch_one(&pool)
+            .await?;
+        pool.close().await;
         Ok(Self { postgres, socket })
     }
 
