@@ -355,7 +355,7 @@ fn wrong_tables_are_refused() {
     };
     check(
         &[("format", "jsn")],
-        "option 'format': 'jsn' is not one of 'csv', 'json'",
+        "option 'format': 'jsn' is not one of 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json'",
     );
     check(
         &[("csv.header", "true")],
