@@ -75,17 +75,14 @@ fn no_row_is_lost_and_none_comes_twice_whichever_step_of_a_commit_is_the_last() 
 fn rows_in_topics_are_seen_once_whichever_step_of_a_commit_is_the_last() {
     alone(async {
         let failpoints = tempfile::tempdir()?;
-        let Some(stage) = set(failpoints.path()).await?.with_topics(TOPICS).await? else {
+        let Some(stage) = set(failpoints.path()).await?.with_topics(TOPICS, None).await? else {
             return Ok(());
         };
         let run = Run {
             stage,
             failpoints: failpoints.path(),
             outputs: TOPICS,
-            events: Events {
-                count: 40_000,
-                ..EVENTS
-            },
+            events: EVENTS,
         };
         run.end_at(STEPS_OF_TOPICS, STEPS_OF_A_STOP_OF_TOPICS).await
     });

@@ -53,7 +53,14 @@ pub(crate) struct Places {
     pub(crate) database: String,
     /// Kafka's brokers.
     pub(crate) brokers: String,
+    /// Where the topic of events ends, by partition; none: events are made by the source itself.
+    pub(crate) ends: Vec<usize>,
 }
+
+/// The topic that a job reads its events from, if it does.
+pub(crate) const EVENTS: &str = "events";
+/// How many partitions the topics have.
+pub(crate) const PARTITIONS: usize = 3;
 
 /// Every row, keyed windows, a join, the best of each key, and aggregates that change.
 pub(crate) const OUTPUTS: &[Output] = &[
@@ -222,20 +229,61 @@ SET 'restart-strategy.exponential-delay.max-backoff' = '2 s';
 pub(crate) fn script(events: Events, outputs: &[Output], places: &Places) -> String {
     let mut sql = SETTINGS.to_owned();
     sql += &Variant::of(events.seed).settings();
-    sql += &source(events, true);
+    sql += &if places.ends.is_empty() {
+        source(events, true)
+    } else {
+        places.source()
+    };
     for output in outputs {
         sql += &output.ddl(&places.options(output));
     }
     sql
 }
 
+/// Writes the bids among the events to their topic, in turn to each partition, as fast as the events come.
+pub(crate) async fn feed(events: Events, brokers: String) -> Result<()> {
+    let sql = format!(
+        "{}CREATE TABLE {EVENTS} ({EVENT_COLUMNS}) WITH ('connector' = 'kafka', 'topic' = '{EVENTS}', 'format' = 'json',
+             'properties.bootstrap.servers' = '{brokers}', 'sink.partitioner' = 'round-robin');
+         INSERT INTO {EVENTS} SELECT auction, bidder, price, dateTime FROM bid;",
+        source(events, true)
+    );
+    let fed = local::run(&sql, Some(1)).await;
+    fed.map(drop)
+        .map_err(|refused| anyhow!("feeding the job: {refused:?}"))
+}
+
+const EVENT_COLUMNS: &str = "auction BIGINT, bidder BIGINT, price BIGINT, dateTime TIMESTAMP(3)";
+
+/// Where each partition of the topic of events ends when so many are in it.
+pub(crate) fn ends(bids: usize) -> Vec<usize> {
+    (0..PARTITIONS)
+        .map(|partition| (bids + PARTITIONS - 1 - partition) / PARTITIONS)
+        .collect()
+}
+
 impl Places {
+    /// The topic of events as a source that ends.
+    fn source(&self) -> String {
+        let ends = self.ends.iter().enumerate();
+        let ends = ends.map(|(partition, end)| format!("partition:{partition},offset:{end}"));
+        format!(
+            "CREATE TABLE {EVENTS} ({EVENT_COLUMNS}) WITH ('connector' = 'kafka', 'topic' = '{EVENTS}', 'format' = 'json',
+                 'properties.bootstrap.servers' = '{}', 'scan.startup.mode' = 'earliest-offset',
+                 'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = '{}');
+             CREATE VIEW bid AS SELECT * FROM {EVENTS};\n",
+            self.brokers,
+            ends.collect::<Vec<_>>().join(";")
+        )
+    }
+
     /// The options of an output's table.
     fn options(&self, output: &Output) -> String {
         let Self {
             files,
             database,
             brokers,
+            ends: _,
         } = self;
         let name = output.name;
         let topic = format!(

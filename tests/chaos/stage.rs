@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     outputs: PrivatePostgres,
     /// None: no output is a topic.
     kafka: Option<Mutex<Kafka>>,
+    /// Where the topic of events ends; none: the job makes its events itself.
+    ends: Vec<usize>,
     folder: TempDir,
 }
 
@@ -74,33 +76,46 @@ impl Stage {
             database,
             outputs,
             kafka: None,
+            ends: Vec::new(),
             folder,
         })
     }
 
-    /// The same with topics for these outputs. None: there is no Kafka, and that may be.
-    pub(crate) async fn with_topics(mut self, outputs: &[Output]) -> Result<Option<Self>> {
+    /// The same with topics for these outputs, and with one for so many bids if the job shall read them there. None: there is no Kafka, and that may be.
+    pub(crate) async fn with_topics(
+        mut self,
+        outputs: &[Output],
+        bids: Option<usize>,
+    ) -> Result<Option<Self>> {
         let Some(kafka) = Kafka::start(self.folder.path()).await? else {
             return Ok(None);
         };
-        for output in outputs {
-            kafka.create_topic(output.name, 3, &[]).await?;
+        let names = outputs.iter().map(|output| output.name);
+        for topic in names.chain([job::EVENTS]) {
+            kafka.create_topic(topic, job::PARTITIONS as i32, &[]).await?;
         }
         self.kafka = Some(Mutex::new(kafka));
+        self.ends = bids.map_or_else(Vec::new, job::ends);
         Ok(Some(self))
+    }
+
+    /// Kafka's, if there is one.
+    pub(crate) async fn brokers(&self) -> Option<String> {
+        match &self.kafka {
+            Some(kafka) => Some(kafka.lock().await.bootstrap()),
+            None => None,
+        }
     }
 
     /// Starts the job, and waits until it runs.
     pub(crate) async fn start(&self, events: Events, outputs: &[Output]) -> Result<Job> {
         let url = self.outputs.url().replacen("postgres://", "postgresql://", 1);
-        let brokers = match &self.kafka {
-            Some(kafka) => kafka.lock().await.bootstrap(),
-            None => String::new(),
-        };
+        let brokers = self.brokers().await.unwrap_or_default();
         let places = Places {
             files: self.files(),
             database: format!("jdbc:{url}"),
             brokers,
+            ends: self.ends.clone(),
         };
         let script = job::script(events, outputs, &places);
         let job = self.cluster.api.start(&script, 2).await?;
