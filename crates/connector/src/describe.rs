@@ -24,6 +24,7 @@ pub fn of(connector: &dyn Connector) -> ConnectorInfo {
     let metadata = connector.metadata().iter().map(|def| MetadataInfo {
         key: def.key.to_owned(),
         data_type: sql_type(&def.kind.data_type()),
+        writable: def.is_writable,
         doc: def.doc.to_owned(),
     });
     ConnectorInfo {
@@ -99,8 +100,15 @@ pub fn page(connector: &dyn Connector) -> String {
     if !info.metadata.is_empty() {
         page.push_str("\n## Metadata\n\nA column `name TYPE METADATA FROM 'key'` takes one of these:\n\n");
         page.push_str("| Key | Type | |\n|---|---|---|\n");
-        for MetadataInfo { key, data_type, doc } in &info.metadata {
-            let _ = writeln!(page, "| `{key}` | `{data_type}` | {} |", cell(doc));
+        for MetadataInfo {
+            key,
+            data_type,
+            writable,
+            doc,
+        } in &info.metadata
+        {
+            let also = if *writable { "; can be written too" } else { "" };
+            let _ = writeln!(page, "| `{key}` | `{data_type}` | {}{also} |", cell(doc));
         }
     }
     page

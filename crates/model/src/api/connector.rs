@@ -115,6 +115,8 @@ pub struct MetadataInfo {
     pub key: String,
     /// Its type in SQL.
     pub data_type: String,
+    /// Whether it can be written too.
+    pub writable: bool,
     /// What it says.
     pub doc: String,
 }
