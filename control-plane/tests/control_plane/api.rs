@@ -477,6 +477,11 @@ async fn the_openapi_document_names_every_route_of_the_table() {
         "post /api/v1/savepoints/import",
         "get /api/v1/garbage",
         "delete /api/v1/garbage",
+        "get /api/v1/connectors",
+        "post /api/v1/connections/test",
+        "get /api/v1/secrets",
+        "put /api/v1/secrets/{name}",
+        "delete /api/v1/secrets/{name}",
         "get /api/v1/workers",
         "get /api/v1/info",
     ];
