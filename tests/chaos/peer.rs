@@ -10,15 +10,28 @@ pub(crate) fn process(client: SocketAddr) -> Option<i32> {
         let name = entry.ok()?.file_name();
         name.to_str()?.parse::<i32>().ok()
     });
-    pids.into_iter().find(|pid| {
-        let files = fs::read_dir(format!("/proc/{pid}/fd"));
-        files.is_ok_and(|mut files| {
-            files.any(|file| {
-                let target = file.and_then(|file| fs::read_link(file.path()));
-                target.is_ok_and(|target| target.as_os_str() == socket.as_str())
+    let owners: Vec<i32> = pids
+        .filter(|pid| {
+            let files = fs::read_dir(format!("/proc/{pid}/fd"));
+            files.is_ok_and(|mut files| {
+                files.any(|file| {
+                    let target = file.and_then(|file| fs::read_link(file.path()));
+                    target.is_ok_and(|target| target.as_os_str() == socket.as_str())
+                })
             })
         })
-    })
+        .collect();
+    // A child has all that its parent has, until it becomes another program.
+    let is_child = |pid: i32| parent(pid).is_some_and(|parent| owners.contains(&parent));
+    owners.iter().copied().find(|pid| !is_child(*pid))
+}
+
+/// The process that made a process.
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Its name, which may hold anything, is in parentheses before.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The number of the socket at a local address, of the table of sockets.
