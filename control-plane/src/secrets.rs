@@ -81,15 +81,15 @@ pub async fn load(store: &Store, key: Option<&SecretKey>) -> Result<Secrets, Sto
         return Ok(Secrets::default());
     };
     let sealed = store.sealed_secrets().await?;
-    let open = |(name, sealed): (String, Sealed)| match key.open(&name, &sealed) {
-        Some(value) => Some((name, value)),
-        None => {
+    let open = |(name, sealed): (String, Sealed)| {
+        let value = key.open(&name, &sealed);
+        if value.is_none() {
             tracing::warn!(
                 secret = name,
                 "a secret was sealed with another key: set it again"
             );
-            None
         }
+        value.map(|value| (name, value))
     };
     Ok(sealed.into_iter().filter_map(open).collect())
 }

@@ -66,12 +66,12 @@ pub async fn put(
         .seal(&name, &request.value)
         .ok_or_else(|| ApiError::new(ErrorCode::Internal, "the system gives no random bytes".to_owned()))?;
     let now_ms = app.context.clock.now_ms();
-    Ok(
-        match app.context.store.put_secret(&name, &sealed, now_ms).await? {
-            true => StatusCode::CREATED,
-            false => StatusCode::NO_CONTENT,
-        },
-    )
+    let is_new = app.context.store.put_secret(&name, &sealed, now_ms).await?;
+    Ok(if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::NO_CONTENT
+    })
 }
 
 /// Delete a secret
@@ -96,11 +96,11 @@ pub async fn delete(State(app): State<App>, Path(name): Path<String>) -> Result<
             format!("job '{job}' names the secret '{name}': cancel it first"),
         ));
     }
-    match store.delete_secret(&name).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::new(
-            ErrorCode::NotFound,
-            format!("there is no secret named '{name}'"),
-        )),
+    if store.delete_secret(&name).await? {
+        return Ok(StatusCode::NO_CONTENT);
     }
+    Err(ApiError::new(
+        ErrorCode::NotFound,
+        format!("there is no secret named '{name}'"),
+    ))
 }

@@ -39,15 +39,11 @@ pub(super) struct Factory {
 #[async_trait]
 impl SinkFactory for Factory {
     fn changelog_mode(&self) -> ChangelogMode {
-        match self
-            .schema
-            .fields()
-            .iter()
-            .any(|field| origin::is_partition(field))
-        {
-            true => ChangelogMode::Append,
-            false => self.format.changelog_mode(),
+        let fields = self.schema.fields();
+        if fields.iter().any(|field| origin::is_partition(field)) {
+            return ChangelogMode::Append;
         }
+        self.format.changelog_mode()
     }
 
     async fn check(&self) -> Result<(), OptionError> {

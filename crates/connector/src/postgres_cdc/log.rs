@@ -133,11 +133,9 @@ impl Log {
                 self.reached.within = None;
                 self.pass(end_lsn.as_u64());
             }
-            ReplicationEvent::KeepAlive { wal_end, .. } => {
-                // All of the log up to there was sent; what is of no use to us is never sent.
-                if self.transaction.is_none() {
-                    self.pass(wal_end.as_u64());
-                }
+            // All of the log up to there was sent; what is of no use to us is never sent.
+            ReplicationEvent::KeepAlive { wal_end, .. } if self.transaction.is_none() => {
+                self.pass(wal_end.as_u64());
             }
             _ => {}
         }
@@ -213,14 +211,14 @@ impl Log {
             Message::Delete { relation, old } => self.add(relation, RowKind::Delete, &old),
             Message::Truncate(relations) => {
                 let is_ours = |id: &u32| matches!(self.tables.get(id), Some(Some(_)));
-                match relations.iter().any(is_ours) {
-                    false => Ok(()),
-                    true => Err(ConnectorError::user(format!(
-                        "{} was truncated, which does not say which rows are no more: drop the slot '{}' and begin anew, and use DELETE instead",
-                        self.server.table_sql(),
-                        self.server.slot
-                    ))),
+                if !relations.iter().any(is_ours) {
+                    return Ok(());
                 }
+                Err(ConnectorError::user(format!(
+                    "{} was truncated, which does not say which rows are no more: drop the slot '{}' and begin anew, and use DELETE instead",
+                    self.server.table_sql(),
+                    self.server.slot
+                )))
             }
             Message::Relation(_) | Message::Other => Ok(()),
         }

@@ -265,7 +265,9 @@ impl Server {
 
     /// What went wrong while doing something: the user's where no other try can mend it.
     pub(super) fn failed(&self, doing: &str, error: &sqlx::Error) -> ConnectorError {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         let message = format!("cannot {doing} at {}: {error}", self.place());
         match code.as_deref().and_then(|code| code.get(..2)) {
             Some("0A" | "22" | "42") => ConnectorError::user(message),

@@ -109,9 +109,10 @@ impl Operators {
         if let Some(id) = existing {
             return Ok(id);
         }
-        let schema = match is_changelog {
-            false => table_schema(table)?,
-            true => changelog_schema(table)?,
+        let schema = if is_changelog {
+            changelog_schema(table)?
+        } else {
+            table_schema(table)?
         };
         let of_table = |node: &&Node| matches!(&node.kind, Kind::Source(other, _) if other.table.name == table.table.name);
         let uid = match self.nodes.iter().filter(of_table).count() {

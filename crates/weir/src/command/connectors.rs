@@ -28,10 +28,11 @@ pub(super) async fn connectors(arguments: Connectors) -> Result<(), Outcome> {
         return Ok(());
     };
     if let Some(connector) = all.connectors.iter().find(|connector| connector.name == name) {
-        return match arguments.client.json {
-            true => super::print_json(connector),
-            false => Ok(say_connector(connector)),
-        };
+        if arguments.client.json {
+            return super::print_json(connector);
+        }
+        say_connector(connector);
+        return Ok(());
     }
     let Some(format) = all.formats.iter().find(|format| format.name == name) else {
         return Err(Outcome::wrong(format!(

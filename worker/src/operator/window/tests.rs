@@ -542,7 +542,8 @@ fn too_many_groups_are_handed_on_early() {
         fed += 8192;
         assert!(fed < 300_000, "100,000 groups are enough");
     }
-    assert!(fed >= 200_000, "{fed}");
+    // About 4 MiB of them are held: what each takes is counted.
+    assert!(fed >= 2 * 50_000, "{fed}");
     let emitted: usize = between.emitted.iter().map(RecordBatch::num_rows).sum();
     assert_eq!(emitted as i64, fed / 2);
 }
