@@ -17,7 +17,7 @@ use arrow_schema::SchemaRef;
 
 use crate::{
     Connector, OptionError, Role, SinkFactory, SourceFactory, Table,
-    options::{Checked, OptionDef, OptionKind, invalid, nearest},
+    options::{Checked, OptionDef, OptionKind, invalid, nearest, option},
 };
 use field::Generator;
 
@@ -25,78 +25,63 @@ const ROWS_PER_SECOND: &str = "rows-per-second";
 const NUMBER_OF_ROWS: &str = "number-of-rows";
 const SEED: &str = "seed";
 
-const fn field_option(
-    key: &'static str,
-    kind: OptionKind,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> OptionDef {
-    OptionDef {
-        key,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
-}
-
 const OPTIONS: &[OptionDef] = &[
-    field_option(
+    option(
         ROWS_PER_SECOND,
         OptionKind::Int,
         Some("10000"),
         "rows per second of the whole source",
     ),
-    field_option(
+    option(
         NUMBER_OF_ROWS,
         OptionKind::Int,
         None,
         "rows after which the source ends; without it, only a sequence ends it",
     ),
-    field_option(SEED, OptionKind::Int, Some("0"), "another seed makes other rows"),
-    field_option(
+    option(SEED, OptionKind::Int, Some("0"), "another seed makes other rows"),
+    option(
         "fields.#.kind",
         OptionKind::OneOf(&["random", "sequence"]),
         Some("random"),
         "how the values of a field are made; fields of a ROW are named with a dot, the elements of an ARRAY `element`",
     ),
-    field_option(
+    option(
         "fields.#.min",
         OptionKind::Float,
         None,
         "the least random number; default: the least of the type",
     ),
-    field_option(
+    option(
         "fields.#.max",
         OptionKind::Float,
         None,
         "the greatest random number; default: the greatest of the type",
     ),
-    field_option(
+    option(
         "fields.#.max-past",
         OptionKind::Duration,
         Some("0 s"),
         "how far before now random timestamps may lie",
     ),
-    field_option(
+    option(
         "fields.#.length",
         OptionKind::Int,
         None,
         "how long random strings (default 100 characters), bytes (default 20) and arrays (default 3 elements) are",
     ),
-    field_option(
+    option(
         "fields.#.start",
         OptionKind::Int,
         None,
         "the first number of a sequence",
     ),
-    field_option(
+    option(
         "fields.#.end",
         OptionKind::Int,
         None,
         "the last number of a sequence, after which the source ends",
     ),
-    field_option(
+    option(
         "fields.#.null-rate",
         OptionKind::Float,
         Some("0"),
