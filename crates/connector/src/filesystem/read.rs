@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ChangelogMode, ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
-    format::{Decoder, Format, Input, MAX_RECORD_BYTES},
+    format::{BadRecord, Decoder, Format, Input, MAX_RECORD_BYTES},
     origin,
 };
 
@@ -87,7 +87,7 @@ impl SourceFactory for Factory {
         })?;
         plan(
             &files,
-            self.format.is_splittable(),
+            self.format.is_splittable(&self.schema),
             parallelism,
             self.least_range_bytes,
         )
@@ -164,15 +164,20 @@ struct OpenFile {
 enum Begun {
     /// At the start of a file: perhaps a byte order mark.
     AtFileStart,
+    /// At the start of a file whose records are read from there on, once its head is known.
+    BeforeHead {
+        position: u64,
+    },
     /// In the last byte before a range: the rest of a line that belongs to the range before.
     WithinLine,
     AtRecord,
 }
 
 impl OpenFile {
-    fn new(split: &FileSplit) -> Self {
+    fn new(split: &FileSplit, decoder: &mut dyn Decoder) -> Self {
         let (offset, begun) = match (split.position, split.start) {
             (Some(0), _) | (None, 0) => (0, Begun::AtFileStart),
+            (Some(position), _) if needs_head(decoder) => (0, Begun::BeforeHead { position }),
             (Some(position), _) => (position, Begun::AtRecord),
             (None, start) => (start - 1, Begun::WithinLine),
         };
@@ -181,7 +186,7 @@ impl OpenFile {
             buffer: Vec::new(),
             taken: 0,
             offset,
-            line: split.line,
+            line: split.line.filter(|_| decoder.has_lines()),
             batch_start: offset,
             at_end: false,
             begun,
@@ -199,12 +204,26 @@ impl OpenFile {
     }
 
     /// Steps over what precedes the first record, as far as it was read.
-    fn begin(&mut self, decoder: &mut dyn Decoder) {
+    fn begin(&mut self, split: &FileSplit, decoder: &mut dyn Decoder) -> Result<(), BadRecord> {
         match self.begun {
             Begun::AtRecord => {}
+            Begun::BeforeHead { position } => {
+                let input = Input {
+                    bytes: self.rest(),
+                    at_end: self.at_end,
+                    stop: usize::MAX,
+                };
+                if decoder.read_head(input)?.is_some() {
+                    self.chunks = Chunks::open(&split.path, split.is_packed(), position);
+                    self.buffer.clear();
+                    (self.taken, self.at_end) = (0, false);
+                    (self.offset, self.batch_start) = (position, position);
+                    self.begun = Begun::AtRecord;
+                }
+            }
             Begun::AtFileStart if self.buffer.len() < BYTE_ORDER_MARK.len() && !self.at_end => {}
             Begun::AtFileStart => {
-                if self.rest().starts_with(BYTE_ORDER_MARK) {
+                if decoder.has_lines() && self.rest().starts_with(BYTE_ORDER_MARK) {
                     self.take(BYTE_ORDER_MARK.len(), 0);
                 }
                 decoder.begin_file();
@@ -221,6 +240,13 @@ impl OpenFile {
         if self.begun == Begun::AtRecord && self.batch_start < self.offset && decoder.rows() == 0 {
             self.batch_start = self.offset;
         }
+        Ok(())
+    }
+
+    /// The error of a record at its place.
+    fn refuse(&self, split: &FileSplit, bad: BadRecord) -> ConnectorError {
+        let line = self.line.map(|line| line + bad.line);
+        ConnectorError::user(bad.reason).at(split.place(line, self.offset + bad.offset as u64))
     }
 
     async fn read_on(&mut self) -> io::Result<()> {
@@ -231,13 +257,24 @@ impl OpenFile {
     }
 }
 
+/// Whether reading from the middle of a file needs what the file begins with.
+fn needs_head(decoder: &mut dyn Decoder) -> bool {
+    let nothing = Input {
+        bytes: &[],
+        at_end: false,
+        stop: 0,
+    };
+    !matches!(decoder.read_head(nothing), Ok(Some(_)))
+}
+
 impl Reader {
     /// Decodes what was read; true when a batch is ready or the split has no more rows.
     fn decode(&mut self) -> Result<bool, ConnectorError> {
         let (Some(open), Some(split)) = (&mut self.open, self.splits.get(self.current)) else {
             return Ok(true);
         };
-        open.begin(self.decoder.as_mut());
+        open.begin(split, self.decoder.as_mut())
+            .map_err(|bad| open.refuse(split, bad))?;
         if open.begun != Begun::AtRecord {
             return Ok(open.at_end);
         }
@@ -252,13 +289,7 @@ impl Reader {
         let taken = self
             .decoder
             .decode(input, self.context.batch_rows)
-            .map_err(|bad| {
-                let place = split.place(
-                    open.line.map(|line| line + bad.line),
-                    open.offset + bad.offset as u64,
-                );
-                ConnectorError::user(bad.reason).at(place)
-            })?;
+            .map_err(|bad| open.refuse(split, bad))?;
         open.take(taken.bytes, taken.lines);
         if taken.skipped > 0 {
             self.context.counters.skipped(taken.skipped);
@@ -313,7 +344,9 @@ impl Source for Reader {
             let Some(split) = self.splits.get(self.current) else {
                 return Ok(SourceEvent::End);
             };
-            let open = self.open.get_or_insert_with(|| OpenFile::new(split));
+            let open = self
+                .open
+                .get_or_insert_with(|| OpenFile::new(split, self.decoder.as_mut()));
             if (!open.buffer.is_empty() || open.at_end) && self.decode()? {
                 return self.event();
             }

@@ -1,6 +1,6 @@
 use std::{fs, io::Write as _, path::Path, sync::Arc};
 
-use arrow_array::{RecordBatch, cast::AsArray, types::Int64Type};
+use arrow_array::{Int64Array, RecordBatch, StringArray, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -244,6 +244,44 @@ async fn reading_on_from_any_position_yields_just_the_rest() {
 }
 
 #[tokio::test]
+async fn a_file_of_blocks_is_read_on_from_any_of_them() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("in.avro");
+    let avro = [("format", "avro")];
+    let (format, _) =
+        Format::of_table("filesystem", OPTIONS, &table(&path, &avro).options).expect("a format");
+    let mut file = Vec::new();
+    format.encoder().write_header(&schema(), &mut file);
+    for block in 0..5 {
+        let numbers: Int64Array = (block * 4..block * 4 + 4).collect();
+        let words = StringArray::from(vec!["w"; 4]);
+        let batch =
+            RecordBatch::try_new(schema(), vec![Arc::new(numbers), Arc::new(words)]).expect("a batch");
+        format.encoder().write(&batch, &mut file);
+    }
+    fs::write(&path, &file).expect("writes");
+    let factory = factory(&path, &avro);
+    let splits = factory.splits(3).await.expect("splits");
+    let mut source = factory.open(splits, source_context(3)).await.expect("opens");
+    let mut before = Vec::new();
+    while let SourceEvent::Rows { batch, .. } = source.next().await.expect("reads") {
+        before.extend(numbers(&batch));
+        let rest = read(&factory, source.positions(), source_context(3))
+            .await
+            .expect("reads");
+        let whole: Vec<_> = before.iter().copied().chain(rest).collect();
+        assert_eq!(whole, (0..20).collect::<Vec<_>>(), "after {} rows", before.len());
+    }
+    assert_eq!(before.len(), 20);
+    file.truncate(file.len() - 3);
+    fs::write(&path, &file).expect("writes");
+    let error = read_all(&path, &avro).await.expect_err("fails");
+    let place = error.place.unwrap_or_default();
+    assert!(place.contains("in.avro:byte "), "{place}");
+    assert_eq!(error.message, "the file ends within a block");
+}
+
+#[tokio::test]
 async fn errors_name_the_line_after_a_restore_and_the_byte_within_a_range() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("in.json");
@@ -355,7 +393,7 @@ fn wrong_tables_are_refused() {
     };
     check(
         &[("format", "jsn")],
-        "option 'format': 'jsn' is not one of 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json'",
+        "option 'format': 'jsn' is not one of 'avro', 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json', 'raw'",
     );
     check(
         &[("csv.header", "true")],

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::{Decoder, Format, Input, cells::Members, change_json, csv, json};
+use super::{Decoder, Format, Input, avro, cells::Members, change_json, csv, json, raw};
 
 /// Turns messages into rows, keeping rows until they are taken.
 pub trait MessageDecoder: Send {
@@ -80,6 +80,8 @@ impl Format {
             Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
             Self::ChangeJson(config) => Box::new(change_json::Decode::new(*config, read)?),
+            Self::Avro(config) => avro::message_decoder(*config, declared, read)?,
+            Self::Raw(config) => Box::new(raw::decoder(*config, read)?),
         })
     }
 
@@ -89,6 +91,8 @@ impl Format {
             Self::Json(config) => config.ignore_parse_errors,
             Self::Csv(config) => config.ignore_parse_errors,
             Self::ChangeJson(config) => config.ignores_parse_errors(),
+            Self::Avro(config) => config.ignore_parse_errors,
+            Self::Raw(_) => false,
         }
     }
 
@@ -114,6 +118,13 @@ impl Format {
                 let changes = change_json::Changes::new(*config, batch);
                 for index in 0..batch.num_rows() {
                     out.add(|bytes| changes.write(index, bytes));
+                }
+            }
+            Self::Avro(_) => avro::write_messages(batch, out),
+            Self::Raw(config) => {
+                let texts = raw::Texts::new(*config, batch);
+                for index in 0..batch.num_rows() {
+                    out.add(|bytes| texts.write(index, bytes));
                 }
             }
         }

@@ -1,9 +1,11 @@
-//! Formats: JSON and CSV from and to Arrow.
+//! Formats: JSON, CSV, Avro and raw bytes from and to Arrow.
 //!
 //! - [`json`]: JSON lines.
 //! - [`csv`]: comma-separated values.
+//! - [`raw`]: a value without anything around it.
+//! - [`avro`]: Avro's binary records, and its files.
 //! - [`change_json`]: changes of another system's tables as JSON: Debezium, Canal, Maxwell. Leans on [`json`].
-//! - [`message`]: both as messages, without anything between records.
+//! - [`message`]: all as messages, without anything between records.
 //! - [`TimestampStyle`]: how timestamps are written.
 //!
 //! A [`Format`] is a validated `'format' = '...'` of a table. It makes a [`Decoder`], which takes bytes as they come and
@@ -17,12 +19,17 @@ use crate::{
     options::{Checked, OptionDef, OptionKind, Options},
 };
 
+pub mod avro;
 pub(crate) mod cells;
 pub mod change_json;
 pub(crate) mod column;
 pub mod csv;
 pub mod json;
 pub mod message;
+#[cfg(test)]
+mod random;
+pub mod raw;
+mod record;
 pub(crate) mod scalar;
 mod value;
 
@@ -31,7 +38,15 @@ pub use value::TimestampStyle;
 pub(crate) use value::{parse_decimal, sql_type};
 
 /// The names of all formats; the options of each begin with its name.
-pub const NAMES: &[&str] = &["canal-json", "csv", "debezium-json", "json", "maxwell-json"];
+pub const NAMES: &[&str] = &[
+    "avro",
+    "canal-json",
+    "csv",
+    "debezium-json",
+    "json",
+    "maxwell-json",
+    "raw",
+];
 
 /// The option that names the format, for connectors of bytes.
 pub const FORMAT: OptionDef = OptionDef {
@@ -39,7 +54,8 @@ pub const FORMAT: OptionDef = OptionDef {
     kind: OptionKind::OneOf(NAMES),
     required: true,
     default: None,
-    doc: "how rows are written: `json` (an object per line), `csv`, or as changes of tables in JSON: `debezium-json`, `canal-json`, `maxwell-json`",
+    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `raw` (a single column as it is), or as changes of tables in JSON: \
+          `debezium-json`, `canal-json`, `maxwell-json`",
 };
 
 /// A record that is longer than about this is an error: most likely it is no text with line ends at all.
@@ -54,11 +70,19 @@ pub enum Format {
     Csv(csv::Config),
     /// Changes of tables.
     ChangeJson(change_json::Config),
+    /// Records of Avro.
+    Avro(avro::Config),
+    /// A value as it is.
+    Raw(raw::Config),
 }
 
 /// What the format of that name is, in a sentence.
 pub fn summary_of(name: &str) -> &'static str {
     match name {
+        "avro" => {
+            "records of Avro in its binary encoding, with the schema that the table's columns have: alone in messages, in files as container files"
+        }
+        "raw" => "a single column as it is: a message is its value, or a line of a file",
         "csv" => "comma-separated values, a record a line, matched to columns by their order",
         "json" => "JSON objects, one a line, matched to columns by name",
         "debezium-json" => "changes of a table as Debezium writes them in JSON",
@@ -73,8 +97,12 @@ pub fn options_of(name: &str) -> &'static [OptionDef] {
     let name = name.to_ascii_lowercase();
     match change_json::Dialect::named(&name) {
         Some(dialect) => dialect.options(),
-        None if name == "csv" => csv::OPTIONS,
-        None => json::OPTIONS,
+        None => match name.as_str() {
+            "avro" => avro::OPTIONS,
+            "csv" => csv::OPTIONS,
+            "raw" => raw::OPTIONS,
+            _ => json::OPTIONS,
+        },
     }
 }
 
@@ -98,7 +126,9 @@ impl Format {
 
     fn new(name: &str, checked: &Checked<'_>) -> Result<Self, OptionError> {
         Ok(match name.to_ascii_lowercase().as_str() {
+            "avro" => Self::Avro(avro::Config::new(checked)),
             "csv" => Self::Csv(csv::Config::new(checked)?),
+            "raw" => Self::Raw(raw::Config::new(checked)),
             name => match change_json::Dialect::named(name) {
                 Some(dialect) => Self::ChangeJson(change_json::Config::new(dialect, checked)),
                 None => Self::Json(json::Config::new(checked)?),
@@ -110,7 +140,7 @@ impl Format {
     pub fn changelog_mode(&self) -> ChangelogMode {
         match self {
             Self::ChangeJson(_) => ChangelogMode::All,
-            Self::Json(_) | Self::Csv(_) => ChangelogMode::Append,
+            Self::Json(_) | Self::Csv(_) | Self::Avro(_) | Self::Raw(_) => ChangelogMode::Append,
         }
     }
 
@@ -119,6 +149,8 @@ impl Format {
         let checked = match self {
             Self::Json(_) | Self::ChangeJson(_) => column::columns(schema.fields()).map(drop),
             Self::Csv(_) => csv::check_columns(schema),
+            Self::Avro(_) => avro::check_columns(schema),
+            Self::Raw(_) => raw::check_columns(schema),
         };
         checked.map_err(|reason| OptionError::Unsupported { reason })
     }
@@ -126,6 +158,8 @@ impl Format {
     /// A decoder of the columns `read` out of those that the table declares. Both are of a checked table.
     pub fn decoder(&self, declared: &SchemaRef, read: &SchemaRef) -> Result<Box<dyn Decoder>, String> {
         Ok(match self {
+            Self::Avro(config) => Box::new(avro::Decode::new(*config, read)?),
+            Self::Raw(config) => Box::new(raw::decoder(*config, read)?),
             Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
             Self::ChangeJson(config) => Box::new(change_json::Decode::new(*config, read)?),
@@ -138,6 +172,8 @@ impl Format {
             Self::Json(config) => Encoder::Json(config.timestamps),
             Self::Csv(config) => Encoder::Csv(config.clone()),
             Self::ChangeJson(config) => Encoder::ChangeJson(*config),
+            Self::Avro(config) => Encoder::Avro(*config),
+            Self::Raw(config) => Encoder::Raw(*config),
         }
     }
 
@@ -146,12 +182,18 @@ impl Format {
         match self {
             Self::Json(_) | Self::ChangeJson(_) => "json",
             Self::Csv(_) => "csv",
+            Self::Avro(_) => "avro",
+            Self::Raw(_) => "raw",
         }
     }
 
-    /// Whether every line end ends a record, so that reading may start at any of them. Not of changes, whose order matters.
-    pub fn is_splittable(&self) -> bool {
-        matches!(self, Self::Json(_))
+    /// Whether every line end ends a record of these columns, so that reading may start at any of them. Not of changes, whose order matters.
+    pub fn is_splittable(&self, schema: &SchemaRef) -> bool {
+        match self {
+            Self::Json(_) => true,
+            Self::Raw(_) => raw::is_lines(schema),
+            Self::Csv(_) | Self::ChangeJson(_) | Self::Avro(_) => false,
+        }
     }
 }
 
@@ -194,6 +236,18 @@ pub trait Decoder: Send {
     /// Says that the next input is the start of a file.
     fn begin_file(&mut self);
 
+    /// Whether records are lines of text, so that people find one by its line.
+    fn has_lines(&self) -> bool {
+        true
+    }
+
+    /// Reads what a file begins with and all parts of it need, before one is read from its middle: the length of that, nothing for most
+    /// formats. None: more bytes are needed.
+    fn read_head(&mut self, input: Input<'_>) -> Result<Option<usize>, BadRecord> {
+        let _ = input;
+        Ok(Some(0))
+    }
+
     /// Decodes records until there are `max_rows` rows or no whole record is left.
     fn decode(&mut self, input: Input<'_>, max_rows: usize) -> Result<Taken, BadRecord>;
 
@@ -204,7 +258,7 @@ pub trait Decoder: Send {
     fn take(&mut self) -> Result<RecordBatch, ArrowError>;
 }
 
-/// Turns batches into bytes.
+/// Turns batches into bytes of files.
 #[derive(Clone, Debug)]
 pub enum Encoder {
     /// JSON lines.
@@ -213,22 +267,29 @@ pub enum Encoder {
     Csv(csv::Config),
     /// Changes, a line each.
     ChangeJson(change_json::Config),
+    /// Blocks of Avro's container files.
+    Avro(avro::Config),
+    /// Values as they are.
+    Raw(raw::Config),
 }
 
 impl Encoder {
     /// What a file begins with.
     pub fn write_header(&self, schema: &SchemaRef, out: &mut Vec<u8>) {
         match self {
-            Self::Json(_) | Self::ChangeJson(_) => {}
+            Self::Json(_) | Self::ChangeJson(_) | Self::Raw(_) => {}
             Self::Csv(config) => csv::write_header(config, schema, out),
+            Self::Avro(config) => avro::write_header(*config, schema, out),
         }
     }
 
-    /// Appends the rows, each ended by a line feed.
+    /// Appends the rows, each ended by a line feed where records are lines.
     pub fn write(&self, batch: &RecordBatch, out: &mut Vec<u8>) {
         match self {
             Self::Json(style) => json::write_lines_in(batch, *style, out),
             Self::Csv(config) => csv::write_records(config, batch, out),
+            Self::Avro(config) => avro::write_block(*config, batch, out),
+            Self::Raw(config) => raw::write_records(*config, batch, out),
             Self::ChangeJson(config) => {
                 let changes = change_json::Changes::new(*config, batch);
                 for row in 0..batch.num_rows() {
