@@ -41,7 +41,7 @@ const STEPS_OF_TOPICS: &[&str] = &[
     "kafka.committing",
     "kafka.committed",
 ];
-const STEPS_OF_A_STOP_OF_TOPICS: &[&str] = &["kafka.committing"];
+const STEPS_OF_A_STOP_OF_TOPICS: &[&str] = &["savepoint.written", "kafka.committing"];
 
 /// How often a stop is asked for that shall come to a step.
 const ATTEMPTS: usize = 10;

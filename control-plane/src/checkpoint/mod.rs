@@ -61,6 +61,17 @@ struct Seen {
     handover: Option<(Option<SavepointId>, Handover)>,
 }
 
+impl Seen {
+    /// Notes that the checkpoint for a stop with this savepoint, or for a rescale, is asked for. False if it is there already.
+    fn ask_for(&mut self, savepoint: Option<SavepointId>) -> bool {
+        if matches!(self.handover, Some((of, Handover::Complete { .. })) if of == savepoint) {
+            return false;
+        }
+        self.handover = Some((savepoint, Handover::Asked));
+        true
+    }
+}
+
 #[derive(Debug)]
 struct Coordinated {
     generation: Generation,
@@ -77,7 +88,8 @@ impl Checkpoints {
         coordinated.is_some_and(|coordinated| coordinated.inputs.send(input).is_ok())
     }
 
-    /// Has the checkpoint taken that the job stops with or is rescaled from. False when there is no coordinator.
+    /// Has the checkpoint taken that the job stops with or is rescaled from, unless it has come to be there since the job was looked at: a
+    /// coordinator that takes a deployment over may find it, and has ended then. False when there is no coordinator.
     pub fn hand_over(&self, job: &Job, input: Input) -> bool {
         let deployments = self.deployments.lock();
         let Some(coordinated) = deployments
@@ -86,8 +98,8 @@ impl Checkpoints {
         else {
             return false;
         };
-        coordinated.seen.lock().handover = Some((job.stop_savepoint, Handover::Asked));
-        coordinated.inputs.send(input).is_ok()
+        let is_wanted = coordinated.seen.lock().ask_for(job.stop_savepoint);
+        !is_wanted || coordinated.inputs.send(input).is_ok()
     }
 
     /// What is seen of the checkpoints of the job's deployment.
@@ -134,5 +146,29 @@ impl Checkpoints {
     /// The same without waiting for it.
     pub fn forget(&self, job: JobId) {
         self.deployments.lock().remove(&job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_savepoint_that_came_to_be_there_since_the_job_was_looked_at_is_not_asked_for_again() {
+        let savepoint = Some(SavepointId(Uuid::from_u128(1)));
+        let mut seen = Seen::default();
+        assert!(seen.ask_for(savepoint));
+        assert_eq!(seen.handover, Some((savepoint, Handover::Asked)));
+        let complete = Some((savepoint, Handover::Complete { number: 16 }));
+        seen.handover.clone_from(&complete);
+        assert!(!seen.ask_for(savepoint));
+        assert_eq!(seen.handover, complete);
+        let other = Some(SavepointId(Uuid::from_u128(2)));
+        assert!(seen.ask_for(other), "of another stop it says nothing");
+        let failed = Handover::Failed { why: "full".into() };
+        seen.handover = Some((other, failed));
+        assert!(seen.ask_for(other), "one that was given up is taken again");
     }
 }
