@@ -152,11 +152,15 @@ fn edge(edge: &graph::Edge, operators: &[Operator]) -> Result<Edge, Unreadable> 
             )));
         }
     };
+    let from_source = operators
+        .get(edge.from as usize)
+        .is_some_and(|operator| operator.kind == OperatorKind::Source);
     Ok(Edge {
         from: OperatorId(edge.from),
         to: OperatorId(edge.to),
         partitioning,
-        late: edge.output > 0,
+        late: edge.output > 0 && !from_source,
+        dead_letters: edge.output > 0 && from_source,
     })
 }
 

@@ -81,6 +81,7 @@ impl Reader {
             parallelism: 1,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::default(),
+            dead_letters: None,
         };
         let source = factory(database, more)
             .open(splits, context)

@@ -138,6 +138,7 @@ async fn source(kafka: &Kafka, messages: u64, schema: SchemaRef) -> Result<Spent
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        dead_letters: None,
     };
     let splits = factory.splits(1).await?;
     let begun = now()?;

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use arrow_array::{Int64Array, cast::AsArray as _};
 use arrow_schema::{DataType, Field, Schema};
 use weir_connector::{
-    ConnectorError, Source, SourceContext, SourceEvent, SourceFactory, Split, source::SourceCounters,
+    ConnectorError, Source, SourceContext, SourceEvent, SourceFactory, Split,
+    dead_letter::{DeadLetter, DeadLetters},
+    source::SourceCounters,
 };
 use weir_env::{Clock as _, SystemClock};
 use weir_tests::{
@@ -29,6 +31,7 @@ fn numbered(partition: i32, n: i64) -> Record {
 struct Reading {
     source: Box<dyn Source>,
     counters: Arc<SourceCounters>,
+    dead_letters: Arc<DeadLetters>,
     clock: SystemClock,
     /// The splits that it has found.
     added: Vec<Split>,
@@ -48,6 +51,7 @@ impl Reading {
         (subtask, parallelism): (u32, u32),
     ) -> Self {
         let counters = Arc::new(SourceCounters::default());
+        let dead_letters = Arc::new(DeadLetters::default());
         let context = SourceContext {
             schema: Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)])),
             batch_rows: 3,
@@ -56,11 +60,13 @@ impl Reading {
             parallelism,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::clone(&counters),
+            dead_letters: Some(Arc::clone(&dead_letters)),
         };
         let source = factory.open(splits, context).await.expect("it opens");
         Self {
             source,
             counters,
+            dead_letters,
             clock: SystemClock::new(),
             added: Vec::new(),
         }
@@ -110,6 +116,48 @@ fn a_reader_goes_on_behind_what_was_handed_out() {
         assert!(all.len() >= 88, "{all:?}");
         let expected: Vec<_> = (0..).take(all.len()).collect();
         assert_eq!(all, expected);
+    });
+}
+
+#[test]
+fn a_position_has_the_dead_letters_before_it_and_none_behind() {
+    with_broker(async |broker| {
+        let (kafka, topic) = (broker.kafka(), broker.topic.as_str());
+        kafka.create_topic(topic, 2, &[]).await.expect("a topic");
+        let record = |n: i64| match n % 3 {
+            0 => Record::value((n % 2) as i32, format!("bad {n}")),
+            _ => numbered((n % 2) as i32, n),
+        };
+        let records: Vec<_> = (0..60).map(record).collect();
+        kafka.produce(topic, &records).await.expect("produced");
+        let factory = broker.factory(&[EARLIEST, ("scan.bounded.mode", "latest-offset")]);
+        let mut splits = factory.splits(1).await.expect("splits");
+        let (mut rows, mut letters) = (Vec::new(), Vec::new());
+        for events in [1, 2, 3, 4, usize::MAX] {
+            let mut reading = Reading::open(factory.as_ref(), splits).await;
+            for _ in 0..events {
+                let event = reading.source.next().await.expect("no message fails it");
+                if let SourceEvent::Rows { batch, .. } = &event {
+                    let column: &Int64Array = batch.column(0).as_primitive();
+                    rows.extend(column.values().to_vec());
+                }
+                letters.extend(reading.dead_letters.take());
+                if matches!(event, SourceEvent::End) {
+                    break;
+                }
+            }
+            splits = reading.source.positions();
+        }
+        rows.sort_unstable();
+        assert_eq!(rows, (0..60).filter(|n| n % 3 != 0).collect::<Vec<_>>());
+        let of = |letter: &DeadLetter| (letter.place.clone(), letter.record.clone());
+        let mut letters: Vec<_> = letters.iter().map(of).collect();
+        letters.sort_unstable();
+        let bad = (0..60).step_by(3);
+        let place = |n: i64| format!("{topic}/{}@{}", n % 2, n / 2);
+        let mut expected: Vec<_> = bad.map(|n| (place(n), format!("bad {n}").into_bytes())).collect();
+        expected.sort_unstable();
+        assert_eq!(letters, expected);
     });
 }
 

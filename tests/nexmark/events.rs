@@ -35,6 +35,7 @@ pub(crate) async fn read(count: u64) -> Result<Events> {
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        dead_letters: None,
     };
     let mut source = factory.open(factory.splits(1).await?, context).await?;
     let mut events = Events::default();

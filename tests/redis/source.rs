@@ -33,6 +33,7 @@ pub(crate) async fn open(
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        dead_letters: None,
     };
     factory.open(splits, context).await.expect("opens")
 }

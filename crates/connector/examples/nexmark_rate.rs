@@ -68,6 +68,7 @@ async fn cpu_seconds(events: u64, schema: SchemaRef) -> Result<f64, Box<dyn Erro
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        dead_letters: None,
     };
     let mut source = factory.open(factory.splits(1).await?, context).await?;
     let before = process_cpu_seconds()?;

@@ -117,7 +117,9 @@ pub fn page(connector: &dyn Connector) -> String {
 /// The page of all formats, in Markdown.
 pub fn formats_page() -> String {
     let mut page =
-        "# Formats\n\nHow rows are written in files and messages: `'format' = '...'`.\n".to_owned();
+        "# Formats\n\nHow rows are written in files and messages: `'format' = '...'`.\nA record that cannot be read fails the job, is skipped by \
+         `'...ignore-parse-errors'`, or [goes to another table](../sql.md#records-that-cannot-be-read) by `'dead-letter'`.\n"
+            .to_owned();
     for format in all().formats {
         let _ = write!(
             page,

@@ -8,7 +8,8 @@
 //! - [`origin`]: what a connector must know of columns: metadata, partitions, keys. Leans on nothing.
 //! - [`table`]: a table as a connector sees it. Leans on `options`.
 //! - [`secrets`]: values that tables name and do not show. Leans on `table`.
-//! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table`.
+//! - [`dead_letter`]: records that could not be read. Leans on nothing.
+//! - [`source`]: the source traits: splits, and reading them into batches. Leans on `table` and `dead_letter`.
 //! - [`lookup`]: the lookup traits, and the caches above them. Leans on `source`.
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
@@ -18,6 +19,7 @@
 //! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
+pub mod dead_letter;
 pub mod describe;
 pub mod error;
 pub mod lookup;

@@ -35,6 +35,7 @@ pub async fn rows(
         parallelism: 1,
         clock: Arc::clone(&clock),
         counters: Arc::default(),
+        dead_letters: None,
     };
     let mut sample = Vec::new();
     let read = async {

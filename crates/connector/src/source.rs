@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use weir_env::Clock;
 
-use crate::{ChangelogMode, ConnectorError, OptionError};
+use crate::{ChangelogMode, ConnectorError, OptionError, dead_letter::DeadLetters};
 
 /// A part of a source that is read in order, with the position to read on from.
 ///
@@ -89,6 +89,8 @@ pub struct SourceContext {
     pub clock: Arc<dyn Clock>,
     /// Counters that the runtime reports.
     pub counters: Arc<SourceCounters>,
+    /// Where records go that cannot be read; none: they fail the job, or are skipped where the format says so.
+    pub dead_letters: Option<Arc<DeadLetters>>,
 }
 
 /// What a reader counts beside its rows.
@@ -133,7 +135,7 @@ impl SourceCounters {
 /// What a reader yields next.
 #[derive(Clone, Debug)]
 pub enum SourceEvent {
-    /// Rows of one split, in the split's order, at least one; the schema is the context's.
+    /// Rows of one split, in the split's order; the schema is the context's. None, if the position moves past dead letters alone.
     Rows {
         /// Index into the splits that the reader was opened with, and those added.
         split: usize,

@@ -111,6 +111,9 @@ pub struct Edge {
     /// Whether its rows are those that the upstream operator drops as late, and not those that it emits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// Whether its rows are the records that the upstream source could not read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dead_letters: bool,
 }
 
 /// How rows are spread over the downstream subtasks.

@@ -22,6 +22,7 @@ use crate::{
         tokens::Name,
         types::Length,
     },
+    side_options,
     timing::{self, Timing},
 };
 
@@ -92,6 +93,8 @@ pub(crate) struct TableDef {
     pub secrets: Arc<Secrets>,
     /// The table that rows of this one go to when operators drop them as late.
     pub late_sink: Option<Name>,
+    /// The table that records of this one go to when they cannot be read.
+    pub dead_letter: Option<Name>,
     /// Where its name stands.
     pub at: Location,
     /// Where its options stand.
@@ -262,12 +265,15 @@ impl TableDef {
         check_primary_key(&ddl, &schema)?;
         let watermark = watermark(&ddl, &columns, &schema, session)?;
         let lengths = lengths(&ddl);
-        let late_sink = late_sink(&ddl, watermark.as_ref())?;
+        let late_sink = side_options::late_sink(&ddl, watermark.as_ref())?;
+        let dead_letter = side_options::dead_letter(&ddl, found)?;
         let options = ddl
             .options
             .iter()
             .filter(|(key, _)| {
-                key.value != "connector" && key.value != LATE_SINK && !timing::is_timing(&key.value)
+                key.value != "connector"
+                    && !side_options::is_one(&key.value)
+                    && !timing::is_timing(&key.value)
             })
             .map(|(key, value)| (key.value.clone(), value.value.clone()))
             .collect();
@@ -285,6 +291,7 @@ impl TableDef {
             primary_key: ddl.primary_key.into_iter().map(|key| key.value).collect(),
             secrets: Arc::clone(session.secrets()),
             late_sink,
+            dead_letter,
             at: ddl.name.at,
             options: ddl.options,
         })
@@ -360,23 +367,6 @@ fn lengths(ddl: &CreateTable) -> BTreeMap<String, Length> {
         ColumnKind::Computed { .. } | ColumnKind::Metadata { .. } => None,
     };
     ddl.columns.iter().filter_map(length).collect()
-}
-
-/// The option with the table for late rows, which is the planner's and no connector's.
-const LATE_SINK: &str = "late.sink";
-
-fn late_sink(ddl: &CreateTable, watermark: Option<&WatermarkDef>) -> Result<Option<Name>> {
-    let given = ddl.options.iter().find(|(key, _)| key.value == LATE_SINK);
-    match given {
-        Some((key, _)) if watermark.is_none() => Err(error::invalid(
-            key.at,
-            format!(
-                "table '{}' has no event time, so no row of it is late: declare WATERMARK FOR a column, or leave 'late.sink' out",
-                ddl.name.value
-            ),
-        )),
-        given => Ok(given.map(|(_, value)| value.clone())),
-    }
 }
 
 fn physical_schema(ddl: &CreateTable, marks_keys: bool) -> SchemaRef {

@@ -41,10 +41,10 @@ fn line(
     shown: &mut BTreeSet<u32>,
     text: &mut String,
 ) {
-    let late = if edge.is_some_and(|edge| edge.late) {
-        "[late rows] "
-    } else {
-        ""
+    let side = match edge {
+        Some(edge) if edge.late => "[late rows] ",
+        Some(edge) if edge.dead_letters => "[dead letters] ",
+        _ => "",
     };
     let arrow = match edge.map(|edge| &edge.partitioning) {
         Some(Partitioning::Hash { keys }) if keys.is_empty() => "[to one] ".to_owned(),
@@ -62,7 +62,7 @@ fn line(
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{indent}{late}{arrow}{}: {what} (#{}, task {}){}",
+        "{indent}{side}{arrow}{}: {what} (#{}, task {}){}",
         operator.name,
         operator.id.0,
         operator.task.0,

@@ -67,6 +67,9 @@ pub(crate) fn build(operators: &Operators, common: Common) -> Result<graph::JobG
     })
 }
 
+/// The output of a source with the records that it could not read.
+const DEAD_LETTERS: u32 = 1;
+
 struct Builder<'a> {
     operators: &'a Operators,
     common: &'a Common,
@@ -84,9 +87,14 @@ impl Builder<'_> {
             self.ids.insert(position, (from, 1 + late.port as u32));
             return Ok(());
         }
+        if let Kind::DeadLetters(source) = &node.kind {
+            let (from, _) = self.id(*source)?;
+            self.ids.insert(position, (from, DEAD_LETTERS));
+            return Ok(());
+        }
         let (spec, schema) = self.spec(node)?;
         let edges = self.inputs(id, node)?;
-        if let ([only], Kind::LateUnion(_)) = (edges.as_slice(), &node.kind) {
+        if let ([only], Kind::SideUnion(_)) = (edges.as_slice(), &node.kind) {
             self.ids.insert(position, (only.from, only.output));
             return Ok(());
         }
@@ -123,7 +131,7 @@ impl Builder<'_> {
         for (port, input) in node.kind.inputs().iter().enumerate() {
             let (from, output) = self.id(*input)?;
             let is_known = |edge: &graph::Edge| (edge.from, edge.output) == (from, output);
-            if matches!(node.kind, Kind::LateUnion(_)) && edges.iter().any(is_known) {
+            if matches!(node.kind, Kind::SideUnion(_)) && edges.iter().any(is_known) {
                 continue;
             }
             let partitioning = match node.kind.partitioning(port) {
@@ -260,7 +268,7 @@ impl Builder<'_> {
                 Spec::LookupJoin(temporal::lookup(join, self.common.lookup)?),
                 logical,
             ),
-            Kind::Union(_) | Kind::LateUnion(_) => (Spec::Union(graph::Union {}), logical),
+            Kind::Union(_) | Kind::SideUnion(_) => (Spec::Union(graph::Union {}), logical),
             Kind::Unnest(unnest) => (Spec::Unnest(unnest_spec(unnest)), logical),
             Kind::Rank(rank) => (Spec::Rank(ranked(rank, node.state_ttl_ms[0])), logical),
             Kind::Sort(sort) => (
@@ -280,7 +288,11 @@ impl Builder<'_> {
                 }),
                 logical,
             ),
-            Kind::Source(_, None) | Kind::LookupTable(_) | Kind::LateRows(_) | Kind::Gone => {
+            Kind::Source(_, None)
+            | Kind::LookupTable(_)
+            | Kind::LateRows(_)
+            | Kind::DeadLetters(_)
+            | Kind::Gone => {
                 return Err(error::internal("an operator was left unplanned"));
             }
         })

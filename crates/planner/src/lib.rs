@@ -7,6 +7,7 @@
 //! - [`parse`]: the text as statements, by a thin parser on sqlparser's tokens. Leans on `error`.
 //! - [`settings`]: `SET`. Leans on `parse`.
 //! - [`timing`]: the options of tables that say how event time comes. Leans on `settings`.
+//! - `side_options`: the options of tables that say where rows go by the side. Leans on `parse`.
 //! - [`catalog`]: the tables and views that a script defines. Leans on `parse` and `logical`.
 //! - [`origins`]: columns that are not in the rows: metadata and partitions. Leans on `parse`.
 //! - [`like`]: tables like others. Leans on `parse`.
@@ -29,6 +30,7 @@ mod parse;
 mod physical;
 mod script;
 mod settings;
+mod side_options;
 mod statements;
 mod tables;
 mod timing;

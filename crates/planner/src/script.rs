@@ -12,7 +12,7 @@ use crate::{
     error::{self, Result},
     explain, graph,
     parse::{self, Statement, tokens::Name},
-    physical::{Kind, Operators, Sink, identity, late, narrow, source, spread},
+    physical::{Kind, Operators, Sink, dead_letter, identity, late, narrow, source, spread},
     settings::{MAX_PARALLELISM, Settings},
     statements::Statements,
 };
@@ -135,6 +135,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     narrow::narrow(&mut operators)?;
     let notes = late::route(&mut operators, &catalog)?;
     source::prune(&mut operators)?;
+    dead_letter::route(&mut operators, &catalog)?;
     spread::spread_sinks(&mut operators);
     identity::identify(&mut operators);
     let connectors = connectors(&operators)?;

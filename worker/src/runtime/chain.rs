@@ -10,6 +10,7 @@ mod state;
 
 use std::{collections::VecDeque, sync::Arc};
 
+use arrow_array::RecordBatch;
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 
@@ -153,6 +154,14 @@ impl Chain {
     /// The next message that leaves the chain, with where to.
     pub fn next_out(&mut self) -> Option<(Target, Message)> {
         self.out.pop_front()
+    }
+
+    /// Has the first operator put rows out by that output, and runs them through all operators behind.
+    pub fn put_out(&mut self, output: usize, batch: RecordBatch) -> Result<(), Failure> {
+        self.said.push((output, Message::Batch(batch)));
+        let depth = self.work.len();
+        self.hand_on(0);
+        self.run_above(depth)
     }
 
     /// Runs messages that have come back to a lookup join through all operators behind it.

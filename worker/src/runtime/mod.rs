@@ -125,6 +125,12 @@ impl Steps {
         self.write(now).await
     }
 
+    /// Has the first operator of the chain put rows out by an output that is not its rows'.
+    pub async fn put_out(&mut self, output: usize, batch: RecordBatch, now: Duration) -> Result<(), Failure> {
+        self.chain.put_out(output, batch)?;
+        self.write(now).await
+    }
+
     /// Lets operators say more of what a checkpoint is to have of their state, if there is more.
     pub fn say_more(&mut self) -> Result<(), Failure> {
         match &mut self.taker {

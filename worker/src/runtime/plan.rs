@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use weir_connector::dead_letter;
 use weir_model::Failure;
 use weir_proto::{
     graph::{Edge, JobGraph, Operator, edge::Partitioning, operator::Spec},
@@ -170,12 +171,25 @@ pub fn downstream(graph: &JobGraph, edge: usize, from_subtask: u32) -> Vec<u32> 
     }
 }
 
-/// The schema of the rows on an edge: what its upstream operator emits, or drops as late.
+/// The output of a source with the records that it could not read.
+pub const DEAD_LETTERS: usize = 1;
+
+/// Whether records that a source cannot read go elsewhere.
+pub fn has_dead_letters(graph: &JobGraph, source: u32) -> bool {
+    let mut edges = graph.edges.iter();
+    edges.any(|edge| edge.from == source && edge.output as usize == DEAD_LETTERS)
+}
+
+/// The schema of the rows on an edge: what its upstream operator emits, drops as late, or could not read.
 pub fn edge_schema(graph: &JobGraph, edge: usize) -> Result<SchemaRef, Failure> {
     let edge = &graph.edges[edge];
+    let from = &graph.operators[edge.from as usize];
     let Some(port) = edge.output.checked_sub(1) else {
-        return output_schema(&graph.operators[edge.from as usize]);
+        return output_schema(from);
     };
+    if matches!(from.spec, Some(Spec::Source(_))) {
+        return Ok(dead_letter::schema());
+    }
     let input = graph
         .edges
         .iter()

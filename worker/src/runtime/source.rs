@@ -4,7 +4,10 @@ use std::{collections::VecDeque, future::pending, pin::pin, sync::Arc, time::Dur
 
 use arrow_array::RecordBatch;
 use futures::future::poll_immediate;
-use weir_connector::{ConnectorError, Source, SourceContext, SourceEvent, Split, connector};
+use weir_connector::{
+    ConnectorError, Source, SourceContext, SourceEvent, Split, connector,
+    dead_letter::{self, DeadLetters},
+};
 use weir_functions::chance::Bits;
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph::operator::Spec, schema};
@@ -19,7 +22,7 @@ use super::{
     news::Last,
     node::Target,
     place::Place,
-    plan::{self, TaskPlan},
+    plan::{self, DEAD_LETTERS, TaskPlan},
     splits::Splits,
     subtask::{Job, settings, table},
     time_teller::TimeTeller,
@@ -62,6 +65,8 @@ struct Reader {
     time: TimeTeller,
     steps: Steps,
     place: Arc<Place>,
+    /// Records that could not be read, if the job sends them elsewhere.
+    dead_letters: Option<Arc<DeadLetters>>,
     /// Its place among the sources that keep together.
     member: Option<Member>,
     /// It waits for others of those.
@@ -97,6 +102,7 @@ pub async fn open(
     }
     splits.restore(&mut stage);
     let settings = settings(&job.graph);
+    let dead_letters = plan::has_dead_letters(&job.graph, operator.id).then(Arc::default);
     let context = SourceContext {
         known_splits,
         schema: scan_schema,
@@ -105,6 +111,7 @@ pub async fn open(
         parallelism: operator.parallelism,
         clock: Arc::clone(&job.clock),
         counters: Arc::clone(&steps.counters.operators[0].source),
+        dead_letters: dead_letters.clone(),
     };
     let source = factory.open(to_read, context).await?;
     let watermark = spec.watermark.as_ref();
@@ -135,6 +142,7 @@ pub async fn open(
             time,
             steps,
             place,
+            dead_letters,
             member,
             is_held: false,
         },
@@ -313,6 +321,7 @@ impl Reader {
     /// Handles an event; returns whether it was the end.
     async fn on_event(&mut self, event: SourceEvent) -> Result<bool, Failure> {
         let now = self.steps.clock.elapsed();
+        self.send_dead_letters(now).await?;
         match event {
             SourceEvent::Rows { split, batch } => {
                 self.steps.counters.operators[0].add_in(batch.num_rows());
@@ -342,6 +351,17 @@ impl Reader {
             member.tell(self.stage.watermark().held_back_by());
         }
         Ok(false)
+    }
+
+    /// Sends on the records that could not be read and belong to the event that has come.
+    async fn send_dead_letters(&mut self, now: Duration) -> Result<(), Failure> {
+        let letters = self.dead_letters.as_ref().map(|letters| letters.take());
+        let Some(letters) = letters.filter(|letters| !letters.is_empty()) else {
+            return Ok(());
+        };
+        let batch = dead_letter::batch(&letters, self.steps.clock.now_ms())
+            .map_err(|error| Failure::internal(format!("dead letters do not make a batch: {error}")))?;
+        self.steps.put_out(DEAD_LETTERS, batch, now).await
     }
 
     /// Rows of a split: what the operators have to see of them, with the watermarks between.

@@ -36,6 +36,7 @@ fn context(fields: Vec<Field>, batch_rows: usize, clock: impl Clock) -> SourceCo
         parallelism: 1,
         clock: Arc::new(clock),
         counters: Arc::new(SourceCounters::default()),
+        dead_letters: None,
     }
 }
 

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     ChangelogMode, ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
-    format::{BadRecord, Decoder, Format, Input, MAX_RECORD_BYTES},
+    dead_letter::{DeadLetter, ENOUGH_BYTES},
+    format::{BadRecord, Decoder, Format, Input, MAX_RECORD_BYTES, Taken},
     origin,
 };
 
@@ -120,6 +121,8 @@ impl SourceFactory for Factory {
             open: None,
             decoder,
             columns,
+            letters: Vec::new(),
+            letter_bytes: 0,
             context,
         }))
     }
@@ -140,6 +143,9 @@ struct Reader {
     open: Option<OpenFile>,
     decoder: Box<dyn Decoder>,
     columns: Columns,
+    /// Records that could not be read, and go elsewhere with the next event.
+    letters: Vec<DeadLetter>,
+    letter_bytes: usize,
     context: SourceContext,
 }
 
@@ -243,10 +249,29 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Where a record stands.
+    fn place(&self, split: &FileSplit, bad: &BadRecord) -> String {
+        let line = self.line.map(|line| line + bad.line);
+        split.place(line, self.offset + bad.offset as u64)
+    }
+
     /// The error of a record at its place.
     fn refuse(&self, split: &FileSplit, bad: BadRecord) -> ConnectorError {
-        let line = self.line.map(|line| line + bad.line);
-        ConnectorError::user(bad.reason).at(split.place(line, self.offset + bad.offset as u64))
+        let place = self.place(split, &bad);
+        ConnectorError::user(bad.reason).at(place)
+    }
+
+    /// A record of so many bytes that cannot be read, as a dead letter; reading goes on behind it.
+    fn step_over(&mut self, split: &FileSplit, len: usize, bad: BadRecord) -> DeadLetter {
+        let place = self.place(split, &bad);
+        let record = self.rest()[bad.offset..bad.offset + len].to_vec();
+        let lines = memchr::memchr_iter(b'\n', &record).count() as u64;
+        self.take(bad.offset + len, bad.line + lines);
+        DeadLetter {
+            record: record.trim_ascii_end().to_vec(),
+            error: bad.reason,
+            place,
+        }
     }
 
     async fn read_on(&mut self) -> io::Result<()> {
@@ -278,30 +303,44 @@ impl Reader {
         if open.begun != Begun::AtRecord {
             return Ok(open.at_end);
         }
-        let stop = split
-            .end
-            .map_or(usize::MAX, |end| end.saturating_sub(open.offset) as usize);
-        let input = Input {
-            bytes: open.rest(),
-            at_end: open.at_end,
-            stop,
+        let taken = loop {
+            let stop = split
+                .end
+                .map_or(usize::MAX, |end| end.saturating_sub(open.offset) as usize);
+            let input = Input {
+                bytes: open.rest(),
+                at_end: open.at_end,
+                stop,
+            };
+            let bad = match self.decoder.decode(input, self.context.batch_rows) {
+                Ok(taken) => break taken,
+                Err(bad) => bad,
+            };
+            let letter = match bad.len.filter(|_| self.context.dead_letters.is_some()) {
+                Some(len) => open.step_over(split, len, bad),
+                None => return Err(open.refuse(split, bad)),
+            };
+            self.context.counters.skipped(1);
+            self.letter_bytes += letter.record.len();
+            self.letters.push(letter);
+            if self.letter_bytes >= ENOUGH_BYTES {
+                break Taken::default();
+            }
         };
-        let taken = self
-            .decoder
-            .decode(input, self.context.batch_rows)
-            .map_err(|bad| open.refuse(split, bad))?;
         open.take(taken.bytes, taken.lines);
         if taken.skipped > 0 {
             self.context.counters.skipped(taken.skipped);
         }
         if open.rest().len() > MAX_RECORD_BYTES
             && taken.bytes == 0
+            && self.letters.is_empty()
             && self.decoder.rows() < self.context.batch_rows
         {
             let reason = format!("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20);
             return Err(ConnectorError::user(reason).at(split.place(open.line, open.offset)));
         }
         Ok(self.decoder.rows() >= self.context.batch_rows
+            || self.letter_bytes >= ENOUGH_BYTES
             || (open.offset - open.batch_start >= MAX_BATCH_BYTES && self.decoder.rows() > 0)
             || split.end.is_some_and(|end| open.offset >= end)
             || open.at_end)
@@ -310,7 +349,7 @@ impl Reader {
     /// The rows decoded, or the end of the split if there are none.
     fn event(&mut self) -> Result<SourceEvent, ConnectorError> {
         let split = self.current;
-        if self.decoder.rows() == 0 {
+        if self.decoder.rows() == 0 && self.letters.is_empty() {
             self.open = None;
             self.current += 1;
             return Ok(SourceEvent::SplitEnd { split });
@@ -323,6 +362,10 @@ impl Reader {
             (at.position, at.line) = (Some(open.offset), open.line);
         }
         let batch = self.columns.complete(batch, &self.splits[split])?;
+        if let Some(dead_letters) = &self.context.dead_letters {
+            dead_letters.put(self.letters.drain(..));
+            self.letter_bytes = 0;
+        }
         Ok(SourceEvent::Rows { split, batch })
     }
 

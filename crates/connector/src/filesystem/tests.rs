@@ -47,6 +47,7 @@ fn source_context(batch_rows: usize) -> SourceContext {
         parallelism: 1,
         clock: Arc::new(ManualClock::new()),
         counters: Arc::new(SourceCounters::default()),
+        dead_letters: None,
     }
 }
 
@@ -565,3 +566,4 @@ async fn files_roll_at_their_size_and_begin_with_their_header() {
 }
 
 mod commit;
+mod dead_letters;

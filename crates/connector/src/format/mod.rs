@@ -225,6 +225,8 @@ pub struct Taken {
 pub struct BadRecord {
     /// Bytes before the record in the input.
     pub offset: usize,
+    /// Bytes of the record, with its end; none: nothing can be read behind it.
+    pub len: Option<usize>,
     /// Line ends before the record in the input.
     pub line: u64,
     /// What is wrong with it.

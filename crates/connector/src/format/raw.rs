@@ -228,6 +228,7 @@ impl Decoder for Decode {
             let outcome = self.rows.push(|columns| value.read(record, columns));
             outcome.map_err(|reason| BadRecord {
                 offset: taken.bytes,
+                len: Some(len),
                 line: taken.lines,
                 reason,
             })?;

@@ -138,11 +138,11 @@ impl Reader {
         for split in (self.turn..count).chain(0..self.turn) {
             let reading = &mut self.splits[split];
             let waiting = reading.waiting();
-            if waiting >= self.context.batch_rows.max(1)
+            if reading.is_full(self.context.batch_rows)
                 || (waiting > 0 && (self.is_flushing || reading.is_over))
             {
                 self.turn = split;
-                let batch = reading.hand_out()?;
+                let batch = reading.hand_out(&self.context)?;
                 return Ok(Some(SourceEvent::Rows { split, batch }));
             }
             if reading.is_over && !reading.has_ended {
@@ -173,7 +173,7 @@ impl Reader {
             };
             last = split.map(|split| (key, split));
             match (message.error(), split) {
-                (None, Some(split)) => self.splits[split].take(message, &self.context.counters)?,
+                (None, Some(split)) => self.splits[split].take(message, &self.context)?,
                 // Of a partition that is read no more.
                 (None, None) => {}
                 (Some(Code::PartitionEOF), Some(split)) => self.splits[split].come_to(message.offset()),

@@ -78,6 +78,7 @@ impl Scan {
             parallelism: 1,
             clock: Arc::clone(&self.context.clock),
             counters: Arc::new(SourceCounters::default()),
+            dead_letters: None,
         };
         let splits = self.source.splits(1).await?;
         let mut source = self.source.open(splits, context).await?;

@@ -30,6 +30,7 @@ fn context(schema: &SchemaRef, batch_rows: usize) -> SourceContext {
         parallelism: 1,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        dead_letters: None,
     }
 }
 

@@ -227,6 +227,7 @@ mod tests {
             parallelism: 1,
             clock: Arc::new(ManualClock::new()),
             counters: Arc::default(),
+            dead_letters: None,
         };
         let splits = factory.splits(4).await.expect("one");
         let mut source = factory.open(splits, context.clone()).await.expect("opens");

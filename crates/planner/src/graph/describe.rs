@@ -13,7 +13,7 @@ use crate::{
 use weir_proto::graph::join::Type;
 
 use crate::physical::{
-    Calc, GroupAggregate, Join, Kind, Node, Operators, WindowAggregate,
+    Calc, GroupAggregate, Join, Kind, Node, NodeId, Operators, WindowAggregate,
     count_window::CountAggregate,
     format::{duration, format_expr},
     match_recognize::MatchRecognize,
@@ -126,7 +126,7 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             format!("{} lookup join", join_name(join.kind)),
             lookup_text(operators, join),
         ),
-        Kind::LateUnion(_) => ("Late rows".into(), "of all operators that drop them".into()),
+        Kind::SideUnion(inputs) => side_text(operators, inputs),
         Kind::Union(inputs) => ("Union".into(), format!("UNION ALL of {} inputs", inputs.len())),
         Kind::Unnest(unnest) => ("Unnest".into(), unnest_text(operators, unnest)),
         Kind::Rank(rank) => (
@@ -165,7 +165,22 @@ fn named(operators: &Operators, node: &Node) -> (String, String) {
             );
             (format!("Sink: {}", table.table.name), text)
         }
-        Kind::LateRows(_) | Kind::LookupTable(_) | Kind::Gone => (String::new(), String::new()),
+        Kind::LateRows(_) | Kind::DeadLetters(_) | Kind::LookupTable(_) | Kind::Gone => {
+            (String::new(), String::new())
+        }
+    }
+}
+
+/// Of rows by the side: late ones, or dead letters.
+fn side_text(operators: &Operators, inputs: &[NodeId]) -> (String, String) {
+    let is_dead = |id: &NodeId| {
+        let below = operators.get(*id).kind.input();
+        below.is_some_and(|below| matches!(operators.get(below).kind, Kind::DeadLetters(_)))
+    };
+    if inputs.iter().any(is_dead) {
+        ("Dead letters".into(), "of all sources that name the table".into())
+    } else {
+        ("Late rows".into(), "of all operators that drop them".into())
     }
 }
 

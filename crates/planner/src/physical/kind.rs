@@ -49,8 +49,10 @@ pub(crate) enum Kind {
     Unnest(unnest::Unnest),
     /// The rows that an operator drops as late: no operator of its own.
     LateRows(late::LateRows),
-    /// All that operators drop as late: a union in which each input is there once.
-    LateUnion(Vec<NodeId>),
+    /// The records that a source cannot read: no operator of its own.
+    DeadLetters(NodeId),
+    /// What goes to one table by the side: a union in which each input is there once.
+    SideUnion(Vec<NodeId>),
     /// The first rows of each key.
     Rank(rank::Rank),
     /// Rows in the order of their time.
@@ -96,9 +98,10 @@ impl Kind {
             Self::Join(join) => &join.inputs,
             Self::TemporalJoin(join) => &join.inputs,
             Self::LookupJoin(join) => slice::from_ref(&join.input),
-            Self::Union(inputs) | Self::LateUnion(inputs) => inputs,
+            Self::Union(inputs) | Self::SideUnion(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_ref(&unnest.input),
             Self::LateRows(late) => slice::from_ref(&late.input),
+            Self::DeadLetters(source) => slice::from_ref(source),
             Self::Rank(rank) => slice::from_ref(&rank.input),
             Self::Sort(sort) => slice::from_ref(&sort.input),
             Self::MatchRecognize(pattern) => slice::from_ref(&pattern.input),
@@ -119,9 +122,10 @@ impl Kind {
             Self::Join(join) => &mut join.inputs,
             Self::TemporalJoin(join) => &mut join.inputs,
             Self::LookupJoin(join) => slice::from_mut(&mut join.input),
-            Self::Union(inputs) | Self::LateUnion(inputs) => inputs,
+            Self::Union(inputs) | Self::SideUnion(inputs) => inputs,
             Self::Unnest(unnest) => slice::from_mut(&mut unnest.input),
             Self::LateRows(late) => slice::from_mut(&mut late.input),
+            Self::DeadLetters(source) => slice::from_mut(source),
             Self::Rank(rank) => slice::from_mut(&mut rank.input),
             Self::Sort(sort) => slice::from_mut(&mut sort.input),
             Self::MatchRecognize(pattern) => slice::from_mut(&mut pattern.input),

@@ -19,7 +19,7 @@ use datafusion_expr::Expr;
 
 use self::table::{LateTable, WATERMARK};
 use super::{
-    Calc, Kind, NodeId, Operators, Sink, calc_schema, expr::column, over::Ordering, schema_of,
+    Calc, Kind, NodeId, Operators, calc_schema, expr::column, over::Ordering, schema_of, side_table,
     unnest::Unnest, window::with_placeholders,
 };
 use crate::{
@@ -187,7 +187,7 @@ impl Router<'_> {
         self.operators.drop_unread(before);
         let name = describe(self.operators, self.operators.get(id)).0;
         let uid = format!("{}/late-{port}", self.operators.get(id).uid);
-        let mut fields = self.fields(carried.node);
+        let mut fields = self.operators.fields(carried.node);
         fields.push(Field::new(WATERMARK, TIMESTAMP_MS, false));
         let rows = LateRows { input: id, port };
         let rows = self
@@ -257,7 +257,7 @@ impl Router<'_> {
                     .into_iter()
                     .map(|input| self.carry(input, table))
                     .collect::<Result<_>>()?;
-                let schema = schema_of(self.union_fields(&inputs))?;
+                let schema = schema_of(self.operators.union_fields(&inputs))?;
                 self.operators.push(uid, Kind::Union(inputs), schema)
             }
             Kind::WindowTable(mut windows) if !windows.is_session() && !windows.is_count() => {
@@ -294,10 +294,10 @@ impl Router<'_> {
         mut unnest: Unnest,
         table: &LateTable,
     ) -> Result<NodeId> {
-        let width = self.fields(unnest.input).len();
+        let width = self.operators.fields(unnest.input).len();
         unnest.input = self.carry(unnest.input, table)?;
-        let carried = self.fields(unnest.input);
-        let (mut fields, own) = (self.fields(id), unnest.passed.len());
+        let carried = self.operators.fields(unnest.input);
+        let (mut fields, own) = (self.operators.fields(id), unnest.passed.len());
         fields.splice(own..own, carried[width..].iter().cloned());
         unnest.passed.extend(width..carried.len());
         Ok(self.operators.push(uid, Kind::Unnest(unnest), schema_of(fields)?))
@@ -325,7 +325,7 @@ impl Router<'_> {
         input: NodeId,
         more: Vec<(String, Expr)>,
     ) -> Result<NodeId> {
-        let own = self.fields(id).into_iter().map(|f| f.name().clone());
+        let own = self.operators.fields(id).into_iter().map(|f| f.name().clone());
         let mut columns: Vec<_> = own.map(|name| (name.clone(), column(name))).collect();
         columns.extend(more);
         let calc = Calc {
@@ -339,21 +339,6 @@ impl Router<'_> {
     fn push_calc(&mut self, uid: String, calc: Calc) -> Result<NodeId> {
         let schema = calc_schema(&calc.columns, &self.operators.get(calc.input).schema)?;
         Ok(self.operators.push(uid, Kind::Calc(calc), schema))
-    }
-
-    fn fields(&self, id: NodeId) -> Vec<Field> {
-        let fields = self.operators.get(id).schema.fields();
-        fields.iter().map(|f| f.as_ref().clone()).collect()
-    }
-
-    /// The columns of all inputs' rows: what may be null in one may be null in all.
-    fn union_fields(&self, inputs: &[NodeId]) -> Vec<Field> {
-        let schemas: Vec<Vec<Field>> = inputs.iter().map(|input| self.fields(*input)).collect();
-        let fields = schemas[0].iter().enumerate().map(|(i, field)| {
-            let nullable = schemas.iter().any(|fields| fields[i].is_nullable());
-            field.clone().with_nullable(nullable)
-        });
-        fields.collect()
     }
 
     /// What to say of tables whose late rows nobody drops.
@@ -375,24 +360,7 @@ impl Router<'_> {
     /// Adds the sinks of late rows.
     fn sinks(mut self) -> Result<()> {
         for (name, (sink, rows)) in std::mem::take(&mut self.taps) {
-            let uid = format!("late-{name}");
-            let fields = sink.table.schema.fields().iter();
-            let schema = schema_of(fields.map(|f| f.as_ref().clone()).collect())?;
-            let input = if let [only] = rows.as_slice() {
-                *only
-            } else {
-                let fields = self.union_fields(&rows);
-                let rows = Kind::LateUnion(rows);
-                self.operators
-                    .push(format!("{uid}/union"), rows, schema_of(fields)?)
-            };
-            let sink = Sink {
-                input,
-                table: sink,
-                updates: None,
-                spread_by: Vec::new(),
-            };
-            self.operators.push(uid, Kind::Sink(sink), schema);
+            side_table::write(self.operators, format!("late-{name}"), sink, rows)?;
         }
         Ok(())
     }

@@ -27,7 +27,9 @@
 //! - [`frame`]: the rows that a function OVER a window looks at. Leans on nothing.
 //! - [`over`], [`over_call`]: functions of the rows before each row. Lean on `aggregate`, `frame` and `rank`.
 //! - [`sort`]: rows in the order of their time. Leans on `rank`.
-//! - [`late`]: late rows into tables of their own. Leans on nothing.
+//! - `side_table`: tables that take what rows leave by the side. Leans on nothing.
+//! - [`late`]: late rows into tables of their own. Leans on `side_table`.
+//! - [`dead_letter`]: records that cannot be read into tables of their own. Leans on `side_table`.
 //! - [`narrow`]: ranks and unnests that keep only what is read. Leans on `rank` and `unnest`.
 //! - [`passing`]: the time at which rows pass, and functions that the runtime answers. Leans on `lower`.
 //! - [`sink`]: rows as a sink's columns. Leans on `lower`.
@@ -41,6 +43,7 @@ pub(crate) mod aggregate;
 mod aggregate_call;
 mod changes;
 pub(crate) mod count_window;
+pub(crate) mod dead_letter;
 mod emit;
 mod enforce;
 pub(crate) mod expr;
@@ -60,6 +63,7 @@ pub(crate) mod over;
 mod over_call;
 pub(crate) mod passing;
 pub(crate) mod rank;
+mod side_table;
 pub(crate) mod sink;
 pub(crate) mod sort;
 pub(crate) mod source;

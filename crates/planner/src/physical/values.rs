@@ -92,6 +92,7 @@ impl Lower<'_> {
             primary_key: Vec::new(),
             secrets: Arc::default(),
             late_sink: None,
+            dead_letter: None,
             at: self.at,
             options: Vec::new(),
         };

@@ -222,6 +222,7 @@ impl Decoder for Decode {
 fn bad(offset: usize, reason: impl Into<String>) -> BadRecord {
     BadRecord {
         offset,
+        len: None,
         line: 0,
         reason: reason.into(),
     }

@@ -227,6 +227,7 @@ impl Decoder for Decode {
                 if !self.config.ignores_parse_errors() {
                     return Err(BadRecord {
                         offset: taken.bytes,
+                        len: Some(len),
                         line: taken.lines,
                         reason,
                     });

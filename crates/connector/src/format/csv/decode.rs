@@ -231,6 +231,7 @@ impl Decoder for Decode {
                 if !self.config.ignore_parse_errors {
                     return Err(BadRecord {
                         offset: taken.bytes,
+                        len: Some(len),
                         line: taken.lines,
                         reason,
                     });

@@ -46,6 +46,7 @@ fn context(schema: SchemaRef, batch_rows: usize, clock: Arc<dyn Clock>) -> Sourc
         parallelism: 1,
         clock,
         counters: Arc::<SourceCounters>::default(),
+        dead_letters: None,
     }
 }
 

@@ -5,14 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow_schema::{DataType, Field};
 use datafusion_expr::{Expr, lit};
 use weir_model::Location;
-use weir_proto::convert::sql_type;
 
 use crate::{
-    catalog::{Catalog, Relation, TIMESTAMP_MS, TableDef},
+    catalog::{Catalog, TIMESTAMP_MS, TableDef},
     error::{self, Result},
     logical::{cast_to, proctime},
     parse::tokens::Name,
-    physical::{Kind, NodeId, Operators, expr::column, sink::stores},
+    physical::{Kind, NodeId, Operators, expr::column, side_table},
 };
 
 /// The column of late rows with the event time that the operator had reached.
@@ -112,28 +111,7 @@ pub(super) fn of_sources(
 }
 
 fn of_source(source: &TableDef, option: &Name, catalog: &Catalog) -> Result<LateTable> {
-    let sink = match catalog.get(&option.value) {
-        Some(Relation::Table(table)) => Arc::clone(table),
-        Some(Relation::View(_)) => {
-            return Err(error::invalid(
-                option.at,
-                format!("'{}' is a view: late rows go to a table", option.value),
-            ));
-        }
-        None => {
-            let names = catalog.table_names();
-            return Err(error::unknown(option.at, "table", &option.value, names));
-        }
-    };
-    if sink.table.name == source.table.name {
-        return Err(error::invalid(
-            option.at,
-            format!(
-                "late rows of '{}' cannot go back to it: name another table",
-                option.value
-            ),
-        ));
-    }
+    let sink = side_table::named(source, option, "late rows", catalog)?;
     let mut table = LateTable {
         source: source.table.name.clone(),
         sink: Arc::clone(&sink),
@@ -232,18 +210,7 @@ impl LateTable {
     }
 
     fn check_type(&self, name: &str, from: &DataType, to: &DataType) -> Result<()> {
-        if from == to || from.equals_datatype(to) || stores(from, to) {
-            return Ok(());
-        }
-        Err(error::type_error(
-            self.at,
-            format!(
-                "column '{name}' of '{}' is {}, that of late rows of '{}' is {}: declare it so",
-                self.sink.table.name,
-                sql_type(to),
-                self.source,
-                sql_type(from)
-            ),
-        ))
+        let tables = (self.source.as_str(), self.sink.as_ref());
+        side_table::check_type(tables, "late rows", (name, from, to), self.at)
     }
 }
