@@ -21,6 +21,7 @@ use weir_tests::{
 
 mod cluster;
 mod recovery;
+mod secured;
 mod sink;
 mod source;
 mod transaction;

@@ -19,8 +19,10 @@ use crate::{
 };
 
 mod clients;
+mod secured;
 
 pub use clients::{Record, Transactions};
+pub use secured::Secured;
 
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// Any 16 bytes in base64: the broker's storage wants a name.
@@ -34,6 +36,7 @@ pub struct Kafka {
     program: Program,
     folder: PathBuf,
     port: u16,
+    secured: Option<Secured>,
 }
 
 /// How the broker is run.
@@ -46,6 +49,18 @@ struct Program {
 impl Kafka {
     /// Starts a broker that keeps its log below a folder. None: there is no program for it, and that may be.
     pub async fn start(folder: &Path) -> Result<Option<Self>> {
+        Self::start_with(folder, |_| Ok(None)).await
+    }
+
+    /// The same, that can be reached by TLS and with logins too.
+    pub async fn start_secured(folder: &Path) -> Result<Option<Self>> {
+        Self::start_with(folder, |folder| Secured::new(folder).map(Some)).await
+    }
+
+    async fn start_with(
+        folder: &Path,
+        secure: impl FnOnce(&Path) -> Result<Option<Secured>>,
+    ) -> Result<Option<Self>> {
         let Some(program) = Program::find() else {
             skip(
                 "kafka",
@@ -56,16 +71,21 @@ impl Kafka {
         let folder = folder.join("kafka");
         fs::create_dir_all(&folder)?;
         let (port, controller) = (free_port()?, free_port()?);
+        let secured = secure(&folder)?;
+        let more = secured.as_ref().map(Secured::listeners).unwrap_or_default();
+        let settings = secured.as_ref().map(Secured::settings).unwrap_or_default();
         fs::write(
             folder.join("server.properties"),
-            properties(&folder, port, controller),
+            properties(&folder, port, controller, &more) + &settings,
         )?;
-        program.format(&folder)?;
+        let logins = secured.as_ref().map(Secured::logins).unwrap_or_default();
+        program.format(&folder, &logins)?;
         let mut broker = Self {
             child: None,
             program,
             folder,
             port,
+            secured,
         };
         broker.start_again().await?;
         Ok(Some(broker))
@@ -99,6 +119,11 @@ impl Kafka {
     /// `host:port`, as clients are given it.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How it is reached by TLS and with logins, if it was started so.
+    pub fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
     }
 
     /// From now on it takes connections and answers nobody.
@@ -161,11 +186,12 @@ impl Program {
         command
     }
 
-    fn format(&self, folder: &Path) -> Result<()> {
+    fn format(&self, folder: &Path, more: &[String]) -> Result<()> {
         let output = self
             .command()
             .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
             .arg(folder.join("server.properties"))
+            .args(more)
             .output()
             .with_context(|| format!("running {}", self.java.display()))?;
         ensure!(
@@ -196,16 +222,16 @@ impl Program {
 }
 
 /// One broker for all: topics with one copy, and groups that do not wait for a second member.
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
+fn properties(folder: &Path, port: u16, controller: u16, more: &str) -> String {
     let log = folder.join("data");
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs={}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1

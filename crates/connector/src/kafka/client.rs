@@ -65,8 +65,13 @@ impl Client {
     /// The brokers, as given.
     pub(crate) fn brokers(&self) -> &str {
         let name = BOOTSTRAP_SERVERS.strip_prefix(PROPERTIES).unwrap_or_default();
-        let found = self.settings.iter().find(|(given, _)| given == name);
-        found.map_or("", |(_, brokers)| brokers)
+        self.get(name).unwrap_or_default()
+    }
+
+    /// A setting, by librdkafka's name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.settings.iter().rev().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -82,6 +87,7 @@ fn translated(name: &str, value: &str) -> Result<Vec<(String, String)>, String> 
         "ssl.truststore.certificates" => one("ssl.ca.pem", value),
         "ssl.keystore.certificate.chain" => one("ssl.certificate.pem", value),
         "ssl.keystore.key" => one("ssl.key.pem", value),
+        "sasl.mechanism" => one("sasl.mechanisms", value),
         "ssl.truststore.location" => one("ssl.ca.location", value),
         _ => one(name, value),
     }

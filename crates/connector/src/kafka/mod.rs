@@ -70,7 +70,7 @@ With `'sink.delivery-guarantee' = 'exactly-once'` the rows between two checkpoin
 there, by the job or, after a failure, by whatever goes on from the checkpoint. Consumers must read with `isolation.level=read_committed`: they
 see rows when their checkpoint is done, and no row twice.
 
-- The brokers must be Kafka 3.0 or newer, and be reached without TLS and SASL.
+- The brokers must be Kafka 3.0 or newer. Logins are by `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
 - A transaction that is not committed within `properties.transaction.timeout.ms` is aborted by the cluster: its rows are lost. If they belong to a
   checkpoint, the job fails and says so. Have checkpoints more often, and let no job be down for longer; for more than 15 minutes, raise
   `transaction.max.timeout.ms` of the brokers too.

@@ -73,7 +73,7 @@ impl Reading {
         }
         // A tombstone takes a key back, which is no row of a table without keys.
         if message.value().is_none() && !self.rows.takes_tombstones() {
-            context.counters.skipped(1);
+            context.counters.skipped(u64::from(!self.rows.are_changes()));
         } else if let Err(reason) = self.rows.push(message) {
             self.refuse(message, reason, context)?;
         }

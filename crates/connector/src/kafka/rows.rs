@@ -17,6 +17,7 @@ use super::{
     native::Message,
 };
 use crate::{
+    ChangelogMode,
     changelog::{self, OP_COLUMN, RowKind},
     format::MessageDecoder,
     origin,
@@ -204,6 +205,11 @@ impl Rows {
     /// Whether a message without value is a row: one that is no more.
     pub(super) fn takes_tombstones(&self) -> bool {
         self.ops.is_some()
+    }
+
+    /// Whether messages say changes, behind which there may be tombstones for those who clean up the topic.
+    pub(super) fn are_changes(&self) -> bool {
+        self.layout.value.part.format.changelog_mode() != ChangelogMode::Append
     }
 
     /// Adds the row of a message, or the rows if it has changes. The error says what is wrong with it; then nothing of it is kept.

@@ -55,7 +55,8 @@ pub(super) struct Factory {
     pub(super) prefix: Option<String>,
     /// Changes are folded by their keys, and these are the columns; none: rows are only added.
     pub(super) fold: Option<Fold>,
-    transactions: transaction::Shared,
+    /// None: the settings have a login that transactions cannot be committed with, and the table needs none.
+    transactions: Option<transaction::Shared>,
 }
 
 impl fmt::Debug for Factory {
@@ -86,7 +87,7 @@ impl SinkFactory for Factory {
                 factory: self.clone(),
                 subtask: context.subtask,
             });
-            let (shared, prefix) = (self.transactions.clone(), self.prefix.as_deref());
+            let (shared, prefix) = (self.transactions()?.clone(), self.prefix.as_deref());
             let transactions = Transactions::begin(shared, prefix, &self.route.topic, make, &context).await?;
             Out::InTransactions(Box::new(transactions))
         } else {
@@ -112,7 +113,11 @@ impl SinkFactory for Factory {
     }
 
     async fn commit(&self, commits: &[String]) -> Result<(), ConnectorError> {
-        self.transactions.commit(commits).await
+        if commits.is_empty() {
+            return Ok(());
+        }
+        // What a checkpoint of before has to commit is committed, whatever the table says now.
+        self.transactions()?.commit(commits).await
     }
 }
 
@@ -133,9 +138,11 @@ impl Factory {
         let given = Checked::new(connector, options::OPTIONS, own)?;
         let client = Client::new(&given)?;
         let guarantee = Guarantee::of(&given);
-        if guarantee == Guarantee::ExactlyOnce {
-            check_plain(&client)?;
-        }
+        let transactions = match transaction::Shared::new(&client) {
+            Ok(shared) => Some(shared),
+            Err(refused) if guarantee == Guarantee::ExactlyOnce => return Err(refused),
+            Err(_) => None,
+        };
         let fields = Fields::new(connector, &given, formats, &table.schema)?;
         let says_changes = |key: &Part| key.format.changelog_mode() != ChangelogMode::Append;
         if fields.key.as_ref().is_some_and(says_changes) {
@@ -145,7 +152,7 @@ impl Factory {
             ));
         }
         Ok(Self {
-            transactions: transaction::Shared::new(client.brokers()),
+            transactions,
             client,
             route: route(connector, &given, table)?,
             fields,
@@ -154,6 +161,12 @@ impl Factory {
             prefix: given.text(options::TRANSACTIONAL_ID_PREFIX).map(str::to_owned),
             fold: None,
         })
+    }
+
+    fn transactions(&self) -> Result<&transaction::Shared, ConnectorError> {
+        self.transactions
+            .as_ref()
+            .ok_or_else(|| ConnectorError::user("transactions cannot be committed with this way to log in"))
     }
 
     /// librdkafka's settings of a producer without transactions.
@@ -230,23 +243,6 @@ fn route(connector: &str, given: &Checked<'_>, table: &Table) -> Result<Route, O
     })
 }
 
-/// Transactions are committed on connections of our own, which are plain.
-fn check_plain(client: &Client) -> Result<(), OptionError> {
-    const PROTOCOL: &str = "security.protocol";
-    let config = client.config();
-    match config.get(PROTOCOL) {
-        Some(protocol) if !protocol.eq_ignore_ascii_case("plaintext") => Err(invalid(
-            &format!("{}{PROTOCOL}", options::PROPERTIES),
-            format!(
-                "'{protocol}' does not go with '{}' = 'exactly-once' yet, which speaks to the brokers without TLS and SASL: take \
-                 'at-least-once', or a listener without them",
-                options::GUARANTEE
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Makes one subtask's producers of transactions.
 struct Transactional {
     factory: Factory,
@@ -311,8 +307,14 @@ mod tests {
             (vec![JSON], "needs the option 'topic'"),
             (vec![("topic", "a;b"), JSON], "names several topics"),
             (
-                vec![TOPIC, JSON, exactly, ("properties.security.protocol", "SASL_SSL")],
-                "does not go with 'sink.delivery-guarantee' = 'exactly-once' yet",
+                vec![
+                    TOPIC,
+                    JSON,
+                    exactly,
+                    ("properties.security.protocol", "SASL_SSL"),
+                    ("properties.sasl.mechanism", "OAUTHBEARER"),
+                ],
+                "'OAUTHBEARER' does not go with 'sink.delivery-guarantee' = 'exactly-once'",
             ),
             (
                 vec![TOPIC, JSON, ("key.format", "debezium-json"), ("key.fields", "k")],

@@ -16,7 +16,10 @@ use kafka_protocol::{
 use parking_lot::Mutex;
 use weir_env::{Clock, SystemClock};
 
-use super::wire::{Connection, Request};
+use super::{
+    security::Security,
+    wire::{Connection, Request},
+};
 use crate::ConnectorError;
 
 /// How long something is tried that a cluster cannot do now.
@@ -34,6 +37,7 @@ const FETCH_BYTES: i32 = 1 << 20;
 pub(super) struct Cluster {
     /// Brokers to ask first.
     brokers: Vec<String>,
+    security: Security,
     /// Connections that nobody uses, by address.
     idle: Mutex<HashMap<String, Connection>>,
     clock: Arc<dyn Clock>,
@@ -46,12 +50,14 @@ pub(super) enum Trouble {
     Later(String),
     /// The cluster refuses it.
     Refused(ResponseError),
+    /// It never will as the table's settings are.
+    Wrong(String),
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Later(why) => f.write_str(why),
+            Self::Later(why) | Self::Wrong(why) => f.write_str(why),
             Self::Refused(error) => write!(f, "{error}"),
         }
     }
@@ -64,11 +70,21 @@ impl From<io::Error> for Trouble {
 }
 
 impl Trouble {
+    /// The same, with the broker that it was with.
+    fn at(self, address: &str) -> Self {
+        match self {
+            Self::Later(why) => Self::Later(format!("{address}: {why}")),
+            Self::Wrong(why) => Self::Wrong(format!("{address}: {why}")),
+            refused @ Self::Refused(_) => refused,
+        }
+    }
+
     /// As an error of what was to be done.
     pub(super) fn into_error(self, doing: &str) -> ConnectorError {
         let message = format!("{doing}: {self}");
         match self {
-            Self::Refused(
+            Self::Wrong(_)
+            | Self::Refused(
                 ResponseError::TransactionalIdAuthorizationFailed
                 | ResponseError::TopicAuthorizationFailed
                 | ResponseError::ClusterAuthorizationFailed,
@@ -111,12 +127,13 @@ impl Tries<'_> {
 
 impl Cluster {
     /// Of these brokers, `host:port` with commas between.
-    pub(super) fn new(brokers: &str) -> Self {
+    pub(super) fn new(brokers: &str, security: Security) -> Self {
         Self {
             brokers: brokers
                 .split(',')
                 .map(|broker| broker.trim().to_owned())
                 .collect(),
+            security,
             idle: Mutex::default(),
             clock: Arc::new(SystemClock::new()),
         }
@@ -287,28 +304,28 @@ impl Cluster {
             .with_key_type(OF_TRANSACTIONS);
         let found = self.of_any(&asked).await?;
         fine(found.error_code)?;
-        Ok(self.of(&address(&found.host, found.port), request).await?)
+        self.of(&address(&found.host, found.port), request).await
     }
 
     /// Asks the first broker that answers.
     async fn of_any<R: Request>(&self, request: &R) -> Result<R::Answer, Trouble> {
-        let mut trouble = io::Error::other("no broker is named");
+        let mut trouble = Trouble::Later("no broker is named".into());
         for broker in &self.brokers {
             match self.of(broker, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => trouble = error,
             }
         }
-        Err(trouble.into())
+        Err(trouble)
     }
 
-    async fn of<R: Request>(&self, address: &str, request: &R) -> io::Result<R::Answer> {
+    async fn of<R: Request>(&self, address: &str, request: &R) -> Result<R::Answer, Trouble> {
         let idle = self.idle.lock().remove(address);
         let mut connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(address)
+            None => Connection::open(address, &self.security)
                 .await
-                .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?,
+                .map_err(|trouble| trouble.at(address))?,
         };
         let answer = connection.ask(request).await?;
         self.idle.lock().insert(address.to_owned(), connection);

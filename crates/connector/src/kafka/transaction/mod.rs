@@ -1,6 +1,8 @@
 //! Exactly-once: the rows between two barriers are one transaction, which is committed when the checkpoint is there.
 //!
-//! - `wire`: requests to a broker. Leans on nothing.
+//! - `scram`: the words of a login by SCRAM. Pure.
+//! - `security`: TLS and SASL, as the table's settings say. Leans on `scram`.
+//! - `wire`: requests to a broker. Leans on `security`.
 //! - `cluster`: what is asked of a cluster about transactions. Leans on `wire`.
 //! - `log`: how a transaction ended, as a log says. Pure.
 //! - `ids`: transactional ids. Leans on nothing.
@@ -18,6 +20,8 @@ mod cluster;
 mod commit;
 mod ids;
 mod log;
+mod scram;
+mod security;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -33,9 +37,10 @@ use self::{
     cluster::{Cluster, Trouble},
     commit::Prepared,
     ids::{Names, Pool, Transaction},
+    security::Security,
 };
-use super::{client::classified, producer::Producer, write::blocking};
-use crate::{ConnectorError, SinkContext};
+use super::{Client, client::classified, producer::Producer, write::blocking};
+use crate::{ConnectorError, OptionError, SinkContext};
 
 /// How long a cluster may take to let a transactional id be used.
 const INIT_PATIENCE: Duration = Duration::from_mins(2);
@@ -50,12 +55,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// For a cluster with these brokers.
-    pub(super) fn new(brokers: &str) -> Self {
-        Self {
-            cluster: Arc::new(Cluster::new(brokers)),
+    /// For the cluster of a client. Refuses what our own connections to it cannot do.
+    pub(super) fn new(client: &Client) -> Result<Self, OptionError> {
+        let security = Security::new(client)?;
+        Ok(Self {
+            cluster: Arc::new(Cluster::new(client.brokers(), security)),
             pool: Pool::default(),
-        }
+        })
     }
 
     /// Commits what writers prepared.

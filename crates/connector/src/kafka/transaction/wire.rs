@@ -1,6 +1,6 @@
 //! Kafka's protocol on a connection of our own: requests that librdkafka does not make.
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
@@ -8,14 +8,20 @@ use kafka_protocol::{
         ApiKey, DescribeTransactionsRequest, DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse,
         FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
         InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse, MetadataRequest,
-        MetadataResponse, RequestHeader, ResponseHeader,
+        MetadataResponse, RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslAuthenticateResponse,
+        SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
+};
+
+use super::{
+    cluster::Trouble,
+    security::{Login, Security},
 };
 
 /// How long a broker has to answer.
@@ -50,21 +56,70 @@ requests! {
     MetadataRequest, MetadataResponse, Metadata, 9;
     // The last that names topics and has no tagged fields.
     FetchRequest, FetchResponse, Fetch, 11;
+    SaslHandshakeRequest, SaslHandshakeResponse, SaslHandshake, 1;
+    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslAuthenticate, 2;
 }
 
 /// A connection to a broker.
-#[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     asked: i32,
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// Bytes to a broker and back, plain or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 impl Connection {
-    /// To `host:port`.
-    pub(super) async fn open(address: &str) -> io::Result<Self> {
+    /// To `host:port`, logged in.
+    pub(super) async fn open(address: &str, security: &Security) -> Result<Self, Trouble> {
         let stream = in_time(TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, asked: 0 })
+        let stream = match security.tls()? {
+            None => Box::new(stream) as Box<dyn Stream>,
+            Some(tls) => in_time(tls.handshake(host(address), stream)).await?,
+        };
+        let mut connection = Self { stream, asked: 0 };
+        if let Some(login) = security.login() {
+            connection.log_in(login).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn log_in(&mut self, login: &Login) -> Result<(), Trouble> {
+        let mechanism = StrBytes::from_string(login.mechanism().to_owned());
+        let handshake = SaslHandshakeRequest::default().with_mechanism(mechanism);
+        let answer = self.ask(&handshake).await?;
+        if answer.error_code != 0 {
+            let known: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+            return Err(Trouble::Wrong(format!(
+                "the broker takes no login by {}, but by {}",
+                login.mechanism(),
+                known.join(", ")
+            )));
+        }
+        let mut steps = login.steps()?;
+        let mut words = Some(steps.first());
+        while let Some(said) = words {
+            let request = SaslAuthenticateRequest::default().with_auth_bytes(said.into());
+            let answer = self.ask(&request).await?;
+            if answer.error_code != 0 {
+                let why = answer
+                    .error_message
+                    .map(|why| why.to_string())
+                    .unwrap_or_default();
+                return Err(Trouble::Wrong(format!("the broker refuses the login: {why}")));
+            }
+            words = steps.next(&answer.auth_bytes).map_err(Trouble::Wrong)?;
+        }
+        Ok(())
     }
 
     /// Asks and waits for the answer. After an error the connection is of no use.
@@ -73,6 +128,7 @@ impl Connection {
         let frame = frame(request, self.asked)?;
         let mut answer = in_time(async {
             self.stream.write_all(&frame).await?;
+            self.stream.flush().await?;
             let size = self.stream.read_i32().await?;
             if !(0..=MAX_ANSWER_BYTES).contains(&size) {
                 return Err(io::Error::other(format!("an answer of {size} bytes")));
@@ -89,6 +145,12 @@ impl Connection {
         }
         R::Answer::decode(&mut answer, R::VERSION).map_err(bad)
     }
+}
+
+/// The host of `host:port`.
+fn host(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn frame<R: Request>(request: &R, number: i32) -> io::Result<BytesMut> {
