@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("weir-env", &["weir-model"]),
     ("weir-proto", &["weir-model"]),
     ("weir-checkpoint", &["weir-model", "weir-env"]),
-    ("weir-connector", &["weir-model", "weir-env"]),
+    ("weir-connector", &["weir-model", "weir-env", "weir-checkpoint"]),
     ("weir-functions", &["weir-model"]),
     (
         "weir-planner",

@@ -1,7 +1,8 @@
 //! The folders that checkpoints and savepoints are kept in, on this machine or in an object store.
 //!
 //! - [`layout`]: where things are in them. Leans on nothing.
-//! - `open`: folders by their URL. Leans on nothing.
+//! - [`s3`]: buckets. Leans on nothing.
+//! - `open`: folders by their URL. Leans on `s3`.
 //! - `manifests`: writes and reads manifests. Leans on `manifest`.
 //! - `files`: lists, checks, copies and deletes files. Leans on `manifest`.
 
@@ -9,6 +10,7 @@ mod files;
 pub mod layout;
 mod manifests;
 mod open;
+pub mod s3;
 #[cfg(test)]
 mod tests;
 

@@ -2,17 +2,12 @@
 
 use std::{collections::HashMap, fmt, path::Path as FilePath, sync::Arc, time::Duration};
 
-use object_store::{
-    ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    local::LocalFileSystem,
-    path::Path,
-};
+use object_store::{ObjectStore, RetryConfig, local::LocalFileSystem, path::Path};
 use parking_lot::Mutex;
 use weir_env::Clock;
 use weir_model::Failure;
 
-use super::Folder;
+use super::{Folder, s3};
 
 /// Opens folders. Clones share their connections.
 #[derive(Clone)]
@@ -30,20 +25,8 @@ impl fmt::Debug for Stores {
     }
 }
 
-/// Settings of S3 as Flink calls them, and as the client does.
-const S3_SETTINGS: &[(&str, AmazonS3ConfigKey)] = &[
-    ("s3.endpoint", AmazonS3ConfigKey::Endpoint),
-    ("s3.access-key", AmazonS3ConfigKey::AccessKeyId),
-    ("s3.secret-key", AmazonS3ConfigKey::SecretAccessKey),
-    ("s3.session-token", AmazonS3ConfigKey::Token),
-    ("s3.region", AmazonS3ConfigKey::Region),
-    ("s3.endpoint.region", AmazonS3ConfigKey::Region),
-];
-const PATH_STYLE: &str = "s3.path.style.access";
-
 impl Stores {
-    /// Opens folders with these settings: `s3.endpoint`, `s3.access-key`, `s3.secret-key`, `s3.session-token`, `s3.region` and
-    /// `s3.path.style.access`. What they leave out is taken from the `AWS_*` variables of the environment.
+    /// Opens folders with these settings, as [`s3::bucket`] takes them.
     pub fn new(clock: Arc<dyn Clock>, settings: Vec<(String, String)>) -> Self {
         Self {
             clock,
@@ -55,16 +38,14 @@ impl Stores {
     /// The folder at a URL: `file:///folder`, `/folder` or `s3://bucket/folder`. It need not be there.
     pub fn folder(&self, url: &str) -> Result<Folder, Failure> {
         let wrong = |why: String| Failure::user(format!("'{}' is no folder for state: {why}", hide(url)));
-        let (store, root) =
-            if let Some(rest) = url.strip_prefix("s3://").or_else(|| url.strip_prefix("s3a://")) {
-                let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
-                let root = Path::parse(path.trim_matches('/')).map_err(|e| wrong(e.to_string()))?;
-                (self.bucket(bucket).map_err(wrong)?, root)
-            } else {
-                let root = local_path(url).map_err(wrong)?;
-                let store = LocalFileSystem::new().with_automatic_cleanup(true);
-                (Arc::new(store) as Arc<dyn ObjectStore>, root)
-            };
+        let (store, root) = if let Some((bucket, path)) = s3::bucket_and_path(url) {
+            let root = Path::parse(path.trim_matches('/')).map_err(|e| wrong(e.to_string()))?;
+            (self.bucket(bucket).map_err(wrong)?, root)
+        } else {
+            let root = local_path(url).map_err(wrong)?;
+            let store = LocalFileSystem::new().with_automatic_cleanup(true);
+            (Arc::new(store) as Arc<dyn ObjectStore>, root)
+        };
         Ok(Folder {
             store,
             root,
@@ -81,35 +62,22 @@ impl Stores {
         if let Some(store) = open.get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let store = s3(bucket, &self.settings).map_err(|e| e.to_string())?;
+        let settings = self.settings.iter();
+        let settings = settings.map(|(key, value)| (key.as_str(), value.as_str()));
+        let store = s3::bucket(bucket, settings, retry()).map_err(|e| e.to_string())?;
         let store: Arc<dyn ObjectStore> = Arc::new(store);
         open.insert(bucket.to_owned(), Arc::clone(&store));
         Ok(store)
     }
 }
 
-fn s3(bucket: &str, settings: &[(String, String)]) -> object_store::Result<object_store::aws::AmazonS3> {
-    let retry = RetryConfig {
+fn retry() -> RetryConfig {
+    RetryConfig {
         // What takes longer is tried again by us.
         max_retries: 2,
         retry_timeout: Duration::from_secs(20),
         ..RetryConfig::default()
-    };
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_retry(retry);
-    for (key, value) in settings {
-        if let Some((_, known)) = S3_SETTINGS.iter().find(|(name, _)| name == key) {
-            builder = builder.with_config(*known, value);
-        } else if key == PATH_STYLE {
-            builder = builder.with_virtual_hosted_style_request(value != "true");
-        }
     }
-    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        builder = builder.with_allow_http(true);
-    }
-    builder.build()
 }
 
 /// The path of a local folder, of `file:///folder` or `/folder`.
