@@ -6,6 +6,7 @@ use weir_model::api::{ConnectorInfo, ConnectorList, FormatInfo, MetadataInfo, Op
 
 use crate::{
     Connector, Role, connectors,
+    filesystem::parquet,
     format::{self, change_json::Dialect, sql_type},
     options::{OptionDef, OptionKind},
 };
@@ -14,7 +15,7 @@ use crate::{
 pub fn all() -> ConnectorList {
     ConnectorList {
         connectors: connectors().iter().map(|connector| of(*connector)).collect(),
-        formats: format::NAMES.iter().map(|name| format_of(name)).collect(),
+        formats: formats(),
     }
 }
 
@@ -37,6 +38,19 @@ pub fn of(connector: &dyn Connector) -> ConnectorInfo {
         options: connector.options().iter().map(option).collect(),
         metadata: metadata.collect(),
     }
+}
+
+/// All formats, by name: those of every connector of bytes, and that of files alone.
+fn formats() -> Vec<FormatInfo> {
+    let mut formats: Vec<_> = format::NAMES.iter().map(|name| format_of(name)).collect();
+    formats.push(FormatInfo {
+        name: parquet::NAME.to_owned(),
+        summary: parquet::SUMMARY.to_owned(),
+        has_changes: false,
+        options: parquet::OPTIONS.iter().map(option).collect(),
+    });
+    formats.sort_by(|a, b| a.name.cmp(&b.name));
+    formats
 }
 
 fn format_of(name: &str) -> FormatInfo {

@@ -50,5 +50,5 @@ pub use lookup::{Found, Lookup, LookupContext, LookupFactory};
 pub use registry::{Connector, Role, connector, connectors};
 pub use secrets::Secrets;
 pub use sink::{RowOutput, Sink, SinkContext, SinkFactory};
-pub use source::{Source, SourceContext, SourceEvent, SourceFactory, Split};
+pub use source::{CompareOperator, Comparison, Source, SourceContext, SourceEvent, SourceFactory, Split};
 pub use table::Table;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use weir_env::Clock;
@@ -63,12 +63,52 @@ pub trait SourceFactory: fmt::Debug + Send + Sync {
         split
     }
 
+    /// Hands over comparisons that all hold for each row that the query keeps. Readers may leave out rows of which one does not hold, as
+    /// far as that is cheap; the query filters what they yield.
+    fn push_filter(&mut self, comparisons: Vec<Comparison>) {
+        let _ = comparisons;
+    }
+
     /// A reader of these splits from their positions on.
     async fn open(
         &self,
         splits: Vec<Split>,
         context: SourceContext,
     ) -> Result<Box<dyn Source>, ConnectorError>;
+}
+
+/// A column that is compared to a value: `column operator value`.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The name of a column of the table.
+    pub column: String,
+    /// What holds between them.
+    pub operator: CompareOperator,
+    /// The one value of an array of the column's type, not null.
+    pub value: ArrayRef,
+}
+
+/// What may hold between two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareOperator {
+    /// `=`
+    Eq,
+    /// `<`
+    Lt,
+    /// `<=`
+    LtEq,
+    /// `>`
+    Gt,
+    /// `>=`
+    GtEq,
+}
+
+/// Which of so many readers a split is for that is found while reading: by its id (FNV-1a), the same in each process.
+pub(crate) fn reader_of(id: &str, parallelism: u32) -> u32 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash % u64::from(parallelism)) as u32
 }
 
 /// What a reader needs from the runtime.

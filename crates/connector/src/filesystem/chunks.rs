@@ -1,13 +1,10 @@
-//! A file's bytes, read ahead.
+//! A file's bytes, unpacked and read ahead.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::io::{self, Read};
 
-use flate2::read::MultiGzDecoder;
 use tokio::task::JoinHandle;
+
+use super::{compression::Compression, split::FileSplit, store::Store};
 
 /// Large enough that handing over costs nothing, small enough that decoding one takes a few milliseconds.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -28,17 +25,12 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// Opens the file; `offset` counts unpacked bytes.
-    pub(super) fn open(path: &Path, packed: bool, offset: u64) -> Self {
-        let path = path.to_owned();
+    pub(super) fn open(store: &Store, file: &FileSplit, offset: u64) -> Self {
+        let (store, file) = (store.clone(), file.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            let mut file = File::open(path)?;
-            let bytes: Bytes = if packed {
-                let mut unpacked = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file));
-                io::copy(&mut unpacked.by_ref().take(offset), &mut io::sink())?;
-                Box::new(unpacked)
-            } else {
-                file.seek(SeekFrom::Start(offset))?;
-                Box::new(file)
+            let bytes = match Compression::of_file(&file.path) {
+                Compression::None => store.open(&file, offset)?,
+                packed => packed.unpack(store.open(&file, 0)?, offset)?,
             };
             read_chunk(bytes, Vec::with_capacity(CHUNK_BYTES))
         });

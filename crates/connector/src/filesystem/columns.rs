@@ -9,7 +9,7 @@ use arrow_array::{
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::{partition, split::FileSplit};
+use super::{partition, split::FileSplit, store::whole_path};
 use crate::{
     ConnectorError,
     origin::{self, MetadataDef, MetadataKind},
@@ -52,16 +52,21 @@ pub(super) const METADATA: &[MetadataDef] = &[
 #[derive(Debug)]
 pub(super) struct Columns {
     schema: SchemaRef,
-    /// What is decoded of each row; at least one column, so that rows are counted.
+    /// What is decoded of each row.
     decoded: SchemaRef,
     default_partition: String,
 }
 
 impl Columns {
-    /// Of the table's columns those that are wanted.
-    pub(super) fn new(table: &SchemaRef, schema: SchemaRef, default_partition: String) -> Self {
+    /// Of the table's columns those that are wanted. One is decoded at least, unless rows are counted without.
+    pub(super) fn new(
+        table: &SchemaRef,
+        schema: SchemaRef,
+        default_partition: String,
+        counts_without: bool,
+    ) -> Self {
         let mut decoded = origin::in_rows(&schema);
-        if decoded.fields().is_empty() {
+        if decoded.fields().is_empty() && !counts_without {
             let first = origin::in_rows(table).fields().first().cloned();
             decoded = Arc::new(Schema::new(first.into_iter().collect::<Vec<_>>()));
         }
@@ -99,7 +104,7 @@ impl Columns {
 
     fn constant(&self, field: &Field, file: &FileSplit, rows: usize) -> Result<ArrayRef, ConnectorError> {
         let column: ArrayRef = match origin::metadata_key(field) {
-            Some(PATH) => texts(&absolute(&file.path), rows),
+            Some(PATH) => texts(&whole_path(&file.path).display().to_string(), rows),
             Some(NAME) => texts(&name(&file.path), rows),
             Some(SIZE) => Arc::new(Int64Array::from_value(file.bytes as i64, rows)),
             Some(MODIFIED) => {
@@ -129,11 +134,6 @@ impl Columns {
 
 fn texts(text: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
-}
-
-fn absolute(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.display().to_string()
 }
 
 fn name(path: &Path) -> String {

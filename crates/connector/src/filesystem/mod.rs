@@ -1,72 +1,106 @@
-//! `filesystem`: rows in files of a local folder.
+//! `filesystem`: rows in files of a folder, local or in a bucket.
 //!
-//! - `files`: a path and the files below it. Leans on nothing.
 //! - `split`: a file or a range of it, with the position to read on from. Leans on nothing.
-//! - `chunks`: a file's bytes, read ahead. Leans on nothing.
-//! - `commit`: how files become visible. Leans on nothing.
+//! - `names`: what files are called that are written. Leans on nothing.
+//! - `store`: where files are: reads them, and writes them so that they become visible at once. Leans on `split` and `names`.
+//! - `files`: the files of a table. Leans on `store`.
+//! - `compression`: files that are packed as a whole. Leans on nothing.
+//! - `chunks`: a file's bytes, read ahead. Leans on `store` and `compression`.
+//! - `text`: a file as a text of records. Leans on `chunks` and the formats.
+//! - `parquet`: files of Parquet, read and written. Leans on `store`.
+//! - `format`: how rows are in files. Leans on `parquet`, `compression` and the formats.
 //! - `partition`: folders named after values. Leans on `write` and `commit`.
 //! - `columns`: columns that are the same for all rows of a file. Leans on `partition` and `split`.
-//! - `read`: the source. Leans on all of the above and on the formats.
-//! - `write`: the sink. Leans on `commit`, `partition` and the formats.
+//! - `read`: the source. Leans on `text`, `parquet`, `columns` and `watch`.
+//! - `watch`: files that come to be while others are read. Leans on `read`.
+//! - `commit`: how files become visible. Leans on `store`.
+//! - `write`: the sink. Leans on `commit`, `partition` and `format`.
 //!
 //! Paths that are not absolute are taken from the working folder of the process that reads or writes.
 
 mod chunks;
 mod columns;
 mod commit;
+mod compression;
 mod files;
+mod format;
+mod names;
+pub(crate) mod parquet;
 mod partition;
 mod read;
 mod split;
+mod store;
+mod text;
+mod watch;
 mod write;
 
-use std::path::PathBuf;
-
 use crate::{
-    Connector, LookupFactory, OptionError, Role, SinkFactory, SourceFactory, Table,
-    format::{self, Format},
-    lookup,
-    options::{Checked, OptionDef, OptionKind, invalid},
+    Connector, LookupFactory, OptionError, Role, SinkFactory, SourceFactory, Table, lookup,
+    options::{Checked, OptionDef, OptionKind, invalid, option, required},
     origin::{self, MetadataDef},
 };
 use files::Files;
+use format::FileFormat;
+use store::{LARGEST_OBJECT, S3_OPTIONS, Store};
+use write::{ROLLING_AGE, ROLLING_SILENCE, ROLLING_SIZE, Rolling};
 
 const PATH: &str = "path";
 const PATTERN: &str = "source.path.regex-pattern";
 const DEFAULT_PARTITION: &str = "partition.default-name";
-const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
+const MONITOR_INTERVAL: &str = "source.monitor-interval";
 
 const OPTIONS: &[OptionDef] = &[
-    OptionDef {
-        key: PATH,
-        kind: OptionKind::Text,
-        required: true,
-        default: None,
-        doc: "a file or a folder to read (files below it that begin with `.` or `_` are left out; `.gz` is unpacked), or a \
-              folder to write to; a local path or a file:// URL",
-    },
+    required(
+        PATH,
+        OptionKind::Text,
+        "a file or a folder to read (files below it that begin with `.` or `_` are left out; `.gz` and `.zst` are unpacked), or a folder to \
+         write to; a local path, a file:// URL, or s3://bucket/folder",
+    ),
     format::FORMAT,
-    OptionDef {
-        key: PATTERN,
-        kind: OptionKind::Text,
-        required: false,
-        default: None,
-        doc: "a regular expression that the whole absolute path of a file must match to be read",
-    },
-    OptionDef {
-        key: DEFAULT_PARTITION,
-        kind: OptionKind::Text,
-        required: false,
-        default: Some("__DEFAULT_PARTITION__"),
-        doc: "what stands for null and the empty text in the name of a partition's folder",
-    },
-    OptionDef {
-        key: ROLLING_SIZE,
-        kind: OptionKind::MemorySize,
-        required: false,
-        default: Some("128MB"),
-        doc: "how large a file grows before the next one is begun",
-    },
+    option(
+        PATTERN,
+        OptionKind::Text,
+        None,
+        "a regular expression that the whole path of a file, or its URL, must match to be read",
+    ),
+    option(
+        MONITOR_INTERVAL,
+        OptionKind::Duration,
+        None,
+        "how often the folder is looked at for files that are new, each of which is read once, by its path; without it, those are read \
+         that are there at the beginning, and then the table ends",
+    ),
+    option(
+        DEFAULT_PARTITION,
+        OptionKind::Text,
+        Some("__DEFAULT_PARTITION__"),
+        "what stands for null and the empty text in the name of a partition's folder",
+    ),
+    format::COMPRESSION,
+    option(
+        ROLLING_SIZE,
+        OptionKind::MemorySize,
+        Some("128MB"),
+        "how large a file grows before the next one is begun; one is begun after each checkpoint, too",
+    ),
+    option(
+        ROLLING_AGE,
+        OptionKind::Duration,
+        None,
+        "how long after a file was begun the next one is; looked at when rows come, or stop to",
+    ),
+    option(
+        ROLLING_SILENCE,
+        OptionKind::Duration,
+        None,
+        "how long after a file got its last row the next one is begun",
+    ),
+    S3_OPTIONS[0],
+    S3_OPTIONS[1],
+    S3_OPTIONS[2],
+    S3_OPTIONS[3],
+    S3_OPTIONS[4],
+    S3_OPTIONS[5],
     lookup::cache("FULL"),
     lookup::MAX_ROWS,
     lookup::EXPIRE_AFTER_WRITE,
@@ -88,7 +122,7 @@ impl Connector for Filesystem {
     }
 
     fn summary(&self) -> &'static str {
-        "reads and writes files of JSON lines or CSV in a local folder"
+        "reads and writes files of JSON lines, CSV or Parquet in a folder, local or in S3"
     }
 
     fn metadata(&self) -> &'static [MetadataDef] {
@@ -113,13 +147,18 @@ impl Connector for Filesystem {
 
     fn source(&self, table: &Table) -> Result<Box<dyn SourceFactory>, OptionError> {
         let (format, options) = checked(self.name(), table)?;
+        let interval = options.duration(MONITOR_INTERVAL);
+        if interval.is_some_and(|interval| interval.is_zero()) {
+            return Err(invalid(MONITOR_INTERVAL, "it must be more than nothing"));
+        }
         let files =
-            Files::new(path(&options)?, options.text(PATTERN)).map_err(|reason| invalid(PATTERN, reason))?;
+            Files::new(store(&options)?, options.text(PATTERN)).map_err(|reason| invalid(PATTERN, reason))?;
         Ok(Box::new(read::Factory::new(
             files,
             format,
             table.schema.clone(),
             default_partition(&options),
+            interval,
         )))
     }
 
@@ -135,19 +174,25 @@ impl Connector for Filesystem {
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
         let (format, options) = checked(self.name(), table)?;
-        let roll_at = options.bytes(ROLLING_SIZE).filter(|bytes| *bytes > 0);
+        let store = store(&options)?;
+        let largest = if store.is_bucket() {
+            LARGEST_OBJECT
+        } else {
+            u64::MAX
+        };
+        let rolling = Rolling::new(&options, largest).map_err(|reason| invalid(ROLLING_SIZE, reason))?;
         Ok(Box::new(write::Factory {
-            folder: path(&options)?,
+            store,
             format,
             schema: table.schema.clone(),
             default_partition: default_partition(&options),
-            roll_at: roll_at.ok_or_else(|| invalid(ROLLING_SIZE, "it must be more than nothing"))?,
+            rolling,
         }))
     }
 }
 
-fn checked<'a>(connector: &str, table: &'a Table) -> Result<(Format, Checked<'a>), OptionError> {
-    let (format, options) = Format::of_table(connector, OPTIONS, &table.options)?;
+fn checked<'a>(connector: &str, table: &'a Table) -> Result<(FileFormat, Checked<'a>), OptionError> {
+    let (format, options) = FileFormat::of_table(connector, OPTIONS, &table.options)?;
     format.check_columns(&origin::in_rows(&table.schema))?;
     Ok((format, options))
 }
@@ -156,23 +201,12 @@ fn default_partition(options: &Checked<'_>) -> String {
     options.text(DEFAULT_PARTITION).unwrap_or_default().to_owned()
 }
 
-/// The path that the option names, as a path or as a URL.
-fn path(options: &Checked<'_>) -> Result<PathBuf, OptionError> {
-    let text = options.text(PATH).unwrap_or_default().trim();
-    let path = match text.split_once("://") {
-        Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(invalid(
-                PATH,
-                format!("'{scheme}://' is not supported: give a local path or a file:// URL"),
-            ));
-        }
-        None => text.strip_prefix("file:").unwrap_or(text),
-    };
-    if path.is_empty() {
-        return Err(invalid(PATH, "is empty: name a file or a folder"));
-    }
-    Ok(PathBuf::from(path))
+/// Where the table's files are.
+fn store(options: &Checked<'_>) -> Result<Store, OptionError> {
+    let given = |def: &OptionDef| Some((def.key.to_owned(), options.text(def.key)?.to_owned()));
+    let settings = S3_OPTIONS.iter().filter_map(given).collect();
+    let path = options.text(PATH).unwrap_or_default().trim();
+    Store::new(path, settings).map_err(|reason| invalid(PATH, reason))
 }
 
 #[cfg(test)]

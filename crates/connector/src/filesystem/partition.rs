@@ -3,8 +3,8 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt::Write as _,
-    fs,
     path::Path,
+    sync::Arc,
 };
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, cast::AsArray};
@@ -12,9 +12,11 @@ use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::take::take;
 use async_trait::async_trait;
+use weir_env::Clock;
 
 use super::{
-    commit::{self, Names, Part, cannot},
+    commit,
+    names::Names,
     write::{Factory, Writer, first_checkpoint},
 };
 use crate::{ConnectorError, Sink, SinkContext, origin};
@@ -71,6 +73,7 @@ fn unescape(text: &str) -> String {
 pub(super) struct Partitioned {
     factory: Factory,
     names: Names,
+    clock: Arc<dyn Clock>,
     /// The first that can have what is written now.
     checkpoint: u64,
     /// The columns that are written.
@@ -87,6 +90,7 @@ impl Partitioned {
         let (partitions, columns) = all.partition(|i| origin::is_partition(schema.field(*i)));
         Self {
             names: Names::new(context, factory.format.file_ending()),
+            clock: Arc::clone(&context.clock),
             checkpoint: first_checkpoint(context),
             factory,
             columns,
@@ -116,25 +120,27 @@ impl Partitioned {
         Ok(rows)
     }
 
-    fn writer(&mut self, folder: String) -> Result<&mut Writer, ConnectorError> {
+    fn writer(&mut self, folder: String) -> &mut Writer {
         match self.writers.entry(folder) {
-            Entry::Occupied(writer) => Ok(writer.into_mut()),
+            Entry::Occupied(writer) => writer.into_mut(),
             Entry::Vacant(place) => {
-                let path = self.factory.folder.join(place.key());
-                fs::create_dir_all(&path).map_err(|error| cannot("write to", &path, &error))?;
-                let names = self.names.clone();
-                Ok(place.insert(self.factory.writer(path, names, self.checkpoint)))
+                let (names, clock) = (self.names.clone(), Arc::clone(&self.clock));
+                let folder = place.key().clone();
+                place.insert(self.factory.writer(folder, names, self.checkpoint, clock))
             }
         }
     }
 
-    /// The files of all folders; forgets the folders, of which there may be ever new ones.
-    fn close(&mut self) -> Result<Vec<Part>, ConnectorError> {
-        let mut parts = Vec::new();
+    /// What is to be committed of all folders; forgets the folders, of which there may be ever new ones.
+    async fn stage(&mut self) -> Result<Vec<String>, ConnectorError> {
+        let (mut files, mut drafts) = (Vec::new(), Vec::new());
         for (_, mut writer) in self.writers.drain() {
-            parts.extend(writer.close(self.checkpoint)?);
+            let (closed, last) = writer.end(self.checkpoint).await?;
+            files.extend(closed);
+            drafts.extend(last);
         }
-        Ok(parts)
+        files.extend(commit::close(drafts).await?);
+        commit::stage(&self.factory.store, files).await
     }
 }
 
@@ -149,24 +155,25 @@ impl Sink for Partitioned {
             let columns = kept.columns().iter().map(|column| take(column, &rows, None));
             let columns = columns.collect::<Result<Vec<_>, _>>().map_err(broken)?;
             let part = RecordBatch::try_new(kept.schema(), columns).map_err(broken)?;
-            self.writer(folder)?.write(&part)?;
+            self.writer(folder).write(&part).await?;
         }
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), ConnectorError> {
-        self.writers.values_mut().try_for_each(Writer::write_text)
+        for writer in self.writers.values_mut() {
+            writer.flush().await?;
+        }
+        Ok(())
     }
 
     async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
         self.checkpoint = checkpoint + 1;
-        let parts = self.close()?;
-        commit::stage(parts, &self.factory.folder).await
+        self.stage().await
     }
 
     async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
-        let parts = self.close()?;
-        commit::stage(parts, &self.factory.folder).await
+        self.stage().await
     }
 }
 

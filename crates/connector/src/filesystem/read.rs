@@ -1,64 +1,89 @@
 //! The source: files and ranges of files into batches.
 
-use std::io;
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
 use super::{
-    chunks::Chunks,
     columns::Columns,
     files::Files,
+    format::FileFormat,
+    parquet::ParquetFile,
     split::{FileSplit, plan},
+    store::{Found, Store},
+    text::TextFile,
+    watch::Watch,
 };
 use crate::{
-    ChangelogMode, ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
-    dead_letter::{DeadLetter, ENOUGH_BYTES},
-    format::{BadRecord, Decoder, Format, Input, MAX_RECORD_BYTES, Taken},
-    origin,
+    ChangelogMode, Comparison, ConnectorError, OptionError, Source, SourceContext, SourceEvent,
+    SourceFactory, Split, origin,
 };
 
 /// Files are not cut into smaller ranges than this.
 const LEAST_RANGE_BYTES: u64 = 32 << 20;
 
-/// A batch ends here even if it has few rows, so that long rows don't pile up.
-const MAX_BATCH_BYTES: u64 = 8 << 20;
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// A checked table of files to read.
 #[derive(Clone, Debug)]
 pub(super) struct Factory {
     files: Files,
-    format: Format,
+    format: FileFormat,
     schema: SchemaRef,
     default_partition: String,
+    /// How often it looks for more files; none: there are those that are there at the beginning.
+    interval: Option<Duration>,
+    filter: Arc<[Comparison]>,
     pub(super) least_range_bytes: u64,
 }
 
 impl Factory {
-    pub(super) fn new(files: Files, format: Format, schema: SchemaRef, default_partition: String) -> Self {
+    pub(super) fn new(
+        files: Files,
+        format: FileFormat,
+        schema: SchemaRef,
+        default_partition: String,
+        interval: Option<Duration>,
+    ) -> Self {
         Self {
             files,
             format,
             schema,
             default_partition,
+            interval,
+            filter: Arc::default(),
             least_range_bytes: LEAST_RANGE_BYTES,
         }
     }
 
-    async fn list(&self) -> io::Result<Vec<super::files::Found>> {
-        let files = self.files.clone();
-        tokio::task::spawn_blocking(move || files.list())
-            .await
-            .map_err(io::Error::other)?
+    /// What there is to read of these files.
+    pub(super) fn plan(&self, files: &[Found], parallelism: u32) -> Vec<FileSplit> {
+        // Files that come to be are known by their path, whatever the parallelism.
+        let is_cut = self.format.is_splittable(&self.schema) && self.interval.is_none();
+        let ranges = if is_cut { parallelism } else { 1 };
+        plan(files, ranges, self.least_range_bytes, |path| {
+            self.format.is_packed(path)
+        })
+    }
+
+    /// The files as they are now.
+    pub(super) async fn list(&self) -> Result<Vec<Found>, ConnectorError> {
+        match self.files.list().await {
+            // A folder of a bucket is there when something is in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.interval.is_some() => {
+                Ok(Vec::new())
+            }
+            listed => listed.map_err(|error| {
+                ConnectorError::external(format!("cannot list '{}': {error}", self.files.store))
+            }),
+        }
     }
 }
 
 #[async_trait]
 impl SourceFactory for Factory {
     fn is_bounded(&self) -> bool {
-        true
+        self.interval.is_none()
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
@@ -66,35 +91,30 @@ impl SourceFactory for Factory {
     }
 
     async fn check(&self) -> Result<(), OptionError> {
-        let path = self.files.path();
-        match self.list().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OptionError::Unavailable {
-                reason: format!(
-                    "there is no file or folder '{}'{}",
-                    path.display(),
-                    seen_from(path)
-                ),
-            }),
-            Err(error) => Err(OptionError::Unavailable {
-                reason: format!("'{}' cannot be read: {error}", path.display()),
-            }),
-        }
+        let store = &self.files.store;
+        let reason = match self.files.list().await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                format!("'{store}' cannot be read: {error}")
+            }
+            Err(_) if self.interval.is_some() && store.is_bucket() => return Ok(()),
+            Err(_) => format!("there is no file or folder '{store}'{}", store.seen_from()),
+        };
+        Err(OptionError::Unavailable { reason })
     }
 
     async fn splits(&self, parallelism: u32) -> Result<Vec<Split>, ConnectorError> {
-        let files = self.list().await.map_err(|error| {
-            ConnectorError::external(format!("cannot list '{}': {error}", self.files.path().display()))
-        })?;
-        plan(
-            &files,
-            self.format.is_splittable(&self.schema),
-            parallelism,
-            self.least_range_bytes,
-        )
-        .iter()
-        .map(FileSplit::to_split)
-        .collect()
+        let files = self.list().await?;
+        let splits = self.plan(&files, parallelism);
+        splits.iter().map(FileSplit::to_split).collect()
+    }
+
+    fn discovers(&self) -> bool {
+        self.interval.is_some()
+    }
+
+    fn push_filter(&mut self, comparisons: Vec<Comparison>) {
+        self.filter = comparisons.into();
     }
 
     async fn open(
@@ -106,11 +126,8 @@ impl SourceFactory for Factory {
             &self.schema,
             context.schema.clone(),
             self.default_partition.clone(),
+            matches!(self.format, FileFormat::Parquet(_)),
         );
-        let decoder = self
-            .format
-            .decoder(&origin::in_rows(&self.schema), columns.decoded())
-            .map_err(ConnectorError::internal)?;
         let splits = splits
             .iter()
             .map(FileSplit::from_split)
@@ -119,264 +136,73 @@ impl SourceFactory for Factory {
             splits,
             current: 0,
             open: None,
-            decoder,
+            watch: self.interval.map(|interval| Watch::new(self, interval, &context)),
+            found: VecDeque::new(),
             columns,
-            letters: Vec::new(),
-            letter_bytes: 0,
             context,
+            table: self.clone(),
         }))
-    }
-}
-
-fn seen_from(path: &std::path::Path) -> String {
-    match std::env::current_dir() {
-        Ok(folder) if path.is_relative() => format!(", looked for in '{}'", folder.display()),
-        _ => String::new(),
     }
 }
 
 /// Reads its splits one after the other.
 struct Reader {
+    table: Factory,
     /// Each at the position after the last event yielded.
     splits: Vec<FileSplit>,
     current: usize,
+    /// The file of the current split.
     open: Option<OpenFile>,
-    decoder: Box<dyn Decoder>,
+    watch: Option<Watch>,
+    /// Splits that were found and are not told of yet.
+    found: VecDeque<FileSplit>,
     columns: Columns,
-    /// Records that could not be read, and go elsewhere with the next event.
-    letters: Vec<DeadLetter>,
-    letter_bytes: usize,
     context: SourceContext,
 }
 
-/// The file of the current split.
-struct OpenFile {
-    chunks: Chunks,
-    /// Bytes read, of which `taken` are decoded.
-    buffer: Vec<u8>,
-    taken: usize,
-    /// Where the first byte not taken lies in the file.
-    offset: u64,
-    /// Which line it belongs to, from 1, if known.
-    line: Option<u64>,
-    /// The offset after the last batch.
-    batch_start: u64,
-    at_end: bool,
-    begun: Begun,
-}
-
-/// What must be stepped over before the first record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begun {
-    /// At the start of a file: perhaps a byte order mark.
-    AtFileStart,
-    /// At the start of a file whose records are read from there on, once its head is known.
-    BeforeHead {
-        position: u64,
-    },
-    /// In the last byte before a range: the rest of a line that belongs to the range before.
-    WithinLine,
-    AtRecord,
+/// A file that is being read.
+enum OpenFile {
+    Text(Box<TextFile>),
+    Parquet(Box<ParquetFile>),
 }
 
 impl OpenFile {
-    fn new(split: &FileSplit, decoder: &mut dyn Decoder) -> Self {
-        let (offset, begun) = match (split.position, split.start) {
-            (Some(0), _) | (None, 0) => (0, Begun::AtFileStart),
-            (Some(position), _) if needs_head(decoder) => (0, Begun::BeforeHead { position }),
-            (Some(position), _) => (position, Begun::AtRecord),
-            (None, start) => (start - 1, Begun::WithinLine),
-        };
-        Self {
-            chunks: Chunks::open(&split.path, split.is_packed(), offset),
-            buffer: Vec::new(),
-            taken: 0,
-            offset,
-            line: split.line.filter(|_| decoder.has_lines()),
-            batch_start: offset,
-            at_end: false,
-            begun,
+    /// The next rows, with the split moved behind them; none at its end. Cancel-safe.
+    async fn next(&mut self, split: &mut FileSplit) -> Result<Option<RecordBatch>, ConnectorError> {
+        match self {
+            Self::Text(file) => file.next(split).await,
+            Self::Parquet(file) => file.next(split).await,
         }
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.buffer[self.taken..]
-    }
-
-    fn take(&mut self, bytes: usize, lines: u64) {
-        self.taken += bytes;
-        self.offset += bytes as u64;
-        self.line = self.line.map(|line| line + lines);
-    }
-
-    /// Steps over what precedes the first record, as far as it was read.
-    fn begin(&mut self, split: &FileSplit, decoder: &mut dyn Decoder) -> Result<(), BadRecord> {
-        match self.begun {
-            Begun::AtRecord => {}
-            Begun::BeforeHead { position } => {
-                let input = Input {
-                    bytes: self.rest(),
-                    at_end: self.at_end,
-                    stop: usize::MAX,
-                };
-                if decoder.read_head(input)?.is_some() {
-                    self.chunks = Chunks::open(&split.path, split.is_packed(), position);
-                    self.buffer.clear();
-                    (self.taken, self.at_end) = (0, false);
-                    (self.offset, self.batch_start) = (position, position);
-                    self.begun = Begun::AtRecord;
-                }
-            }
-            Begun::AtFileStart if self.buffer.len() < BYTE_ORDER_MARK.len() && !self.at_end => {}
-            Begun::AtFileStart => {
-                if decoder.has_lines() && self.rest().starts_with(BYTE_ORDER_MARK) {
-                    self.take(BYTE_ORDER_MARK.len(), 0);
-                }
-                decoder.begin_file();
-                self.begun = Begun::AtRecord;
-            }
-            Begun::WithinLine => match memchr::memchr(b'\n', self.rest()) {
-                Some(end) => {
-                    self.take(end + 1, 1);
-                    self.begun = Begun::AtRecord;
-                }
-                None => self.take(self.rest().len(), 0),
-            },
-        }
-        if self.begun == Begun::AtRecord && self.batch_start < self.offset && decoder.rows() == 0 {
-            self.batch_start = self.offset;
-        }
-        Ok(())
-    }
-
-    /// Where a record stands.
-    fn place(&self, split: &FileSplit, bad: &BadRecord) -> String {
-        let line = self.line.map(|line| line + bad.line);
-        split.place(line, self.offset + bad.offset as u64)
-    }
-
-    /// The error of a record at its place.
-    fn refuse(&self, split: &FileSplit, bad: BadRecord) -> ConnectorError {
-        let place = self.place(split, &bad);
-        ConnectorError::user(bad.reason).at(place)
-    }
-
-    /// A record of so many bytes that cannot be read, as a dead letter; reading goes on behind it.
-    fn step_over(&mut self, split: &FileSplit, len: usize, bad: BadRecord) -> DeadLetter {
-        let place = self.place(split, &bad);
-        let record = self.rest()[bad.offset..bad.offset + len].to_vec();
-        let lines = memchr::memchr_iter(b'\n', &record).count() as u64;
-        self.take(bad.offset + len, bad.line + lines);
-        DeadLetter {
-            record: record.trim_ascii_end().to_vec(),
-            error: bad.reason,
-            place,
-        }
-    }
-
-    async fn read_on(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.taken);
-        self.taken = 0;
-        self.at_end = !self.chunks.append_to(&mut self.buffer).await?;
-        Ok(())
     }
 }
 
-/// Whether reading from the middle of a file needs what the file begins with.
-fn needs_head(decoder: &mut dyn Decoder) -> bool {
-    let nothing = Input {
-        bytes: &[],
-        at_end: false,
-        stop: 0,
-    };
-    !matches!(decoder.read_head(nothing), Ok(Some(_)))
-}
-
-impl Reader {
-    /// Decodes what was read; true when a batch is ready or the split has no more rows.
-    fn decode(&mut self) -> Result<bool, ConnectorError> {
-        let (Some(open), Some(split)) = (&mut self.open, self.splits.get(self.current)) else {
-            return Ok(true);
-        };
-        open.begin(split, self.decoder.as_mut())
-            .map_err(|bad| open.refuse(split, bad))?;
-        if open.begun != Begun::AtRecord {
-            return Ok(open.at_end);
-        }
-        let taken = loop {
-            let stop = split
-                .end
-                .map_or(usize::MAX, |end| end.saturating_sub(open.offset) as usize);
-            let input = Input {
-                bytes: open.rest(),
-                at_end: open.at_end,
-                stop,
-            };
-            let bad = match self.decoder.decode(input, self.context.batch_rows) {
-                Ok(taken) => break taken,
-                Err(bad) => bad,
-            };
-            let letter = match bad.len.filter(|_| self.context.dead_letters.is_some()) {
-                Some(len) => open.step_over(split, len, bad),
-                None => return Err(open.refuse(split, bad)),
-            };
-            self.context.counters.skipped(1);
-            self.letter_bytes += letter.record.len();
-            self.letters.push(letter);
-            if self.letter_bytes >= ENOUGH_BYTES {
-                break Taken::default();
-            }
-        };
-        open.take(taken.bytes, taken.lines);
-        if taken.skipped > 0 {
-            self.context.counters.skipped(taken.skipped);
-        }
-        if open.rest().len() > MAX_RECORD_BYTES
-            && taken.bytes == 0
-            && self.letters.is_empty()
-            && self.decoder.rows() < self.context.batch_rows
-        {
-            let reason = format!("a record is longer than {} MiB", MAX_RECORD_BYTES >> 20);
-            return Err(ConnectorError::user(reason).at(split.place(open.line, open.offset)));
-        }
-        Ok(self.decoder.rows() >= self.context.batch_rows
-            || self.letter_bytes >= ENOUGH_BYTES
-            || (open.offset - open.batch_start >= MAX_BATCH_BYTES && self.decoder.rows() > 0)
-            || split.end.is_some_and(|end| open.offset >= end)
-            || open.at_end)
+impl Factory {
+    fn store(&self) -> &Store {
+        &self.files.store
     }
 
-    /// The rows decoded, or the end of the split if there are none.
-    fn event(&mut self) -> Result<SourceEvent, ConnectorError> {
-        let split = self.current;
-        if self.decoder.rows() == 0 && self.letters.is_empty() {
-            self.open = None;
-            self.current += 1;
-            return Ok(SourceEvent::SplitEnd { split });
-        }
-        let batch = self.decoder.take().map_err(|error| {
-            ConnectorError::internal(format!("decoded columns do not make a batch: {error}"))
-        })?;
-        if let (Some(open), Some(at)) = (&mut self.open, self.splits.get_mut(split)) {
-            open.batch_start = open.offset;
-            (at.position, at.line) = (Some(open.offset), open.line);
-        }
-        let batch = self.columns.complete(batch, &self.splits[split])?;
-        if let Some(dead_letters) = &self.context.dead_letters {
-            dead_letters.put(self.letters.drain(..));
-            self.letter_bytes = 0;
-        }
-        Ok(SourceEvent::Rows { split, batch })
-    }
-
-    fn read_error(&self, error: &io::Error) -> ConnectorError {
-        let path = self.splits[self.current].path.display();
-        match error.kind() {
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                ConnectorError::user(format!("'{path}' cannot be unpacked: {error}")).at(path.to_string())
+    fn open_file(
+        &self,
+        split: &FileSplit,
+        columns: &Columns,
+        context: &SourceContext,
+    ) -> Result<OpenFile, ConnectorError> {
+        Ok(match &self.format {
+            FileFormat::Text { format, .. } => {
+                let decoder = format
+                    .decoder(&origin::in_rows(&self.schema), columns.decoded())
+                    .map_err(ConnectorError::internal)?;
+                let file = TextFile::open(self.store(), split, decoder, context);
+                OpenFile::Text(Box::new(file))
             }
-            _ => ConnectorError::external(format!("cannot read '{path}': {error}")).at(path.to_string()),
-        }
+            FileFormat::Parquet(_) => OpenFile::Parquet(Box::new(ParquetFile::open(
+                self.store(),
+                split,
+                columns.decoded(),
+                Arc::clone(&self.filter),
+                context.batch_rows,
+            ))),
+        })
     }
 }
 
@@ -384,20 +210,37 @@ impl Reader {
 impl Source for Reader {
     async fn next(&mut self) -> Result<SourceEvent, ConnectorError> {
         loop {
-            let Some(split) = self.splits.get(self.current) else {
-                return Ok(SourceEvent::End);
+            if let Some(split) = self.found.pop_front() {
+                let added = split.to_split()?;
+                self.splits.push(split);
+                return Ok(SourceEvent::SplitAdded { split: added });
+            }
+            let Some(split) = self.splits.get_mut(self.current) else {
+                let Some(watch) = &mut self.watch else {
+                    return Ok(SourceEvent::End);
+                };
+                self.found.extend(watch.look(&self.context.clock).await);
+                continue;
             };
-            let open = self
-                .open
-                .get_or_insert_with(|| OpenFile::new(split, self.decoder.as_mut()));
-            if (!open.buffer.is_empty() || open.at_end) && self.decode()? {
-                return self.event();
-            }
-            if let Some(open) = &mut self.open
-                && let Err(error) = open.read_on().await
-            {
-                return Err(self.read_error(&error));
-            }
+            let open = match &mut self.open {
+                Some(open) => open,
+                None => self
+                    .open
+                    .insert(self.table.open_file(split, &self.columns, &self.context)?),
+            };
+            let rows = open.next(split).await?;
+            let index = self.current;
+            return Ok(match rows {
+                Some(rows) => SourceEvent::Rows {
+                    split: index,
+                    batch: self.columns.complete(rows, split)?,
+                },
+                None => {
+                    self.open = None;
+                    self.current += 1;
+                    SourceEvent::SplitEnd { split: index }
+                }
+            });
         }
     }
 

@@ -1,23 +1,24 @@
 //! A file or a range of it, with the position to read on from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Found;
+use super::store::Found;
 use crate::{ConnectorError, Split};
 
-/// What to read of a file: the records that start in `start..end`.
+/// What to read of a file: the records that start in `start..end`; of Parquet, the row groups.
 ///
 /// Offsets count the bytes of the text, unpacked if the file is packed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileSplit {
+    /// Where it is, or the URL of an object.
     pub(super) path: PathBuf,
     pub(super) start: u64,
     /// None: the end of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) end: Option<u64>,
-    /// The start of the record to read next; none before the first one was looked for.
+    /// The start of the record to read next; of Parquet, which row of the file it is. None before the first one was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) position: Option<u64>,
     /// The line at `position`, from 1, where it is known: in splits that begin with their file.
@@ -29,6 +30,9 @@ pub(super) struct FileSplit {
     /// When the file was last written, ms since 1970.
     #[serde(default)]
     pub(super) modified_ms: i64,
+    /// What an object store calls the content that was listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) etag: Option<String>,
 }
 
 impl FileSplit {
@@ -37,15 +41,12 @@ impl FileSplit {
             path: file.path.clone(),
             bytes: file.bytes,
             modified_ms: file.modified_ms,
+            etag: file.etag.clone(),
             start,
             end,
             position: None,
             line: (start == 0).then_some(1),
         }
-    }
-
-    pub(super) fn is_packed(&self) -> bool {
-        self.path.extension().is_some_and(|ending| ending == "gz")
     }
 
     /// For people: `access.log:17`, or `access.log:byte 123456` where lines were not counted.
@@ -56,12 +57,18 @@ impl FileSplit {
         }
     }
 
+    /// What the split is called.
+    pub(super) fn id(&self) -> String {
+        let path = self.path.display();
+        match (self.start, self.end) {
+            (0, None) => path.to_string(),
+            (start, Some(end)) => format!("{path}:{start}-{end}"),
+            (start, None) => format!("{path}:{start}-"),
+        }
+    }
+
     pub(super) fn to_split(&self) -> Result<Split, ConnectorError> {
-        let id = match (self.start, self.end) {
-            (0, None) => self.path.display().to_string(),
-            (start, Some(end)) => format!("{}:{start}-{end}", self.path.display()),
-            (start, None) => format!("{}:{start}-", self.path.display()),
-        };
+        let id = self.id();
         let state = serde_json::to_vec(self)
             .map_err(|error| ConnectorError::user(format!("the path of '{id}' is not UTF-8: {error}")))?;
         Ok(Split { id, state })
@@ -77,22 +84,21 @@ impl FileSplit {
     }
 }
 
-/// Splits for these files: one each, and large ones that can be read from any line are cut into as many ranges as there
-/// are readers, none much smaller than `least_range_bytes`, so that one reader gets a stretch without gaps.
+/// Splits for these files: one each, and large ones that are not packed are cut into so many ranges, none much smaller than
+/// `least_range_bytes`. As many as there are readers, so that one reader gets a stretch without gaps.
 pub(super) fn plan(
     files: &[Found],
-    splittable: bool,
-    parallelism: u32,
+    ranges: u32,
     least_range_bytes: u64,
+    is_packed: impl Fn(&Path) -> bool,
 ) -> Vec<FileSplit> {
     let mut splits = Vec::new();
     for file in files {
         let bytes = &file.bytes;
-        let whole = FileSplit::new(file, 0, None);
-        let ranges = if splittable && !whole.is_packed() {
-            (bytes / least_range_bytes.max(1)).clamp(1, parallelism.max(1).into())
-        } else {
+        let ranges = if is_packed(&file.path) {
             1
+        } else {
+            (bytes / least_range_bytes.max(1)).clamp(1, ranges.max(1).into())
         };
         let start = |range: u64| u64::try_from(u128::from(*bytes) * u128::from(range) / u128::from(ranges));
         for range in 0..ranges {

@@ -55,11 +55,18 @@ fn numbers(batch: &RecordBatch) -> Vec<i64> {
     batch.column(0).as_primitive::<Int64Type>().values().to_vec()
 }
 
-fn factory(path: &Path, options: &[(&str, &str)]) -> read::Factory {
+pub(super) fn factory(path: &Path, options: &[(&str, &str)]) -> read::Factory {
     let table = table(path, options);
     let (format, options) = checked("filesystem", &table).expect("valid options");
-    let files = Files::new(super::path(&options).expect("a path"), options.text(PATTERN)).expect("a pattern");
-    read::Factory::new(files, format, table.schema, "__DEFAULT_PARTITION__".to_owned())
+    let files = Files::new(store(&options).expect("a path"), options.text(PATTERN)).expect("a pattern");
+    let interval = options.duration(MONITOR_INTERVAL);
+    read::Factory::new(
+        files,
+        format,
+        table.schema.clone(),
+        "__DEFAULT_PARTITION__".to_owned(),
+        interval,
+    )
 }
 
 /// All numbers that these splits hold, in order.
@@ -249,8 +256,8 @@ async fn a_file_of_blocks_is_read_on_from_any_of_them() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("in.avro");
     let avro = [("format", "avro")];
-    let (format, _) =
-        Format::of_table("filesystem", OPTIONS, &table(&path, &avro).options).expect("a format");
+    let (format, _) = crate::format::Format::of_table("filesystem", OPTIONS, &table(&path, &avro).options)
+        .expect("a format");
     let mut file = Vec::new();
     format.encoder().write_header(&schema(), &mut file);
     for block in 0..5 {
@@ -394,7 +401,8 @@ fn wrong_tables_are_refused() {
     };
     check(
         &[("format", "jsn")],
-        "option 'format': 'jsn' is not one of 'avro', 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json', 'raw'",
+        "option 'format': 'jsn' is not one of 'avro', 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json', 'raw', \
+         'parquet'",
     );
     check(
         &[("csv.header", "true")],
@@ -405,8 +413,20 @@ fn wrong_tables_are_refused() {
         "option 'path': is empty: name a file or a folder",
     );
     check(
-        &[("path", "s3://bucket/x")],
-        "option 'path': 's3://' is not supported: give a local path or a file:// URL",
+        &[("path", "gs://bucket/x")],
+        "option 'path': 'gs://' is not supported: give a local path, a file:// URL or an s3:// URL",
+    );
+    check(
+        &[("path", "s3:///x")],
+        "option 'path': names no bucket, as s3://bucket/folder does",
+    );
+    check(
+        &[("format", "parquet"), ("compression", "gzip")],
+        "option 'compression': Parquet packs its pages itself: use 'parquet.compression'",
+    );
+    check(
+        &[("source.monitor-interval", "0 s")],
+        "option 'source.monitor-interval': it must be more than nothing",
     );
     check(
         &[("source.path.regex-pattern", "(")],

@@ -1,39 +1,69 @@
 //! The sink: batches into part files.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{mem, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use weir_env::Clock;
 
 use super::{
-    commit::{self, Names, Part, cannot},
+    commit,
+    format::{FileEncoder, FileFormat},
+    names::Names,
     partition::Partitioned,
+    store::{Draft, Staged, Store},
 };
 use crate::{
-    ChangelogMode, ConnectorError, OptionError, Sink, SinkContext, SinkFactory,
-    format::{Encoder, Format},
-    origin,
+    ChangelogMode, ConnectorError, OptionError, Sink, SinkContext, SinkFactory, options::Checked, origin,
 };
 
-/// Text is handed to the file in pieces of this size.
+/// Bytes are handed to the file in pieces of about this size.
 const WRITE_BYTES: usize = 1 << 20;
 
 /// A checked table to write.
 #[derive(Clone, Debug)]
 pub(super) struct Factory {
-    pub(super) folder: PathBuf,
-    pub(super) format: Format,
+    pub(super) store: Store,
+    pub(super) format: FileFormat,
     /// The table's columns.
     pub(super) schema: SchemaRef,
     /// What stands for null in the name of a partition's folder.
     pub(super) default_partition: String,
-    /// Bytes after which the next file is begun.
-    pub(super) roll_at: u64,
+    pub(super) rolling: Rolling,
+}
+
+/// When the next file is begun, beside at each checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rolling {
+    /// When a file has so many bytes.
+    pub(super) bytes: u64,
+    /// When it was begun so long ago; none: however long ago.
+    pub(super) age: Option<Duration>,
+    /// When it had no rows for so long; none: however long.
+    pub(super) silence: Option<Duration>,
+}
+
+pub(super) const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
+pub(super) const ROLLING_AGE: &str = "sink.rolling-policy.rollover-interval";
+pub(super) const ROLLING_SILENCE: &str = "sink.rolling-policy.inactivity-interval";
+
+impl Rolling {
+    /// As the options say; the error says what is wrong with the size.
+    pub(super) fn new(options: &Checked<'_>, largest: u64) -> Result<Self, String> {
+        let bytes = options.bytes(ROLLING_SIZE).unwrap_or_default();
+        if bytes == 0 {
+            return Err("it must be more than nothing".to_owned());
+        }
+        if bytes > largest {
+            return Err(format!("a file of a bucket has at most {largest} bytes"));
+        }
+        Ok(Self {
+            bytes,
+            age: options.duration(ROLLING_AGE),
+            silence: options.duration(ROLLING_SILENCE),
+        })
+    }
 }
 
 #[async_trait]
@@ -47,28 +77,26 @@ impl SinkFactory for Factory {
     }
 
     async fn check(&self) -> Result<(), OptionError> {
-        // The folder itself may come into being when the job starts; what it would lie in must not be a file.
-        match self.folder.ancestors().find(|path| path.exists()) {
-            Some(path) if !path.is_dir() => Err(OptionError::Unavailable {
-                reason: format!("'{}' is a file, but the table writes to a folder", path.display()),
-            }),
-            _ => Ok(()),
+        match self.store.refuse_writing().await {
+            Some(reason) => Err(OptionError::Unavailable { reason }),
+            None => Ok(()),
         }
     }
 
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
-        commit::prepare_folder(&self.folder, &context).await?;
+        self.store.prepare(&context).await?;
         let fields = self.schema.fields();
         if fields.iter().any(|field| origin::is_partition(field)) {
             return Ok(Box::new(Partitioned::new(self.clone(), &self.schema, &context)));
         }
         let names = Names::new(&context, self.format.file_ending());
         let checkpoint = first_checkpoint(&context);
-        Ok(Box::new(self.writer(self.folder.clone(), names, checkpoint)))
+        let clock = Arc::clone(&context.clock);
+        Ok(Box::new(self.writer(String::new(), names, checkpoint, clock)))
     }
 
     async fn commit(&self, commits: &[String]) -> Result<(), ConnectorError> {
-        commit::commit(commits).await
+        commit::commit(&self.store, commits).await
     }
 }
 
@@ -78,112 +106,184 @@ pub(super) fn first_checkpoint(context: &SinkContext) -> u64 {
 }
 
 impl Factory {
-    /// A writer into a folder that is there.
-    pub(super) fn writer(&self, folder: PathBuf, names: Names, checkpoint: u64) -> Writer {
+    /// A writer into a folder below the table's.
+    pub(super) fn writer(
+        &self,
+        folder: String,
+        names: Names,
+        checkpoint: u64,
+        clock: Arc<dyn Clock>,
+    ) -> Writer {
         Writer {
+            store: self.store.clone(),
+            format: self.format.clone(),
+            rolling: self.rolling,
+            clock,
             folder,
             names,
             checkpoint,
-            encoder: self.format.encoder(),
-            roll_at: self.roll_at,
-            text: Vec::new(),
-            parts: Vec::new(),
+            closed: Vec::new(),
+            begun: 0,
             file: None,
-            file_bytes: 0,
         }
     }
 }
 
-/// Writes hidden files of one folder, which become visible when they are committed.
-///
-/// Writes go straight to the page cache and so hold up the task no longer than a copy; the disk is waited for at a checkpoint, off
-/// the task's thread.
+/// Writes files of one folder that nobody sees before they are committed.
 #[derive(Debug)]
 pub(super) struct Writer {
-    folder: PathBuf,
+    store: Store,
+    format: FileFormat,
+    rolling: Rolling,
+    clock: Arc<dyn Clock>,
+    folder: String,
     names: Names,
-    /// The first that can have the parts.
+    /// The first that can have the files.
     checkpoint: u64,
-    encoder: Encoder,
-    roll_at: u64,
-    /// Encoded, and not yet handed to the file.
-    text: Vec<u8>,
     /// Files that no checkpoint has.
-    parts: Vec<Part>,
-    /// The last of the parts, while it grows.
-    file: Option<File>,
-    file_bytes: u64,
+    closed: Vec<Staged>,
+    /// How many were begun since the last checkpoint.
+    begun: usize,
+    /// The one that grows.
+    file: Option<OpenFile>,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    draft: Draft,
+    encoder: FileEncoder,
+    /// What was not handed to the draft yet.
+    out: Vec<u8>,
+    /// What was.
+    written: u64,
+    begun: Duration,
+    /// When rows came last.
+    touched: Duration,
+}
+
+impl OpenFile {
+    fn bytes(&self) -> u64 {
+        self.written + self.out.len() as u64 + self.encoder.waiting_bytes()
+    }
+
+    async fn hand_over(&mut self) -> Result<(), ConnectorError> {
+        self.written += self.out.len() as u64;
+        self.draft.write(&mut self.out).await
+    }
+
+    /// All of its bytes handed over.
+    async fn finish(self) -> Result<Draft, ConnectorError> {
+        let Self {
+            mut draft,
+            encoder,
+            mut out,
+            ..
+        } = self;
+        encoder.finish(&mut out)?;
+        draft.write(&mut out).await?;
+        Ok(draft)
+    }
+
+    fn is_due(&self, rolling: &Rolling, now: Duration) -> bool {
+        let is_past = |since: Duration, limit: Option<Duration>| {
+            limit.is_some_and(|limit| now.saturating_sub(since) >= limit)
+        };
+        self.bytes() >= rolling.bytes
+            || is_past(self.begun, rolling.age)
+            || is_past(self.touched, rolling.silence)
+    }
 }
 
 impl Writer {
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
+    pub(super) async fn write(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        let now = self.clock.elapsed();
+        self.roll(now).await?;
         if self.file.is_none() {
-            self.begin_part(batch)?;
+            self.begin_file(batch, now)?;
         }
-        self.encoder.write(batch, &mut self.text);
-        let part_is_full = self.file_bytes + self.text.len() as u64 >= self.roll_at;
-        if part_is_full || self.text.len() >= WRITE_BYTES {
-            self.write_text()?;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.touched = now;
+        file.encoder.write(batch, &mut file.out)?;
+        if file.out.len() >= WRITE_BYTES {
+            file.hand_over().await?;
         }
-        if part_is_full {
-            self.file = None;
+        self.roll(now).await
+    }
+
+    /// Ends the file that grows, if it is time.
+    pub(super) async fn roll(&mut self, now: Duration) -> Result<(), ConnectorError> {
+        if let Some(file) = self.file.take_if(|file| file.is_due(&self.rolling, now)) {
+            self.closed.push(file.finish().await?.close().await?);
         }
         Ok(())
     }
 
-    fn begin_part(&mut self, batch: &RecordBatch) -> Result<(), ConnectorError> {
-        let part = self.names.part(&self.folder, self.checkpoint, self.parts.len());
-        if part.visible.exists() {
-            let error = io::Error::from(io::ErrorKind::AlreadyExists);
-            return Err(cannot("write", &part.visible, &error));
-        }
-        let file = File::create_new(&part.hidden).map_err(|error| cannot("create", &part.hidden, &error))?;
-        self.file = Some(file);
-        self.file_bytes = 0;
-        self.parts.push(part);
-        self.encoder.write_header(&batch.schema(), &mut self.text);
+    fn begin_file(&mut self, batch: &RecordBatch, now: Duration) -> Result<(), ConnectorError> {
+        let encoder = self.format.begin_file(&batch.schema())?;
+        let draft = self
+            .store
+            .create(&self.folder, &self.names, self.checkpoint, self.begun)?;
+        self.begun += 1;
+        self.file = Some(OpenFile {
+            draft,
+            encoder,
+            out: Vec::new(),
+            written: 0,
+            begun: now,
+            touched: now,
+        });
         Ok(())
     }
 
-    pub(super) fn write_text(&mut self) -> Result<(), ConnectorError> {
-        if let (Some(file), Some(part)) = (&mut self.file, self.parts.last()) {
-            file.write_all(&self.text)
-                .map_err(|error| cannot("write", &part.hidden, &error))?;
-            self.file_bytes += self.text.len() as u64;
-            self.text.clear();
+    /// Hands over what there is of the file that grows.
+    pub(super) async fn flush(&mut self) -> Result<(), ConnectorError> {
+        self.roll(self.clock.elapsed()).await?;
+        match &mut self.file {
+            Some(file) => file.hand_over().await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// The files written so far, complete but for the disk; what follows belongs to a checkpoint from this one on.
-    pub(super) fn close(&mut self, next_checkpoint: u64) -> Result<Vec<Part>, ConnectorError> {
-        self.write_text()?;
-        self.file = None;
+    /// The files written so far: those that are closed, and the last one, which is to be closed. What follows belongs to a checkpoint
+    /// from this one on.
+    pub(super) async fn end(
+        &mut self,
+        next_checkpoint: u64,
+    ) -> Result<(Vec<Staged>, Option<Draft>), ConnectorError> {
         self.checkpoint = next_checkpoint;
-        Ok(std::mem::take(&mut self.parts))
+        self.begun = 0;
+        let last = match self.file.take() {
+            Some(file) => Some(file.finish().await?),
+            None => None,
+        };
+        Ok((mem::take(&mut self.closed), last))
+    }
+
+    async fn stage(&mut self, next_checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
+        let (mut files, last) = self.end(next_checkpoint).await?;
+        files.extend(commit::close(last.into_iter().collect()).await?);
+        commit::stage(&self.store, files).await
     }
 }
 
 #[async_trait]
 impl Sink for Writer {
     async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
-        self.write(&batch)
+        self.write(&batch).await
     }
 
     async fn flush(&mut self) -> Result<(), ConnectorError> {
-        self.write_text()
+        self.flush().await
     }
 
     async fn prepare(&mut self, checkpoint: u64) -> Result<Vec<String>, ConnectorError> {
-        let parts = self.close(checkpoint + 1)?;
-        commit::stage(parts, &self.folder).await
+        self.stage(checkpoint + 1).await
     }
 
     async fn finish(&mut self) -> Result<Vec<String>, ConnectorError> {
-        let parts = self.close(self.checkpoint)?;
-        commit::stage(parts, &self.folder).await
+        self.stage(self.checkpoint).await
     }
 }

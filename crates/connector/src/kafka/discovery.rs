@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use tokio::task::JoinHandle;
 
 use super::{offsets, source, split::Partition};
-use crate::{ConnectorError, SourceContext};
+use crate::{ConnectorError, SourceContext, source::reader_of};
 
 /// Looks for partitions once in a while.
 pub(super) struct Discovery {
@@ -73,14 +73,6 @@ impl Discovery {
         new.filter(|partition| reader_of(&partition.id(), parallelism) == subtask)
             .collect()
     }
-}
-
-/// Which of so many readers a new partition is for: by its id (FNV-1a), the same in each process.
-fn reader_of(id: &str, parallelism: u32) -> u32 {
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash % u64::from(parallelism)) as u32
 }
 
 #[cfg(test)]
