@@ -22,6 +22,7 @@ use weir_tests::{
     s3::{BUCKET, S3},
 };
 
+mod query;
 mod sink;
 mod source;
 

@@ -8,8 +8,10 @@
 //! - `decode`: bytes to expressions over leaves. Leans on `leaf`.
 //! - `failure`: what a person reads when a row cannot be computed. Leans on nothing.
 //! - `projection`: named expressions and filters over batches. Leans on all of the above.
+//! - `comparisons`: what a filter says of single columns. Leans on `decode`.
 
 mod chance;
+mod comparisons;
 mod decode;
 mod failure;
 mod leaf;
@@ -25,6 +27,7 @@ use datafusion_common::ScalarValue;
 use datafusion_physical_expr::{PhysicalExpr, expressions::Literal};
 use weir_model::Failure;
 
+pub use comparisons::comparisons;
 pub(crate) use failure::describe_row;
 use leaf::Leaves;
 pub use leaf::Surroundings;

@@ -10,6 +10,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use arrow_array::{Array, RecordBatch, RecordBatchOptions, cast::AsArray};
 use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use weir_connector::Comparison;
 use weir_model::{EventTime, Failure};
 use weir_proto::{graph, schema};
 
@@ -18,7 +19,7 @@ use self::{
     rising::Rising,
 };
 use super::Context;
-use crate::expression::{Expression, Filter, Projection, Selection, describe_row};
+use crate::expression::{self, Expression, Filter, Projection, Selection, describe_row};
 
 /// What a source subtask may say about time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +59,7 @@ pub struct SourceStage {
 impl SourceStage {
     /// The stage of a subtask that reads `splits` splits and emits rows of `output`, the operator's schema.
     pub fn new(source: &graph::Source, output: SchemaRef, splits: usize) -> Result<Self, Failure> {
-        let scan = schema::decode(&source.scan_schema)
-            .map_err(|e| Failure::internal(format!("the scan schema of a source cannot be read: {e}")))?;
+        let scan = scan_schema(source)?;
         let projected = projected_schema(source, &scan, &output)?;
         let projection = Projection::decode(&source.projection, &scan, Arc::clone(&projected))?;
         let filter = source
@@ -234,6 +234,21 @@ impl SourceStage {
 }
 
 /// The columns that are emitted as planned; those that exist for time alone as their expressions say.
+/// What holds for all rows that a source keeps, of the columns that it scans.
+pub fn comparisons(source: &graph::Source, output: &SchemaRef) -> Result<Vec<Comparison>, Failure> {
+    let Some(filter) = &source.filter else {
+        return Ok(Vec::new());
+    };
+    let scan = scan_schema(source)?;
+    let projected = projected_schema(source, &scan, output)?;
+    expression::comparisons(filter, &source.projection, &scan, &projected)
+}
+
+fn scan_schema(source: &graph::Source) -> Result<SchemaRef, Failure> {
+    schema::decode(&source.scan_schema)
+        .map_err(|e| Failure::internal(format!("the scan schema of a source cannot be read: {e}")))
+}
+
 fn projected_schema(
     source: &graph::Source,
     scan: &SchemaRef,

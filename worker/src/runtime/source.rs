@@ -27,7 +27,10 @@ use super::{
     subtask::{Job, settings, table},
     time_teller::TimeTeller,
 };
-use crate::operator::{Context, source::SourceStage};
+use crate::operator::{
+    Context,
+    source::{self, SourceStage},
+};
 
 /// Where everything that a source says enters the chain: its own node.
 const ENTRY: Target = Target::Node {
@@ -90,13 +93,15 @@ pub async fn open(
         )));
     };
     let table = table(spec.table.as_ref(), &job.secrets)?;
-    let factory = connector(&table.connector)
+    let mut factory = connector(&table.connector)
         .and_then(|c| c.source(&table))
         .map_err(|e| Failure::user(e.to_string()))?;
     let scan_schema = schema::decode(&spec.scan_schema)
         .map_err(|e| Failure::internal(format!("the scan schema of '{}' cannot be read: {e}", table.name)))?;
     let to_read = splits.to_read();
-    let mut stage = SourceStage::new(spec, plan::output_schema(operator)?, to_read.len())?;
+    let output = plan::output_schema(operator)?;
+    factory.push_filter(source::comparisons(spec, &output)?);
+    let mut stage = SourceStage::new(spec, output, to_read.len())?;
     if factory.discovers() {
         stage.await_splits();
     }

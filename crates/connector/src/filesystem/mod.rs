@@ -112,6 +112,21 @@ const OPTIONS: &[OptionDef] = &[
     lookup::MAX_RETRIES,
 ];
 
+const GUIDE: &str = "\
+Rows that are written are seen once the checkpoint that has them is complete, in files of their own: each checkpoint ends them. Where \
+there are no checkpoints, all are seen at the end of the job.
+
+In S3, or a store that speaks as it does, what the table does not say of credentials and endpoint is taken from the environment of the \
+control plane and the workers (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
+
+A file must have all of its content when it gets its name: write it under a name that begins with `.` or `_`, and rename it. A folder that \
+is watched (`source.monitor-interval`) is read by paths: a file that is written anew is not read again, and one in S3 that is written anew \
+while it is read fails the job. Checkpoints keep the path of every file that was read.
+
+Parquet is read by the names of columns. Timestamps are in UTC, and are written as 64-bit numbers of the column's own precision; those \
+with 96 bits are read, too. What a `WHERE` says of a column and a value (`=`, `<`, `<=`, `>`, `>=`, joined by `AND`) spares reading groups of \
+rows that have no such value by their statistics; rows that are spared say nothing of event time.";
+
 /// The `filesystem` connector.
 #[derive(Clone, Copy, Debug)]
 pub struct Filesystem;
@@ -123,6 +138,10 @@ impl Connector for Filesystem {
 
     fn summary(&self) -> &'static str {
         "reads and writes files of JSON lines, CSV or Parquet in a folder, local or in S3"
+    }
+
+    fn guide(&self) -> &'static str {
+        GUIDE
     }
 
     fn metadata(&self) -> &'static [MetadataDef] {

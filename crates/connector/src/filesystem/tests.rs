@@ -585,5 +585,81 @@ async fn files_roll_at_their_size_and_begin_with_their_header() {
     assert_eq!(rows, (0..12).collect::<Vec<_>>());
 }
 
+#[tokio::test]
+async fn files_are_packed_as_the_table_says_and_unpacked_by_their_ending() {
+    let folder = TempDir::new().expect("a folder");
+    for (generation, (name, ending, magic)) in [
+        ("gzip", "json.gz", &b"\x1f\x8b"[..]),
+        ("zstd", "json.zst", &b"\x28\xb5\x2f\xfd"[..]),
+        ("none", "json", &b"{"[..]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sink = Filesystem
+            .sink(&table(folder.path(), &[("compression", name)]))
+            .expect("valid");
+        let mut writer = sink
+            .open(sink_context(generation as u64, 0))
+            .await
+            .expect("opens");
+        let start = generation as i64 * 10;
+        writer.write(batch(start..start + 4)).await.expect("writes");
+        writer.write(batch(start + 4..start + 10)).await.expect("writes");
+        let commits = writer.finish().await.expect("finishes");
+        sink.commit(&commits).await.expect("commits");
+        let file = folder
+            .path()
+            .join(format!("part-job-1-{generation}-4-0-1-0.{ending}"));
+        assert!(fs::read(&file).expect("is there").starts_with(magic), "{name}");
+    }
+    let mut all = read_all(folder.path(), &[]).await.expect("reads");
+    all.sort_unstable();
+    assert_eq!(all, (0..30).collect::<Vec<_>>());
+    let damaged = folder.path().join("x.json.zst");
+    let packed = fs::read(folder.path().join("part-job-1-1-4-0-1-0.json.zst")).expect("is there");
+    for damage in [&packed[..packed.len() / 2], b"not packed at all"] {
+        fs::write(&damaged, damage).expect("writes");
+        let error = read_all(&damaged, &[]).await.expect_err("fails");
+        assert_eq!(error.class, weir_model::FailureClass::User);
+        assert!(error.message.contains("cannot be unpacked"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn files_roll_when_they_are_old_or_silent() {
+    let folder = TempDir::new().expect("a folder");
+    let clock = Arc::new(ManualClock::new());
+    let options = [
+        ("sink.rolling-policy.rollover-interval", "10 s"),
+        ("sink.rolling-policy.inactivity-interval", "4 s"),
+    ];
+    let sink = Filesystem.sink(&table(folder.path(), &options)).expect("valid");
+    let context = SinkContext {
+        clock: clock.clone(),
+        ..sink_context(1, 0)
+    };
+    let mut writer = sink.open(context).await.expect("opens");
+    let mut files = Vec::new();
+    // Rows each three seconds, until the file is ten seconds old; then silence.
+    for row in 0..5 {
+        writer.write(batch(row..row + 1)).await.expect("writes");
+        files.push(names(folder.path()).len());
+        clock.advance(std::time::Duration::from_secs(3));
+    }
+    assert_eq!(files, [1, 1, 1, 1, 2]);
+    clock.advance(std::time::Duration::from_secs(3));
+    writer.flush().await.expect("flushes");
+    writer.write(batch(5..6)).await.expect("writes");
+    let commits = writer.finish().await.expect("finishes");
+    assert_eq!(commits.len(), 3, "{commits:?}");
+    sink.commit(&commits).await.expect("commits");
+    assert_eq!(
+        read_all(folder.path(), &[]).await.expect("reads"),
+        [0, 1, 2, 3, 4, 5]
+    );
+}
+
 mod commit;
 mod dead_letters;
+mod watch;
