@@ -29,6 +29,8 @@ const NAMES: [&str; format::NAMES.len() + 1] = {
 /// The option that names the format.
 pub(super) const FORMAT: OptionDef = OptionDef {
     kind: OptionKind::OneOf(&NAMES),
+    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `parquet`, `raw` (a single column as it is), or as changes of \
+          tables in JSON: `debezium-json`, `canal-json`, `maxwell-json`",
     ..format::FORMAT
 };
 
