@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use weir_connector::SinkFactory;
+use weir_connector::{Secrets, SinkFactory};
 use weir_model::Failure;
 
 /// When something may be committed.
@@ -21,6 +21,8 @@ pub struct SinkCommits {
     /// The task and the subtask of the writer.
     pub subtask: (u32, u32),
     factory: Box<dyn SinkFactory>,
+    /// What failures must not show.
+    secrets: Arc<Secrets>,
     prepared: Mutex<Vec<(Since, String)>>,
     /// One commit at a time.
     committing: tokio::sync::Mutex<()>,
@@ -28,10 +30,11 @@ pub struct SinkCommits {
 
 impl SinkCommits {
     /// Of a writer of this subtask, which the factory opened.
-    pub fn new(subtask: (u32, u32), factory: Box<dyn SinkFactory>) -> Self {
+    pub fn new(subtask: (u32, u32), factory: Box<dyn SinkFactory>, secrets: Arc<Secrets>) -> Self {
         Self {
             subtask,
             factory,
+            secrets,
             prepared: Mutex::default(),
             committing: tokio::sync::Mutex::default(),
         }
@@ -75,7 +78,8 @@ impl SinkCommits {
         if due.is_empty() {
             return Ok(());
         }
-        self.factory.commit(&due).await?;
+        let committed = self.factory.commit(&due).await;
+        committed.map_err(|error| masked(error.into(), &self.secrets))?;
         self.prepared.lock().retain(|(since, _)| !is_due(*since));
         Ok(())
     }
@@ -83,6 +87,15 @@ impl SinkCommits {
     /// Commits at once what a job without checkpoints has written.
     pub async fn commit_now(&self, commits: &[String]) -> Result<(), Failure> {
         Ok(self.factory.commit(commits).await?)
+    }
+}
+
+/// The failure without the values of secrets, which other systems may repeat.
+pub fn masked(failure: Failure, secrets: &Secrets) -> Failure {
+    Failure {
+        message: secrets.mask(&failure.message),
+        place: failure.place.map(|place| secrets.mask(&place)),
+        ..failure
     }
 }
 
@@ -105,5 +118,46 @@ impl Commits {
             by_subtask.entry(sink.subtask).or_default().push(Arc::clone(sink));
         }
         by_subtask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use weir_connector::{ChangelogMode, ConnectorError, OptionError, Sink, SinkContext};
+
+    use super::*;
+
+    /// A system that repeats the login that it refuses.
+    #[derive(Debug)]
+    struct Refuses;
+
+    #[async_trait]
+    impl SinkFactory for Refuses {
+        fn changelog_mode(&self) -> ChangelogMode {
+            ChangelogMode::Append
+        }
+
+        async fn check(&self) -> Result<(), OptionError> {
+            Ok(())
+        }
+
+        async fn open(&self, _: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
+            Err(ConnectorError::external("closed"))
+        }
+
+        async fn commit(&self, _: &[String]) -> Result<(), ConnectorError> {
+            Err(ConnectorError::external("login weir:hunter22 is refused"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_shows_no_secret() {
+        let secrets = [("db".to_owned(), "hunter22".to_owned())].into_iter().collect();
+        let commits = SinkCommits::new((0, 0), Box::new(Refuses), Arc::new(secrets));
+        commits.prepare(1, vec!["rows".to_owned()]);
+        let failure = commits.commit(1, false).await.expect_err("it is refused");
+        assert_eq!(failure.message, "login weir:${secret:db} is refused");
+        assert_eq!(commits.pending(), ["rows"], "it is tried again");
     }
 }

@@ -52,7 +52,11 @@ pub(super) async fn open_sink(job: &Job, opening: OpeningSink<'_>) -> Result<Sin
         output: Arc::clone(&job.output),
     };
     let writer = factory.open(context).await?;
-    let commits = Arc::new(SinkCommits::new((operator.task, subtask), factory));
+    let commits = Arc::new(SinkCommits::new(
+        (operator.task, subtask),
+        factory,
+        Arc::clone(&job.secrets),
+    ));
     job.commits.add(Arc::clone(&commits));
     Ok(SinkWriter::new(writer, commits, takes_checkpoints, node))
 }

@@ -21,7 +21,7 @@ use super::{
     alignment::Alignment,
     chain::Chain,
     checkpoint::{Beginning, Checkpoints, Taker, Taking},
-    commits::Commits,
+    commits::{Commits, masked},
     in_flight::{self, Inputs},
     inbox::Inbox,
     input,
@@ -375,15 +375,6 @@ pub fn table(table: Option<&graph::Table>, secrets: &Secrets) -> Result<Table, F
     secrets
         .resolve(&table)
         .map_err(|error| Failure::user(format!("table '{}': {error}", table.name)))
-}
-
-/// The failure without the values of secrets, which other systems may repeat.
-fn masked(failure: Failure, secrets: &Secrets) -> Failure {
-    Failure {
-        message: secrets.mask(&failure.message),
-        place: failure.place.map(|place| secrets.mask(&place)),
-        ..failure
-    }
 }
 
 /// What a panic said.
