@@ -16,6 +16,7 @@ use weir_control_plane::private_postgres::PrivatePostgres;
 use weir_tests::cluster;
 
 mod commit;
+mod reader;
 mod writer;
 
 use writer::{Writer, rows};

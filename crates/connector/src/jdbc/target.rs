@@ -96,7 +96,8 @@ impl Target {
     }
 }
 
-fn quoted(name: &str) -> String {
+/// A name in SQL.
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

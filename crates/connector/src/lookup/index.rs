@@ -65,7 +65,7 @@ fn normal(column: &ArrayRef) -> ArrayRef {
 
 /// All rows of a table, those of a key next to each other.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     codec: KeyCodec,
     rows: RecordBatch,
     /// Keys, each at the place of its first row when they were loaded.
@@ -79,7 +79,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Of batches with these columns as keys; those `produced` are kept.
-    pub(super) fn new(
+    pub(crate) fn new(
         schema: &SchemaRef,
         batches: &[RecordBatch],
         keys: &[usize],
@@ -124,7 +124,7 @@ impl Index {
     }
 
     /// The rows of these keys.
-    pub(super) fn find(&self, keys: &[ArrayRef]) -> Result<Found, ConnectorError> {
+    pub(crate) fn find(&self, keys: &[ArrayRef]) -> Result<Found, ConnectorError> {
         let asked = self.codec.encode(keys)?;
         let (mut places, mut of) = (Vec::new(), Vec::new());
         for (number, key) in (0_u32..).zip(asked.iter()) {

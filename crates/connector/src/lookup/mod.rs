@@ -2,7 +2,8 @@
 //!
 //! - `options`: what tables say about lookups. Leans on nothing.
 //! - `index`: rows in memory, by key. Leans on nothing.
-//! - `scan`: all rows of a table that can be read from one end to the other. Leans on `index`.
+//! - `wanted`: what is read of a table. Leans on nothing.
+//! - `scan`: all rows of a table that can be read from one end to the other. Leans on `index` and `wanted`.
 //! - `full`: all rows, loaded once and again. Leans on `scan`.
 //! - `partial`: the rows of the keys that were asked for last. Leans on nothing.
 //! - `layers`: a connector's lookup with retries and a cache above it. Leans on all of the above.
@@ -13,6 +14,7 @@ mod layers;
 mod options;
 mod partial;
 mod scan;
+mod wanted;
 
 use std::{fmt, sync::Arc};
 
@@ -23,11 +25,13 @@ use weir_env::Clock;
 
 use crate::{ConnectorError, OptionError};
 
+pub(crate) use index::Index;
 pub use layers::{OfSource, layered};
 pub use options::{
     CACHE_MISSING_KEY, Cache, EXPIRE_AFTER_ACCESS, EXPIRE_AFTER_WRITE, MAX_RETRIES, MAX_ROWS, MAX_SIZE,
     PartialCache, RELOAD_INTERVAL, RELOAD_STRATEGY, Settings, cache,
 };
+pub(crate) use wanted::Wanted;
 
 /// A validated table that rows are looked up in.
 #[async_trait]

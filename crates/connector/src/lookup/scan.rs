@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
-use super::{Found, Lookup, LookupContext, index::Index};
+use super::{Found, Lookup, LookupContext, index::Index, wanted::Wanted};
 use crate::{ConnectorError, SourceContext, SourceEvent, SourceFactory, source::SourceCounters};
 
 /// Rows per batch that are read.
@@ -16,12 +16,7 @@ const BATCH_ROWS: usize = 8192;
 #[derive(Debug)]
 pub(super) struct Scan {
     source: Arc<dyn SourceFactory>,
-    /// What is read: the columns to produce, and keys.
-    schema: SchemaRef,
-    /// Where the keys are in it.
-    keys: Vec<usize>,
-    /// Where the columns to produce are in it.
-    produced: Vec<usize>,
+    wanted: Wanted,
     context: LookupContext,
     max_bytes: u64,
 }
@@ -34,29 +29,8 @@ impl Scan {
         context: LookupContext,
         max_bytes: u64,
     ) -> Result<Self, ConnectorError> {
-        let field = |(place, field): (usize, &Arc<Field>)| {
-            let produced = context.schema.field_with_name(field.name()).ok().cloned();
-            produced.or_else(|| context.keys.contains(&place).then(|| field.as_ref().clone()))
-        };
-        let schema = Schema::new(
-            table
-                .fields()
-                .iter()
-                .enumerate()
-                .filter_map(field)
-                .collect::<Vec<_>>(),
-        );
-        let place = |name: &str| {
-            schema
-                .index_of(name)
-                .map_err(|e| ConnectorError::internal(format!("a column to look up is not there: {e}")))
-        };
-        let keys = context.keys.iter().map(|key| place(table.field(*key).name()));
-        let produced = context.schema.fields().iter().map(|field| place(field.name()));
         Ok(Self {
-            keys: keys.collect::<Result<_, _>>()?,
-            produced: produced.collect::<Result<_, _>>()?,
-            schema: Arc::new(schema),
+            wanted: Wanted::new(table, &context)?,
             source,
             context,
             max_bytes,
@@ -66,12 +40,17 @@ impl Scan {
     /// The rows as they are now.
     pub(super) async fn load(&self) -> Result<Index, ConnectorError> {
         let batches = self.read().await?;
-        Index::new(&self.schema, &batches, &self.keys, &self.produced)
+        let Wanted {
+            schema,
+            keys,
+            produced,
+        } = &self.wanted;
+        Index::new(schema, &batches, keys, produced)
     }
 
     async fn read(&self) -> Result<Vec<RecordBatch>, ConnectorError> {
         let context = SourceContext {
-            schema: Arc::clone(&self.schema),
+            schema: Arc::clone(&self.wanted.schema),
             batch_rows: BATCH_ROWS,
             known_splits: Arc::default(),
             subtask: 0,
