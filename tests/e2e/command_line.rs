@@ -59,6 +59,22 @@ fn every_command_prints_json_and_ends_with_its_exit_code() {
                 .is_some_and(|o| o.len() >= 2),
             "{plan}"
         );
+        let query = script("query.sql", scripts::preview())?;
+        let said = check(&run(&["preview", &query, "--rows", "3"])?, 0)?;
+        ensure!(
+            said == "{\"n\":2}\n{\"n\":4}\n{\"n\":6}\n",
+            "weir preview printed {said}"
+        );
+        let said = check(&run(&["preview", &query, "--for", "1s", "--rows", "1000000"])?, 0)?;
+        ensure!(said.lines().count() > 3, "more came in a second: {said}");
+        let writes = script("writes.sql", &scripts::into_files(folder.path()))?;
+        let said = check(&run(&["preview", &writes])?, 2)?;
+        ensure!(said.contains("a preview writes nothing"), "{said}");
+        let list: Value = serde_json::from_str(&check(&run(&["list", "--json"])?, 0)?)?;
+        ensure!(
+            list["jobs"].as_array().is_some_and(|jobs| jobs.len() == 1),
+            "previews leave no job: {list}"
+        );
         check(&run(&["delete", &id[..18]])?, 0)?;
         check(&run(&["show", &id])?, 2)?;
 

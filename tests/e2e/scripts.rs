@@ -60,3 +60,20 @@ pub(crate) fn numbers_from(path: &str) -> String {
          INSERT INTO result SELECT n FROM numbers;"
     )
 }
+
+/// A query alone: the even numbers, 50 a second, without an end.
+pub(crate) fn preview() -> &'static str {
+    "CREATE TABLE numbers (v BIGINT) WITH (
+         'connector' = 'datagen', 'rows-per-second' = '100',
+         'fields.v.kind' = 'sequence', 'fields.v.start' = '1', 'fields.v.end' = '1000000');
+     SELECT v AS n FROM numbers WHERE MOD(v, 2) = 0;"
+}
+
+/// Numbers into files below a folder.
+pub(crate) fn into_files(folder: &std::path::Path) -> String {
+    let path = folder.join("written").display().to_string();
+    format!(
+        "CREATE TABLE files (n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json');
+         INSERT INTO files VALUES (1);"
+    )
+}

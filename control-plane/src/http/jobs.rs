@@ -12,6 +12,7 @@ use weir_model::{
     graph::Graph,
     metrics::JobMetrics,
 };
+use weir_proto::graph::{JobGraph, Operator, Table, operator::Spec};
 
 use super::{
     App,
@@ -52,11 +53,15 @@ pub async fn create(
         parallelism,
         from,
         allow_dropped_state,
+        preview,
     } = request;
     check_parallelism(parallelism)?;
     let name = name.map(|name| checked_name("job", &name)).transpose()?;
     let planned = app.planner.plan(&sql, parallelism, app.secrets().await?).await?;
     check_parallelism(Some(planned.parallelism))?;
+    if preview {
+        check_writes_nothing(&planned.graph)?;
+    }
     if let Some(savepoint) = from {
         savepoints::check_compatible(&app, savepoint, &planned.graph, allow_dropped_state).await?;
     }
@@ -88,6 +93,25 @@ pub async fn create(
         [(header::LOCATION, location)],
         Json(kept.to_api(job.sql)),
     ))
+}
+
+/// Refuses a job that writes to another system.
+fn check_writes_nothing(graph: &JobGraph) -> Result<(), ApiError> {
+    let sink = |operator: &Operator| match &operator.spec {
+        Some(Spec::Sink(sink)) => sink.table.clone(),
+        _ => None,
+    };
+    let writes = |table: &Table| !["print", "blackhole"].contains(&table.connector.as_str());
+    match graph.operators.iter().filter_map(sink).find(writes) {
+        None => Ok(()),
+        Some(table) => Err(ApiError::new(
+            ErrorCode::InvalidRequest,
+            format!(
+                "a preview writes nothing, and '{}' is a table of connector '{}': leave its INSERT INTO out",
+                table.name, table.connector
+            ),
+        )),
+    }
 }
 
 /// List jobs

@@ -122,7 +122,7 @@ fn draft(sql: &str, options: PlanOptions) -> Result<Draft> {
     if all.targets.is_empty() {
         return Err(Problem::new(
             ErrorCode::SqlInvalid,
-            "the script has no INSERT INTO: it defines tables but moves no rows",
+            "the script has no INSERT INTO and no query: it defines tables but moves no rows",
         ));
     }
     let Statements {

@@ -21,6 +21,9 @@ use crate::{
     physical::{Operators, lower::Lower, passing},
 };
 
+/// The table that a query alone goes to.
+const PREVIEW: &str = "preview";
+
 /// What the statements so far have made.
 pub(crate) struct Statements {
     /// Tables, views and functions.
@@ -54,7 +57,31 @@ impl Statements {
                 let plan = Session::new(&self.catalog).query(&insert.query, insert.at)?;
                 self.insert(&insert, &plan)
             }
+            Statement::Query(rows) => self.preview(rows),
         }
+    }
+
+    /// Prints a query's rows: as the table `preview`, or whatever is free of `preview_2` and so on.
+    fn preview(&mut self, rows: Rows) -> Result<()> {
+        let name = |value: &str| Name {
+            value: value.to_owned(),
+            at: rows.at,
+        };
+        let further = (2..).map(|number| format!("{PREVIEW}_{number}"));
+        let mut names = std::iter::once(PREVIEW.to_owned()).chain(further);
+        let is_free = |name: &String| self.catalog.get(name).is_none();
+        let free = names.find(is_free).unwrap_or_default();
+        self.create_table(CreateTable {
+            name: name(&free),
+            if_not_exists: false,
+            columns: Vec::new(),
+            watermark: None,
+            primary_key: Vec::new(),
+            partitioned_by: Vec::new(),
+            options: vec![(name("connector"), name("print"))],
+            like: None,
+            query: Some(Box::new(rows.clone())),
+        })
     }
 
     fn create_table(&mut self, mut ddl: CreateTable) -> Result<()> {

@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use weir_connector::options::parse_duration;
 
 /// A stream processing cluster with a web console.
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub(crate) enum Command {
         after_help = "Example: weir run examples/visitors-per-country/query.sql --parallelism 2 --wait"
     )]
     Run(Run),
+    /// Look at the rows that a script's queries give, on the cluster, and leave no job behind.
+    #[command(after_help = "Example: weir preview query.sql --rows 20 --for 10s")]
+    Preview(Preview),
     /// List jobs, the newest first.
     #[command(after_help = "Example: weir list --json | jq -r '.jobs[].name'")]
     List(Client),
@@ -194,6 +198,23 @@ pub(crate) struct Run {
     /// Leave state of the savepoint behind that no operator of the script wants.
     #[arg(long, requires = "from")]
     pub(crate) allow_dropped_state: bool,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    /// The script, with a SELECT as it would stand in an INSERT INTO; `-` reads the standard input.
+    pub(crate) file: PathBuf,
+    /// End after so many rows.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) rows: u64,
+    /// End after this time. Default: none, until Ctrl-C or the end of the input.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Subtasks per operator. Default: the script's `parallelism.default`, else 1.
+    #[arg(long, short)]
+    pub(crate) parallelism: Option<u32>,
     #[command(flatten)]
     pub(crate) client: Client,
 }

@@ -70,6 +70,7 @@ impl Draft {
             parallelism: untrack(|| self.parallelism()),
             from: self.savepoint.get_untracked(),
             allow_dropped_state: self.allow_dropped_state.get_untracked(),
+            preview: false,
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct CreateJob {
     /// Whether state of the savepoint that no operator wants may be left behind. Default: false, such a job is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_dropped_state: bool,
+    /// Whether it is to be looked at alone: refused, if it would write anywhere else than to its own output. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
 }
 
 /// A job as it stands.

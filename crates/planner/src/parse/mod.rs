@@ -48,7 +48,7 @@ use sqlparser::{
 use weir_model::Location;
 
 use self::{
-    ddl::{CreateTable, CreateView},
+    ddl::{CreateTable, CreateView, Rows},
     function::CreateFunction,
     hints::Hints,
     tokens::{Cursor, DEFAULT_CATALOG, DEFAULT_DATABASE, Name, ONE_DATABASE},
@@ -85,6 +85,8 @@ pub(crate) enum Statement {
     CreateFunction(CreateFunction),
     /// `INSERT INTO`
     Insert(Insert),
+    /// A query alone, whose rows are printed.
+    Query(Rows),
 }
 
 /// `DROP TABLE` or `DROP VIEW`
@@ -198,10 +200,10 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             }
             Err(cursor.expected("INSERT or STATEMENT SET BEGIN"))
         }
-        "SELECT" | "WITH" | "VALUES" => Err(error::unsupported(
-            at,
-            "a query alone has nowhere to put its rows: create a table with 'connector' = 'print' and INSERT INTO it",
-        )),
+        "SELECT" | "WITH" | "VALUES" => {
+            let query = query::query(cursor)?;
+            Ok(Statement::Query(Rows { query, at }))
+        }
         "ALTER" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "ADD" | "REMOVE" | "UPDATE" | "DELETE"
         | "ANALYZE" | "TRUNCATE" | "CALL" | "LOAD" | "UNLOAD" | "COMPILE" => Err(error::unsupported(
             at,

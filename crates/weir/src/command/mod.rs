@@ -6,6 +6,7 @@ mod explain;
 mod gc;
 mod jobs;
 mod local;
+mod preview;
 mod run;
 mod savepoints;
 mod secrets;
@@ -35,6 +36,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Outcome> {
         Command::ControlPlane(arguments) => control_plane::control_plane(arguments).await,
         Command::Worker(arguments) => worker::worker(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Preview(arguments) => preview::preview(arguments).await,
         Command::List(client) => jobs::list(client).await,
         Command::Show(arguments) => jobs::show(arguments).await,
         Command::Cancel(arguments) => jobs::cancel(arguments).await,

@@ -26,6 +26,7 @@ pub(super) async fn run(arguments: Run) -> Result<(), Outcome> {
         parallelism: arguments.parallelism,
         from,
         allow_dropped_state: arguments.allow_dropped_state,
+        preview: false,
     };
     let created: Job = cluster.post("jobs", &request, &sql).await?;
     if !arguments.wait {
