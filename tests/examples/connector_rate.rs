@@ -68,7 +68,10 @@ async fn main() -> Result<()> {
         made: Spent::NOTHING,
     };
     bench.made = bench.write(made).await?;
-    println!("{rows} rows, made alone: {:.2} CPU seconds", bench.made.cpu_seconds);
+    println!(
+        "{rows} rows, made alone: {:.2} CPU seconds",
+        bench.made.cpu_seconds
+    );
     bench.files(folder.path()).await?;
     bench.redis(folder.path()).await?;
     bench.postgres(folder.path()).await?;
@@ -122,20 +125,32 @@ impl Bench {
     async fn files(&mut self, folder: &Path) -> Result<()> {
         for format in ["json", "csv", "avro", "parquet"] {
             let path = folder.join(format);
-            let options = format!("'connector' = 'filesystem', 'path' = '{}', 'format' = '{format}'", path.display());
+            let options = format!(
+                "'connector' = 'filesystem', 'path' = '{}', 'format' = '{format}'",
+                path.display()
+            );
             let (mut written, mut read) = (None, None);
             for _ in 0..ROUNDS {
                 let _ = fs::remove_dir_all(&path);
-                let spent = self.write(&format!("CREATE TABLE out_t ({COLUMNS}) WITH ({options})")).await?;
+                let spent = self
+                    .write(&format!("CREATE TABLE out_t ({COLUMNS}) WITH ({options})"))
+                    .await?;
                 best(&mut written, spent.less(self.made));
-                best(&mut read, self.read(&format!("CREATE TABLE in_t ({COLUMNS}) WITH ({options})")).await?);
+                best(
+                    &mut read,
+                    self.read(&format!("CREATE TABLE in_t ({COLUMNS}) WITH ({options})"))
+                        .await?,
+                );
             }
             if format == "json" {
                 self.bytes = size(&path)?;
                 self.say("limit: reading those files", plain_read(&path)?);
             }
             println!("{format}: {} MB on disk", size(&path)? / 1_000_000);
-            self.say(&format!("filesystem {format}, written"), written.context("a round")?);
+            self.say(
+                &format!("filesystem {format}, written"),
+                written.context("a round")?,
+            );
             self.say(&format!("filesystem {format}, read"), read.context("a round")?);
         }
         Ok(())
@@ -145,7 +160,10 @@ impl Bench {
         let Some(redis) = Redis::start(folder).await? else {
             return Ok(());
         };
-        let options = format!("'connector' = 'redis', 'url' = '{}', 'data-type' = 'hash'", redis.url());
+        let options = format!(
+            "'connector' = 'redis', 'url' = '{}', 'data-type' = 'hash'",
+            redis.url()
+        );
         let out = format!("CREATE TABLE out_t ({COLUMNS}, PRIMARY KEY (id) NOT ENFORCED) WITH ({options})");
         let spent = self.write(&out).await?;
         self.say("redis hashes, written", spent.less(self.made));
@@ -176,9 +194,15 @@ impl Bench {
             "'connector' = 'jdbc', 'url' = 'jdbc:{url}', 'table-name' = 't', 'sink.delivery-guarantee' = 'at-least-once'"
         );
         let columns = format!("{COLUMNS}, PRIMARY KEY (id) NOT ENFORCED");
-        let spent = self.write(&format!("CREATE TABLE out_t ({columns}) WITH ({options})")).await?;
+        let spent = self
+            .write(&format!("CREATE TABLE out_t ({columns}) WITH ({options})"))
+            .await?;
         self.say("jdbc upserts, written", spent.less(self.made));
-        self.say("jdbc, read", self.read(&format!("CREATE TABLE in_t ({columns}) WITH ({options})")).await?);
+        self.say(
+            "jdbc, read",
+            self.read(&format!("CREATE TABLE in_t ({columns}) WITH ({options})"))
+                .await?,
+        );
         let begun = now()?;
         let mut copied = pool.copy_out_raw("COPY t TO STDOUT").await?;
         let mut text = Vec::new();
@@ -218,7 +242,10 @@ impl Bench {
             let spent = self.write(&out).await?;
             self.say(&format!("kafka {guarantee}, written"), spent.less(self.made));
         }
-        let table = format!("CREATE TABLE in_t ({COLUMNS}) WITH ({})", options("at-least-once"));
+        let table = format!(
+            "CREATE TABLE in_t ({COLUMNS}) WITH ({})",
+            options("at-least-once")
+        );
         self.say("kafka, read", self.read(&table).await?);
         Ok(())
     }

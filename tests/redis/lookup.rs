@@ -6,6 +6,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, Field, Schema};
 use weir_connector::{LookupContext, connector};
 use weir_env::SystemClock;
+use weir_tests::local::{self, Refused};
 
 use crate::{Server, failure, printed, sorted, table, with_server};
 
@@ -123,8 +124,15 @@ fn fields_that_a_column_names_are_looked_up_and_further_conditions_hold() {
             .filter(|row| !row.contains("null"))
             .collect();
         assert_eq!(found, [r#"{"k":"a","x":"2","y":"30"}"#]);
-        let said = failure(&script(&server, columns, options, asked, select, "v.k = r.id")).await;
-        assert!(said.contains("join column 'f' too"), "{said}");
+        let without = script(&server, columns, options, asked, select, "v.k = r.id");
+        let Err(Refused::Planning(problem)) = local::run(&without, Some(1)).await else {
+            panic!("it is refused at submission");
+        };
+        assert!(
+            problem.detail.contains("join column 'f' too"),
+            "{}",
+            problem.detail
+        );
     });
 }
 

@@ -211,11 +211,14 @@ fn connectors(operators: &Operators) -> Result<Connectors> {
             }
             Kind::LookupJoin(join) => {
                 let table = &join.table;
-                let lookup = connector(table)?.lookup(&table.resolved()?).map_err(|e| match e {
+                let refused = |e| match e {
                     OptionError::Unsupported { reason } => error::unsupported(join.at, reason),
                     other => table.problem(other),
-                });
-                all.lookups.push((Arc::clone(table), lookup?));
+                };
+                let lookup = connector(table)?.lookup(&table.resolved()?).map_err(refused)?;
+                let keys: Vec<usize> = join.keys.iter().map(|(of_table, _)| *of_table).collect();
+                lookup.check_keys(&keys).map_err(refused)?;
+                all.lookups.push((Arc::clone(table), lookup));
             }
             Kind::Sink(sink) => {
                 let table = &sink.table;

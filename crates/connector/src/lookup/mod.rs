@@ -39,6 +39,12 @@ pub trait LookupFactory: fmt::Debug + Send + Sync {
     /// Whether the thing can be asked now: called at submission. Cheap.
     async fn check(&self) -> Result<(), OptionError>;
 
+    /// Whether rows can be found by these physical columns of the table. The error says what they lack.
+    fn check_keys(&self, keys: &[usize]) -> Result<(), OptionError> {
+        let _ = keys;
+        Ok(())
+    }
+
     /// Ready to be asked; one per subtask.
     async fn open(&self, context: LookupContext) -> Result<Arc<dyn Lookup>, ConnectorError>;
 }

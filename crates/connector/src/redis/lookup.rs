@@ -37,6 +37,23 @@ impl LookupFactory for Factory {
         self.server.check().await.map(drop)
     }
 
+    fn check_keys(&self, keys: &[usize]) -> Result<(), OptionError> {
+        let name = match &self.value {
+            Value::Field { name, .. } => Some(name),
+            _ => None,
+        };
+        let mut needed = self.keys.columns.iter().chain(name);
+        match needed.find(|column| !keys.contains(column)) {
+            None => Ok(()),
+            Some(column) => Err(OptionError::Unsupported {
+                reason: format!(
+                    "rows of Redis are found by the whole PRIMARY KEY: join column '{}' too",
+                    self.layout.schema.field(*column).name()
+                ),
+            }),
+        }
+    }
+
     async fn open(&self, context: LookupContext) -> Result<Arc<dyn Lookup>, ConnectorError> {
         let asked = Arc::new(Table::new(self.clone(), &context)?);
         layered(asked, self.settings, &context)
@@ -74,12 +91,7 @@ impl Table {
         let table = &factory.layout.schema;
         let in_question = |column: &usize| {
             let place = context.keys.iter().position(|key| key == column);
-            place.ok_or_else(|| {
-                ConnectorError::user(format!(
-                    "rows of Redis are found by the whole PRIMARY KEY: join column '{}' too",
-                    table.field(*column).name()
-                ))
-            })
+            place.ok_or_else(|| ConnectorError::internal("a key was not checked"))
         };
         let of_key: Vec<usize> = factory
             .keys
