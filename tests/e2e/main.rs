@@ -12,6 +12,7 @@ mod connections;
 mod demos;
 mod examples;
 mod faults;
+mod files;
 mod lifecycle;
 mod memory;
 mod recovery;

@@ -230,7 +230,7 @@ async fn outage(api: &Api, id: JobId, store: &S3, seconds: u64) -> Result<()> {
 }
 
 /// Every number once.
-fn check_rows(folder: &Path, rows: u64) -> Result<()> {
+pub(crate) fn check_rows(folder: &Path, rows: u64) -> Result<()> {
     let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

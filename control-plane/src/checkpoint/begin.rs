@@ -200,6 +200,8 @@ fn unread(split: &Split) -> Result<SplitState, Failure> {
 }
 
 /// What each subtask of each source reads, an empty list if there is nothing for it.
+///
+/// Of a source that discovers splits those too that have ended, so that they are not found anew; that they have is in the subtask's state.
 fn read(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
     let of_subtask = |source: &Operator, subtask: u32| {
         let own = assigned
@@ -207,14 +209,17 @@ fn read(graph: &JobGraph, assigned: &[Assigned]) -> Vec<SourceSplits> {
             .filter(|a| a.task == source.task && a.subtask == subtask);
         let operators = own.flat_map(|a| &a.states).flat_map(|state| &state.operators);
         let splits = operators.filter(|o| o.uid == source.uid).flat_map(|o| &o.splits);
-        let to_read = splits.filter(|split| !split.ended).map(|split| Split {
-            id: split.id.clone(),
-            state: split.state.clone().into_bytes(),
-        });
+        let knows_ended = splits::discovers(source);
+        let listed = splits
+            .filter(|split| knows_ended || !split.ended)
+            .map(|split| Split {
+                id: split.id.clone(),
+                state: split.state.clone().into_bytes(),
+            });
         SourceSplits {
             operator: source.id,
             subtask,
-            splits: to_read.collect(),
+            splits: listed.collect(),
         }
     };
     sources(graph)
@@ -412,6 +417,53 @@ mod tests {
         read.sort_unstable();
         let at_its_start = "{\"topic\":\"t\",\"partition\":1}".into();
         assert_eq!(read, [("t/0", "kept".into()), ("t/1", at_its_start)]);
+    }
+
+    #[test]
+    fn what_a_watched_folder_had_is_known_when_the_job_goes_on_though_it_has_ended() {
+        let read = |options: &[(&str, &str)]| {
+            let all = [("path", "/nowhere"), ("format", "json")];
+            // Any columns will do.
+            let nexmark = weir_connector::connector("nexmark").expect("a connector");
+            let columns = nexmark.default_schema().expect("it has columns");
+            let table = weir_proto::graph::Table {
+                name: "t".into(),
+                connector: "filesystem".into(),
+                options: all
+                    .iter()
+                    .chain(options)
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+                schema: schema::encode(&columns).expect("encodes"),
+            };
+            let mut source = source(0, "known");
+            source.spec = Some(Spec::Source(Source {
+                table: Some(table),
+                ..Source::default()
+            }));
+            let graph = JobGraph {
+                operators: vec![source],
+                max_parallelism: 128,
+                ..JobGraph::default()
+            };
+            let mut manifest = manifest("known", &["a.json", "b.json"]);
+            manifest.subtasks[0].operators[0].splits[0].ended = true;
+            let has_now = SourceSplits {
+                operator: 0,
+                subtask: 0,
+                splits: vec![split("a.json"), split("b.json"), split("c.json")],
+            };
+            let (splits, _) = spread(&manifest, "", &graph, &[has_now]).expect("it goes on");
+            let ids = splits.iter().flat_map(|splits| &splits.splits);
+            let mut ids: Vec<_> = ids.map(|split| split.id.clone()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(
+            read(&[("source.monitor-interval", "1 s")]),
+            ["a.json", "b.json", "c.json"]
+        );
+        assert_eq!(read(&[]), ["b.json"]);
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Splits {
             let position = positions.iter().find(|split| split.id == *id);
             let state = match position {
                 Some(position) => position.state.clone(),
-                None if reading.has_ended => reading.split.state.clone(),
+                // There may be very many of them, and nobody reads them again.
+                None if reading.has_ended => Vec::new(),
                 None => {
                     return Err(Failure::internal(format!(
                         "a reader does not say how far it is in '{id}'"

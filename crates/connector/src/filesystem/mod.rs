@@ -42,7 +42,7 @@ use crate::{
 use files::Files;
 use format::FileFormat;
 use store::{LARGEST_OBJECT, S3_OPTIONS, Store};
-use write::{ROLLING_AGE, ROLLING_SILENCE, ROLLING_SIZE, Rolling};
+use write::{ROLLING_AGE, ROLLING_CHECK, ROLLING_SILENCE, ROLLING_SIZE, Rolling};
 
 const PATH: &str = "path";
 const PATTERN: &str = "source.path.regex-pattern";
@@ -87,13 +87,19 @@ const OPTIONS: &[OptionDef] = &[
         ROLLING_AGE,
         OptionKind::Duration,
         None,
-        "how long after a file was begun the next one is; looked at when rows come, or stop to",
+        "how long after a file was begun the next one is",
     ),
     option(
         ROLLING_SILENCE,
         OptionKind::Duration,
         None,
         "how long after a file got its last row the next one is begun",
+    ),
+    option(
+        ROLLING_CHECK,
+        OptionKind::Duration,
+        None,
+        "how often the age of a file and its silence are looked at, at most; without it, whenever rows come or stop to",
     ),
     S3_OPTIONS[0],
     S3_OPTIONS[1],

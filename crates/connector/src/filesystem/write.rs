@@ -42,11 +42,14 @@ pub(super) struct Rolling {
     pub(super) age: Option<Duration>,
     /// When it had no rows for so long; none: however long.
     pub(super) silence: Option<Duration>,
+    /// How often those two are looked at, at most.
+    pub(super) check: Duration,
 }
 
 pub(super) const ROLLING_SIZE: &str = "sink.rolling-policy.file-size";
 pub(super) const ROLLING_AGE: &str = "sink.rolling-policy.rollover-interval";
 pub(super) const ROLLING_SILENCE: &str = "sink.rolling-policy.inactivity-interval";
+pub(super) const ROLLING_CHECK: &str = "sink.rolling-policy.check-interval";
 
 impl Rolling {
     /// As the options say; the error says what is wrong with the size.
@@ -62,6 +65,7 @@ impl Rolling {
             bytes,
             age: options.duration(ROLLING_AGE),
             silence: options.duration(ROLLING_SILENCE),
+            check: options.duration(ROLLING_CHECK).unwrap_or_default(),
         })
     }
 }
@@ -159,6 +163,8 @@ struct OpenFile {
     begun: Duration,
     /// When rows came last.
     touched: Duration,
+    /// When its age was looked at last.
+    checked: Duration,
 }
 
 impl OpenFile {
@@ -184,13 +190,18 @@ impl OpenFile {
         Ok(draft)
     }
 
-    fn is_due(&self, rolling: &Rolling, now: Duration) -> bool {
+    fn is_due(&mut self, rolling: &Rolling, now: Duration) -> bool {
+        if self.bytes() >= rolling.bytes {
+            return true;
+        }
+        if now.saturating_sub(self.checked) < rolling.check {
+            return false;
+        }
+        self.checked = now;
         let is_past = |since: Duration, limit: Option<Duration>| {
             limit.is_some_and(|limit| now.saturating_sub(since) >= limit)
         };
-        self.bytes() >= rolling.bytes
-            || is_past(self.begun, rolling.age)
-            || is_past(self.touched, rolling.silence)
+        is_past(self.begun, rolling.age) || is_past(self.touched, rolling.silence)
     }
 }
 
@@ -234,6 +245,7 @@ impl Writer {
             written: 0,
             begun: now,
             touched: now,
+            checked: now,
         });
         Ok(())
     }
