@@ -113,7 +113,11 @@ fn leftovers_are_given_up_and_what_the_restored_checkpoint_has_stays() {
 #[test]
 fn partitions_are_folders_of_the_bucket() {
     with_store(async |store| {
-        let mut table = store.table("out", &[("compression", "gzip")]);
+        let options = [
+            ("compression", "gzip"),
+            ("sink.partition-commit.policy.kind", "success-file"),
+        ];
+        let mut table = store.table("out", &options);
         table.schema = Arc::new(Schema::new(vec![
             Field::new("n", DataType::Int64, true),
             origin::partition(Field::new("word", DataType::Utf8, true)),
@@ -149,6 +153,7 @@ fn partitions_are_folders_of_the_bucket() {
         let names = store.names("out");
         let has = |name: &str| names.iter().any(|there| there == name);
         assert!(has("word=a%2Fb c/part-job-1-3-4-0-1-0.json.gz"), "{names:?}");
+        assert!(has("word=a%2Fb c/_SUCCESS"), "{names:?}");
         assert!(
             has("word=__DEFAULT_PARTITION__/part-job-1-3-4-0-1-0.json.gz"),
             "{names:?}"

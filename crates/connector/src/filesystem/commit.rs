@@ -33,8 +33,12 @@ pub(super) async fn stage(store: &Store, staged: Vec<Staged>) -> Result<Vec<Stri
     Ok(commits)
 }
 
-/// Makes staged files visible, those that are not yet.
-pub(super) async fn commit(store: &Store, commits: &[String]) -> Result<(), ConnectorError> {
+/// Makes staged files visible, those that are not yet, and then files that say so of their folders, if those have a name.
+pub(super) async fn commit(
+    store: &Store,
+    commits: &[String],
+    success_file: Option<&str>,
+) -> Result<(), ConnectorError> {
     if commits.is_empty() {
         return Ok(());
     }
@@ -50,6 +54,9 @@ pub(super) async fn commit(store: &Store, commits: &[String]) -> Result<(), Conn
     };
     let published = stream::iter(staged.iter().map(publish));
     published.buffered(AT_ONCE).try_collect::<()>().await?;
+    if let Some(name) = success_file {
+        store.mark(&staged, name).await?;
+    }
     store.settle(&staged).await?;
     failpoint("filesystem.committed");
     Ok(())

@@ -164,6 +164,14 @@ impl FileEncoder {
         }
     }
 
+    /// Bytes of rows in memory.
+    pub(super) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Text(_) => 0,
+            Self::Parquet(encoder) => encoder.held_bytes(),
+        }
+    }
+
     /// Appends the rest of the file.
     pub(super) fn finish(self, out: &mut Vec<u8>) -> Result<(), ConnectorError> {
         match self {

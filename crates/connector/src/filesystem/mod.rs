@@ -47,6 +47,9 @@ use write::{ROLLING_AGE, ROLLING_CHECK, ROLLING_SILENCE, ROLLING_SIZE, Rolling};
 const PATH: &str = "path";
 const PATTERN: &str = "source.path.regex-pattern";
 const DEFAULT_PARTITION: &str = "partition.default-name";
+const PARTITION_POLICY: &str = "sink.partition-commit.policy.kind";
+const SUCCESS_FILE: &str = "success-file";
+const SUCCESS_FILE_NAME: &str = "sink.partition-commit.success-file.name";
 const MONITOR_INTERVAL: &str = "source.monitor-interval";
 
 const OPTIONS: &[OptionDef] = &[
@@ -100,6 +103,19 @@ const OPTIONS: &[OptionDef] = &[
         OptionKind::Duration,
         None,
         "how often the age of a file and its silence are looked at, at most; without it, whenever rows come or stop to",
+    ),
+    option(
+        PARTITION_POLICY,
+        OptionKind::OneOf(&[SUCCESS_FILE]),
+        None,
+        "what says that a partition has rows: `success-file` makes an empty file in its folder when rows of a checkpoint have become visible \
+         in it, and again when others have",
+    ),
+    option(
+        SUCCESS_FILE_NAME,
+        OptionKind::Text,
+        Some("_SUCCESS"),
+        "what that file is called",
     ),
     S3_OPTIONS[0],
     S3_OPTIONS[1],
@@ -198,22 +214,42 @@ impl Connector for Filesystem {
     }
 
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
-        let (format, options) = checked(self.name(), table)?;
-        let store = store(&options)?;
-        let largest = if store.is_bucket() {
-            LARGEST_OBJECT
-        } else {
-            u64::MAX
-        };
-        let rolling = Rolling::new(&options, largest).map_err(|reason| invalid(ROLLING_SIZE, reason))?;
-        Ok(Box::new(write::Factory {
-            store,
-            format,
-            schema: table.schema.clone(),
-            default_partition: default_partition(&options),
-            rolling,
-        }))
+        Ok(Box::new(sink_of(table)?))
     }
+}
+
+/// A table as a sink.
+fn sink_of(table: &Table) -> Result<write::Factory, OptionError> {
+    let (format, options) = checked(Filesystem.name(), table)?;
+    let store = store(&options)?;
+    let largest = if store.is_bucket() {
+        LARGEST_OBJECT
+    } else {
+        u64::MAX
+    };
+    let rolling = Rolling::new(&options, largest).map_err(|reason| invalid(ROLLING_SIZE, reason))?;
+    let has_success_file = options.word(PARTITION_POLICY) == Some(SUCCESS_FILE);
+    let is_partitioned = table
+        .schema
+        .fields()
+        .iter()
+        .any(|field| origin::is_partition(field));
+    if has_success_file && !is_partitioned {
+        return Err(invalid(PARTITION_POLICY, "the table has no partitions"));
+    }
+    let success_file = options.text(SUCCESS_FILE_NAME).map(str::trim).unwrap_or_default();
+    if !success_file.starts_with(['.', '_']) || success_file.contains('/') {
+        let reason = "it must begin with . or _, so that it is not read as rows, and have no /";
+        return Err(invalid(SUCCESS_FILE_NAME, reason));
+    }
+    Ok(write::Factory {
+        store,
+        format,
+        schema: table.schema.clone(),
+        default_partition: default_partition(&options),
+        rolling,
+        success_file: has_success_file.then(|| success_file.to_owned()),
+    })
 }
 
 fn checked<'a>(connector: &str, table: &'a Table) -> Result<(FileFormat, Checked<'a>), OptionError> {

@@ -24,6 +24,9 @@ use crate::{ConnectorError, Sink, SinkContext, origin};
 /// Characters that folders are not named with, beside those below the space.
 const SPECIAL: &str = "\"#%'*/:=?\\\u{7f}{[]^";
 
+/// So many bytes of files that grow may be in memory; one alone may be larger.
+const MOST_HELD_BYTES: u64 = 256 << 20;
+
 /// The value of a column in the names of a file's folders; none if it is null, or no folder names it.
 pub(super) fn value_of(file: &Path, column: &str, default: &str) -> Option<String> {
     let folders = file.parent()?.components();
@@ -82,6 +85,8 @@ pub(super) struct Partitioned {
     partitions: Vec<usize>,
     /// By folder; those that had rows since the last checkpoint.
     writers: HashMap<String, Writer>,
+    /// So much may be in memory of all their files.
+    most_held_bytes: u64,
 }
 
 impl Partitioned {
@@ -96,6 +101,7 @@ impl Partitioned {
             columns,
             partitions,
             writers: HashMap::new(),
+            most_held_bytes: MOST_HELD_BYTES,
         }
     }
 
@@ -131,6 +137,20 @@ impl Partitioned {
         }
     }
 
+    /// Ends the files that hold most, while all hold more than they may: there may be any number of folders.
+    async fn make_room(&mut self) -> Result<(), ConnectorError> {
+        let mut held: u64 = self.writers.values().map(Writer::held_bytes).sum();
+        while held > self.most_held_bytes {
+            let largest = self.writers.values_mut().max_by_key(|writer| writer.held_bytes());
+            let Some(writer) = largest.filter(|writer| writer.held_bytes() > 0) else {
+                break;
+            };
+            held -= writer.held_bytes();
+            writer.end_file().await?;
+        }
+        Ok(())
+    }
+
     /// What is to be committed of all folders; forgets the folders, of which there may be ever new ones.
     async fn stage(&mut self) -> Result<Vec<String>, ConnectorError> {
         let (mut files, mut drafts) = (Vec::new(), Vec::new());
@@ -157,7 +177,7 @@ impl Sink for Partitioned {
             let part = RecordBatch::try_new(kept.schema(), columns).map_err(broken)?;
             self.writer(folder).write(&part).await?;
         }
-        Ok(())
+        self.make_room().await
     }
 
     async fn flush(&mut self) -> Result<(), ConnectorError> {
@@ -179,7 +199,47 @@ impl Sink for Partitioned {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, sync::Arc};
+
+    use arrow_array::{Int64Array, StringArray};
+    use arrow_schema::{Field, Schema};
+
     use super::*;
+    use crate::{Connector as _, filesystem::tests};
+
+    #[tokio::test]
+    async fn files_end_early_when_those_of_many_folders_fill_the_memory() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let mut table = tests::table(folder.path(), &[("format", "parquet")]);
+        table.schema = Arc::new(Schema::new(vec![
+            Field::new("n", DataType::Int64, true),
+            origin::partition(Field::new("word", DataType::Utf8, true)),
+        ]));
+        let factory = crate::filesystem::sink_of(&table).expect("valid");
+        let context = tests::sink_context(1, 0);
+        let mut writer = Partitioned::new(factory, &table.schema, &context);
+        writer.most_held_bytes = 300_000;
+        for batch in 0..20_i64 {
+            let numbers = Int64Array::from_iter_values(batch * 1000..batch * 1000 + 1000);
+            let words: StringArray = (0..1000).map(|n| Some(format!("w{}", n % 7))).collect();
+            let columns: Vec<ArrayRef> = vec![Arc::new(numbers), Arc::new(words)];
+            let rows = RecordBatch::try_new(Arc::clone(&table.schema), columns).expect("a batch");
+            writer.write(rows).await.expect("writes");
+            let held: u64 = writer.writers.values().map(Writer::held_bytes).sum();
+            assert!(held <= 300_000, "{held} bytes in memory");
+        }
+        let commits = writer.finish().await.expect("finishes");
+        assert!(commits.len() > 7, "{} files", commits.len());
+        let sink = crate::filesystem::Filesystem.sink(&table).expect("valid");
+        sink.commit(&commits).await.expect("commits");
+        let folders = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(folders, 7);
+        let mut numbers = tests::read_all(folder.path(), &[("format", "parquet")])
+            .await
+            .expect("reads");
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..20_000).collect::<Vec<_>>());
+    }
 
     #[test]
     fn names_of_folders_come_back() {

@@ -19,7 +19,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn table(path: &Path, options: &[(&str, &str)]) -> Table {
+pub(super) fn table(path: &Path, options: &[(&str, &str)]) -> Table {
     let mut all: crate::options::Options = [
         ("path".to_owned(), path.display().to_string()),
         ("format".to_owned(), "json".to_owned()),
@@ -86,7 +86,7 @@ async fn read(
     }
 }
 
-async fn read_all(path: &Path, options: &[(&str, &str)]) -> Result<Vec<i64>, ConnectorError> {
+pub(super) async fn read_all(path: &Path, options: &[(&str, &str)]) -> Result<Vec<i64>, ConnectorError> {
     let factory = factory(path, options);
     let splits = factory.splits(1).await?;
     read(&factory, splits, source_context(3)).await
@@ -506,7 +506,7 @@ impl RowOutput for NoOutput {
     fn print(&self, _table: &str, _subtask: u32, _lines: &[u8], _rows: usize) {}
 }
 
-fn sink_context(generation: u64, subtask: u32) -> SinkContext {
+pub(super) fn sink_context(generation: u64, subtask: u32) -> SinkContext {
     SinkContext {
         job: "job-1".into(),
         generation,

@@ -31,6 +31,8 @@ pub(super) struct Factory {
     /// What stands for null in the name of a partition's folder.
     pub(super) default_partition: String,
     pub(super) rolling: Rolling,
+    /// The name of the file that says of a partition's folder that it has rows; none: nothing does.
+    pub(super) success_file: Option<String>,
 }
 
 /// When the next file is begun, beside at each checkpoint.
@@ -100,7 +102,7 @@ impl SinkFactory for Factory {
     }
 
     async fn commit(&self, commits: &[String]) -> Result<(), ConnectorError> {
-        commit::commit(&self.store, commits).await
+        commit::commit(&self.store, commits, self.success_file.as_deref()).await
     }
 }
 
@@ -172,6 +174,11 @@ impl OpenFile {
         self.written + self.out.len() as u64 + self.encoder.waiting_bytes()
     }
 
+    /// Bytes of it in memory.
+    fn held_bytes(&self) -> u64 {
+        self.out.len() as u64 + self.encoder.held_bytes() + self.draft.held_bytes()
+    }
+
     async fn hand_over(&mut self) -> Result<(), ConnectorError> {
         self.written += self.out.len() as u64;
         self.draft.write(&mut self.out).await
@@ -225,11 +232,28 @@ impl Writer {
     }
 
     /// Ends the file that grows, if it is time.
-    pub(super) async fn roll(&mut self, now: Duration) -> Result<(), ConnectorError> {
-        if let Some(file) = self.file.take_if(|file| file.is_due(&self.rolling, now)) {
+    async fn roll(&mut self, now: Duration) -> Result<(), ConnectorError> {
+        if self
+            .file
+            .as_mut()
+            .is_some_and(|file| file.is_due(&self.rolling, now))
+        {
+            self.end_file().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file that grows, whatever it has.
+    pub(super) async fn end_file(&mut self) -> Result<(), ConnectorError> {
+        if let Some(file) = self.file.take() {
             self.closed.push(file.finish().await?.close().await?);
         }
         Ok(())
+    }
+
+    /// Bytes in memory that are not on their way to the file.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.file.as_ref().map_or(0, OpenFile::held_bytes)
     }
 
     fn begin_file(&mut self, batch: &RecordBatch, now: Duration) -> Result<(), ConnectorError> {

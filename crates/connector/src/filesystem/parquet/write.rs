@@ -74,6 +74,10 @@ impl ParquetEncoder {
         self.writer.in_progress_size() as u64
     }
 
+    pub(in super::super) fn held_bytes(&self) -> u64 {
+        self.writer.memory_size() as u64
+    }
+
     pub(in super::super) fn finish(self, out: &mut Vec<u8>) -> Result<(), ConnectorError> {
         out.append(&mut self.writer.into_inner().map_err(broken)?);
         Ok(())

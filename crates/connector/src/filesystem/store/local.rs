@@ -244,6 +244,19 @@ impl Staged {
         Ok(())
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        self.visible.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Makes an empty file of that name beside it, durable when the folder is. Blocks.
+    pub(super) fn mark(&self, name: &str) -> Result<(), ConnectorError> {
+        let path = self.folder().join(name);
+        match File::create(&path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(cannot("create", &path, &error)),
+        }
+    }
+
     fn lost(&self, what: &str) -> ConnectorError {
         let Self { hidden, bytes, .. } = self;
         let hidden = hidden.display();

@@ -11,6 +11,7 @@ mod object;
 mod upload;
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     io::Read,
     ops::Range,
@@ -210,18 +211,43 @@ impl Store {
         local::settle(root, local.collect()).await
     }
 
+    /// Makes an empty file of that name in each folder of these files, if there is none.
+    pub(super) async fn mark(&self, staged: &[Staged], name: &str) -> Result<(), ConnectorError> {
+        let by_folder: BTreeMap<_, _> = staged.iter().map(|file| (file.folder(), file)).collect();
+        for file in by_folder.into_values() {
+            match file {
+                Staged::Local(file) => {
+                    let (file, name) = (file.clone(), name.to_owned());
+                    blocking(move || file.mark(&name)).await?;
+                }
+                Staged::Object(file) => {
+                    let (folder, settings) = self.bucket();
+                    file.mark(folder, settings, name).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a file visible, if it is not yet.
     pub(super) async fn publish(&self, staged: &Staged) -> Result<(), ConnectorError> {
-        match (staged, self) {
-            (Staged::Local(staged), _) => {
+        match staged {
+            Staged::Local(staged) => {
                 let staged = staged.clone();
                 blocking(move || staged.publish()).await
             }
-            (Staged::Object(staged), Self::Bucket(folder)) => {
-                staged.publish(Some(folder), folder.settings()).await
+            Staged::Object(staged) => {
+                let (folder, settings) = self.bucket();
+                staged.publish(folder, settings).await
             }
-            // The table has moved since.
-            (Staged::Object(staged), Self::Local(folder)) => staged.publish(None, &folder.settings).await,
+        }
+    }
+
+    /// The folder, if it is in a bucket, and how buckets are reached: the table may have moved since an object was written.
+    fn bucket(&self) -> (Option<&object::Folder>, &[(String, String)]) {
+        match self {
+            Self::Local(folder) => (None, &folder.settings),
+            Self::Bucket(folder) => (Some(folder), folder.settings()),
         }
     }
 }
@@ -242,6 +268,14 @@ impl Draft {
         }
     }
 
+    /// Bytes of it in memory.
+    pub(super) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Local(_) => 0,
+            Self::Object(draft) => draft.held_bytes(),
+        }
+    }
+
     /// Makes its bytes durable; nothing follows.
     pub(super) async fn close(self) -> Result<Staged, ConnectorError> {
         match self {
@@ -257,6 +291,15 @@ impl Draft {
 pub(super) enum Staged {
     Local(local::Staged),
     Object(upload::Staged),
+}
+
+impl Staged {
+    fn folder(&self) -> PathBuf {
+        match self {
+            Self::Local(file) => file.folder().to_owned(),
+            Self::Object(file) => PathBuf::from(file.folder()),
+        }
+    }
 }
 
 /// The whole name of a file: an object's URL as it is.

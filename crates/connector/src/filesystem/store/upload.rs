@@ -8,7 +8,7 @@ use std::{collections::VecDeque, mem, path::Path as FilePath, sync::Arc};
 
 use futures::TryStreamExt as _;
 use object_store::{
-    Error, ObjectStore as _, ObjectStoreExt as _,
+    Error, ObjectStore as _, ObjectStoreExt as _, PutPayload,
     aws::AmazonS3,
     multipart::{MultipartStore as _, PartId},
     path::Path,
@@ -73,6 +73,11 @@ impl Draft {
             self.send(part).await.map_err(|error| self.failed(&error))?;
         }
         Ok(())
+    }
+
+    /// Bytes of it in memory.
+    pub(super) fn held_bytes(&self) -> u64 {
+        (self.buffer.len() + self.coming.len() * PART_BYTES) as u64
     }
 
     pub(super) async fn close(mut self) -> Result<Staged, ConnectorError> {
@@ -189,6 +194,29 @@ impl Staged {
         match bucket.delete(&note).await {
             Err(error) if !matches!(error, Error::NotFound { .. }) => Err(failed(&error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Its URL without its name.
+    pub(super) fn folder(&self) -> &str {
+        self.url.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// Puts an empty object of that name beside it.
+    pub(super) async fn mark(
+        &self,
+        folder: Option<&Folder>,
+        settings: &[(String, String)],
+        name: &str,
+    ) -> Result<(), ConnectorError> {
+        let url = format!("{}/{name}", self.folder());
+        let put = async {
+            let (bucket, path) = place(folder, settings, &url)?;
+            bucket.put(&path, PutPayload::default()).await
+        };
+        match put.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(cannot("write", FilePath::new(&url), &error)),
         }
     }
 

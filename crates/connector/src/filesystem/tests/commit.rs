@@ -191,6 +191,37 @@ async fn partitions_are_prepared_and_committed_together_and_cleaned() {
     assert_eq!(visible(folder.path()).await, [0, 1, 2]);
 }
 
+#[tokio::test]
+async fn a_partition_says_that_it_has_rows_when_they_are_visible() {
+    let folder = TempDir::new().expect("a folder");
+    let policy = ("sink.partition-commit.policy.kind", "success-file");
+    let refused = |options: &[(&str, &str)]| {
+        let table = table(folder.path(), options);
+        Filesystem.sink(&table).expect_err("refused").to_string()
+    };
+    assert!(refused(&[policy]).ends_with("the table has no partitions"));
+    let mut table = table(folder.path(), &[policy]);
+    let word = origin::partition(Field::new("word", DataType::Utf8, true));
+    table.schema = Arc::new(Schema::new(vec![schema().field(0).clone(), word]));
+    let sink = Filesystem.sink(&table).expect("valid");
+    let rows = RecordBatch::try_new(Arc::clone(&table.schema), batch(0..1).columns().to_vec());
+    let mut writer = open(sink.as_ref(), 1, None).await;
+    writer.write(rows.expect("a batch")).await.expect("writes");
+    let commits = writer.prepare(1).await.expect("prepares");
+    let partition = folder.path().join("word=w0");
+    assert_eq!(names(&partition), [".part-job-1-1-4-0-1-0.json.inprogress"]);
+    for _ in 0..2 {
+        sink.commit(&commits).await.expect(TEXT);
+        assert_eq!(names(&partition), ["_SUCCESS", "part-job-1-1-4-0-1-0.json"]);
+    }
+    assert_eq!(visible(folder.path()).await, [0]);
+    table
+        .options
+        .insert("sink.partition-commit.success-file.name".into(), "done".into());
+    let error = Filesystem.sink(&table).expect_err("it would be read as rows");
+    assert!(error.to_string().contains("it must begin with . or _"), "{error}");
+}
+
 /// What happens to a job.
 #[derive(Clone, Debug)]
 enum Step {
