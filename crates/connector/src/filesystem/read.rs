@@ -230,16 +230,15 @@ impl Source for Reader {
             };
             let rows = open.next(split).await?;
             let index = self.current;
-            return Ok(match rows {
-                Some(rows) => SourceEvent::Rows {
+            return Ok(if let Some(rows) = rows {
+                SourceEvent::Rows {
                     split: index,
                     batch: self.columns.complete(rows, split)?,
-                },
-                None => {
-                    self.open = None;
-                    self.current += 1;
-                    SourceEvent::SplitEnd { split: index }
                 }
+            } else {
+                self.open = None;
+                self.current += 1;
+                SourceEvent::SplitEnd { split: index }
             });
         }
     }

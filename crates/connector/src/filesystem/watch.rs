@@ -35,14 +35,13 @@ impl Watch {
 
     /// Waits until it is time, and returns the files that are new and this reader's; perhaps there are none. Cancel-safe.
     pub(super) async fn look(&mut self, clock: &Arc<dyn Clock>) -> Vec<FileSplit> {
-        let listing = match &mut self.listing {
-            Some(listing) => listing,
-            None => {
-                clock.sleep(self.due.saturating_sub(clock.elapsed())).await;
-                let table = Arc::clone(&self.table);
-                self.listing
-                    .insert(tokio::spawn(async move { table.list().await }))
-            }
+        let listing = if let Some(listing) = &mut self.listing {
+            listing
+        } else {
+            clock.sleep(self.due.saturating_sub(clock.elapsed())).await;
+            let table = Arc::clone(&self.table);
+            self.listing
+                .insert(tokio::spawn(async move { table.list().await }))
         };
         let listed = listing
             .await

@@ -56,9 +56,10 @@ impl Leaves {
     /// Of the fields of a row.
     fn choose(&mut self, file: &Fields, wanted: &Fields, path: &str) -> Result<(), String> {
         for field in file {
-            match wanted.iter().find(|wanted| wanted.name() == field.name()) {
+            let name = field.name();
+            match wanted.iter().find(|wanted| wanted.name() == name) {
                 Some(wanted) => {
-                    self.choose_field(field, wanted.data_type(), &format!("{path}{}", field.name()))?
+                    self.choose_field(field, wanted.data_type(), &format!("{path}{name}"))?;
                 }
                 None => self.next += leaves_of(field.data_type()),
             }

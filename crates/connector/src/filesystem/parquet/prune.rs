@@ -7,7 +7,7 @@ use arrow_schema::{DataType, SchemaRef};
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, statistics::StatisticsConverter},
     basic::Type as PhysicalType,
-    file::metadata::RowGroupMetaData,
+    file::{metadata::RowGroupMetaData, statistics::Statistics},
 };
 
 use crate::{CompareOperator, Comparison};
@@ -97,6 +97,6 @@ fn is_ordered(group: &RowGroupMetaData, column: usize, data_type: &DataType) -> 
     let is_deprecated = group
         .column(column)
         .statistics()
-        .is_some_and(|statistics| statistics.is_min_max_deprecated());
+        .is_some_and(Statistics::is_min_max_deprecated);
     !is_deprecated || (data_type.is_signed_integer() || data_type.is_temporal())
 }

@@ -93,12 +93,11 @@ impl ParquetFile {
     /// The next rows, with the split moved behind them; none at its end. Cancel-safe.
     pub(in super::super) async fn next(&mut self, split: &mut FileSplit) -> Outcome<Option<RecordBatch>> {
         loop {
-            let open = match &mut self.open {
-                Some(open) => open,
-                None => {
-                    let opened = self.opened().await?;
-                    self.open.insert(opened)
-                }
+            let open = if let Some(open) = &mut self.open {
+                open
+            } else {
+                let opened = self.opened().await?;
+                self.open.insert(opened)
             };
             if let Some(rows) = &mut open.reading {
                 if let Some(batch) = rows.reader.next() {
