@@ -79,6 +79,7 @@ impl Reader {
             known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
+            takes_checkpoints: true,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::default(),
             dead_letters: None,

@@ -136,6 +136,7 @@ async fn source(kafka: &Kafka, messages: u64, schema: SchemaRef) -> Result<Spent
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: true,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

@@ -58,6 +58,7 @@ impl Reading {
             known_splits,
             subtask,
             parallelism,
+            takes_checkpoints: true,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::clone(&counters),
             dead_letters: Some(Arc::clone(&dead_letters)),

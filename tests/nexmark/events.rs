@@ -33,6 +33,7 @@ pub(crate) async fn read(count: u64) -> Result<Events> {
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: true,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

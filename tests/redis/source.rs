@@ -31,6 +31,7 @@ pub(crate) async fn open(
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: true,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

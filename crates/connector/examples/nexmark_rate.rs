@@ -66,6 +66,7 @@ async fn cpu_seconds(events: u64, schema: SchemaRef) -> Result<f64, Box<dyn Erro
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

@@ -16,7 +16,8 @@
 //! - [`sample`]: some rows of a table, to look at. Leans on `source`.
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
-//! - [`filesystem`], [`jdbc`], [`kafka`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - `messages`: what connectors of messages share. Leans on `source` and `format`.
+//! - [`filesystem`], [`jdbc`], [`kafka`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod dead_letter;
@@ -38,6 +39,8 @@ pub mod filesystem;
 pub mod format;
 pub mod jdbc;
 pub mod kafka;
+mod messages;
+pub mod nats;
 pub mod nexmark;
 pub mod postgres_cdc;
 pub mod print;

@@ -31,6 +31,8 @@ pub struct MetadataDef {
 pub enum MetadataKind {
     /// STRING.
     Text,
+    /// BOOLEAN.
+    Bool,
     /// INT.
     Int,
     /// BIGINT.
@@ -46,6 +48,7 @@ impl MetadataKind {
     pub fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
+            Self::Bool => DataType::Boolean,
             Self::Int => DataType::Int32,
             Self::Long => DataType::Int64,
             Self::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
@@ -67,7 +70,7 @@ impl MetadataKind {
         match self {
             Self::Instant => matches!(column, DataType::Timestamp(_, Some(_))),
             Self::Int => matches!(column, DataType::Int32 | DataType::Int64),
-            Self::Text | Self::Long => *column == self.data_type(),
+            Self::Text | Self::Bool | Self::Long => *column == self.data_type(),
             Self::TextToBytes => column.equals_datatype(&self.data_type()),
         }
     }

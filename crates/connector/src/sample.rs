@@ -33,6 +33,7 @@ pub async fn rows(
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::clone(&clock),
         counters: Arc::default(),
         dead_letters: None,

@@ -125,6 +125,8 @@ pub struct SourceContext {
     pub subtask: u32,
     /// How many readers there are.
     pub parallelism: u32,
+    /// Whether the job takes checkpoints; else nobody says that one is complete.
+    pub takes_checkpoints: bool,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Counters that the runtime reports.

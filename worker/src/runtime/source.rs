@@ -114,6 +114,7 @@ pub async fn open(
         batch_rows: settings.batch_rows.max(1) as usize,
         subtask,
         parallelism: operator.parallelism,
+        takes_checkpoints: job.checkpoints.is_some(),
         clock: Arc::clone(&job.clock),
         counters: Arc::clone(&steps.counters.operators[0].source),
         dead_letters: dead_letters.clone(),

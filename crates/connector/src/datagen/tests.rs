@@ -34,6 +34,7 @@ fn context(fields: Vec<Field>, batch_rows: usize, clock: impl Clock) -> SourceCo
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::new(clock),
         counters: Arc::new(SourceCounters::default()),
         dead_letters: None,

@@ -45,6 +45,7 @@ fn source_context(batch_rows: usize) -> SourceContext {
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::new(ManualClock::new()),
         counters: Arc::new(SourceCounters::default()),
         dead_letters: None,

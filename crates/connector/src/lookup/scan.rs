@@ -55,6 +55,7 @@ impl Scan {
             known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
+            takes_checkpoints: false,
             clock: Arc::clone(&self.context.clock),
             counters: Arc::new(SourceCounters::default()),
             dead_letters: None,

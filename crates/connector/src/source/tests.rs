@@ -28,6 +28,7 @@ fn context(schema: &SchemaRef, batch_rows: usize) -> SourceContext {
         known_splits: std::sync::Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

@@ -225,6 +225,7 @@ mod tests {
             known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
+            takes_checkpoints: false,
             clock: Arc::new(ManualClock::new()),
             counters: Arc::default(),
             dead_letters: None,

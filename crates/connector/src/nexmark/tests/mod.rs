@@ -44,6 +44,7 @@ fn context(schema: SchemaRef, batch_rows: usize, clock: Arc<dyn Clock>) -> Sourc
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock,
         counters: Arc::<SourceCounters>::default(),
         dead_letters: None,
