@@ -17,7 +17,7 @@
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
 //! - `messages`: what connectors of messages share. Leans on `source` and `format`.
-//! - [`filesystem`], [`jdbc`], [`kafka`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - [`filesystem`], [`jdbc`], [`kafka`], [`mqtt`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod dead_letter;
@@ -40,6 +40,7 @@ pub mod format;
 pub mod jdbc;
 pub mod kafka;
 mod messages;
+pub mod mqtt;
 pub mod nats;
 pub mod nexmark;
 pub mod postgres_cdc;

@@ -6,7 +6,7 @@ use arrow_schema::SchemaRef;
 
 use crate::{
     LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem,
-    jdbc, kafka, nats, nexmark,
+    jdbc, kafka, mqtt, nats, nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
     postgres_cdc, print, redis, values,
@@ -95,6 +95,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &filesystem::Filesystem,
         &jdbc::Jdbc,
         &kafka::Kafka,
+        &mqtt::Mqtt,
         &nats::Nats,
         &nexmark::Nexmark,
         &postgres_cdc::PostgresCdc,
