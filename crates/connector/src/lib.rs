@@ -17,7 +17,7 @@
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
 //! - `messages`: what connectors of messages share. Leans on `source` and `format`.
-//! - [`filesystem`], [`jdbc`], [`kafka`], [`mqtt`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
+//! - [`filesystem`], [`http`], [`jdbc`], [`kafka`], [`mqtt`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
 pub mod dead_letter;
@@ -37,6 +37,7 @@ pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
 pub mod format;
+pub mod http;
 pub mod jdbc;
 pub mod kafka;
 mod messages;

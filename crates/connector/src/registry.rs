@@ -5,7 +5,7 @@ use std::fmt;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem,
+    LookupFactory, OptionError, SinkFactory, SourceFactory, Table, blackhole, datagen, filesystem, http,
     jdbc, kafka, mqtt, nats, nexmark,
     options::{OptionDef, nearest},
     origin::MetadataDef,
@@ -93,6 +93,7 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &blackhole::Blackhole,
         &datagen::Datagen,
         &filesystem::Filesystem,
+        &http::Http,
         &jdbc::Jdbc,
         &kafka::Kafka,
         &mqtt::Mqtt,
@@ -101,7 +102,9 @@ pub fn connectors() -> &'static [&'static dyn Connector] {
         &postgres_cdc::PostgresCdc,
         &print::Print,
         &redis::Redis,
+        &http::Sse,
         &kafka::UpsertKafka,
+        &http::WebSocket,
     ]
 }
 
