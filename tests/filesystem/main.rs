@@ -121,6 +121,7 @@ async fn read(source: &dyn SourceFactory, splits: Vec<Split>) -> Result<Vec<i64>
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: true,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

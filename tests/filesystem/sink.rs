@@ -164,6 +164,7 @@ fn partitions_are_folders_of_the_bucket() {
             known_splits: Arc::default(),
             subtask: 0,
             parallelism: 1,
+            takes_checkpoints: true,
             clock: Arc::new(SystemClock::new()),
             counters: Arc::default(),
             dead_letters: None,

@@ -35,6 +35,7 @@ async fn read(factory: &dyn SourceFactory, splits: Vec<Split>, batches: usize) -
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: true,
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
         dead_letters: None,

@@ -55,6 +55,7 @@ async fn read_splits(
         known_splits: Arc::default(),
         subtask: 0,
         parallelism: 1,
+        takes_checkpoints: false,
         clock: Arc::new(ManualClock::new()),
         counters: Arc::default(),
         dead_letters: None,
