@@ -102,6 +102,13 @@ impl Columns {
             .map_err(|e| ConnectorError::internal(format!("columns of a file do not make a batch: {e}")))
     }
 
+    /// The value of a column that is not decoded, in all rows of a file, as one row; none if it cannot be said.
+    pub(super) fn of_file(&self, name: &str, file: &FileSplit) -> Option<ArrayRef> {
+        let is_decoded = self.decoded.column_with_name(name).is_some();
+        let (_, field) = self.schema.column_with_name(name).filter(|_| !is_decoded)?;
+        self.constant(field, file, 1).ok()
+    }
+
     fn constant(&self, field: &Field, file: &FileSplit, rows: usize) -> Result<ArrayRef, ConnectorError> {
         let column: ArrayRef = match origin::metadata_key(field) {
             Some(PATH) => texts(&whole_path(&file.path).display().to_string(), rows),

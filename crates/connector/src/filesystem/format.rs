@@ -13,6 +13,7 @@ use crate::{
     ChangelogMode, ConnectorError, OptionError,
     format::{self, Encoder, Format},
     options::{Checked, OptionDef, OptionKind, Options, option},
+    origin,
 };
 
 /// The names of the formats of files.
@@ -120,8 +121,13 @@ impl FileFormat {
         }
     }
 
-    /// Begins a file for rows of that schema.
-    pub(super) fn begin_file(&self, schema: &SchemaRef) -> Result<FileEncoder, ConnectorError> {
+    /// Begins a file for rows of that schema. Those of Parquet have the columns of the table as it says them, so that all of its files are
+    /// alike, whatever is known of a query's.
+    pub(super) fn begin_file(
+        &self,
+        schema: &SchemaRef,
+        table: &SchemaRef,
+    ) -> Result<FileEncoder, ConnectorError> {
         Ok(match self {
             Self::Text { format, compression } => {
                 let encoder = format.encoder();
@@ -133,9 +139,10 @@ impl FileFormat {
                     text,
                 })
             }
-            Self::Parquet(config) => {
-                FileEncoder::Parquet(Box::new(parquet::ParquetEncoder::new(*config, schema)?))
-            }
+            Self::Parquet(config) => FileEncoder::Parquet(Box::new(parquet::ParquetEncoder::new(
+                *config,
+                &origin::in_rows(table),
+            )?)),
         })
     }
 }

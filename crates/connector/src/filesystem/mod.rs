@@ -1,5 +1,6 @@
 //! `filesystem`: rows in files of a folder, local or in a bucket.
 //!
+//! - `bounds`: what is known of many rows at once. Leans on nothing.
 //! - `split`: a file or a range of it, with the position to read on from. Leans on nothing.
 //! - `names`: what files are called that are written. Leans on nothing.
 //! - `store`: where files are: reads them, and writes them so that they become visible at once. Leans on `split` and `names`.
@@ -18,6 +19,7 @@
 //!
 //! Paths that are not absolute are taken from the working folder of the process that reads or writes.
 
+mod bounds;
 mod chunks;
 mod columns;
 mod commit;
@@ -147,7 +149,7 @@ while it is read fails the job. Checkpoints keep the path of every file that was
 
 Parquet is read by the names of columns. Timestamps are in UTC, and are written as 64-bit numbers of the column's own precision; those \
 with 96 bits are read, too. What a `WHERE` says of a column and a value (`=`, `<`, `<=`, `>`, `>=`, joined by `AND`) spares reading groups of \
-rows that have no such value by their statistics; rows that are spared say nothing of event time.";
+rows that have no such value by their statistics; of every format, files whose partition or metadata says so. Rows that are spared say nothing of event time.";
 
 /// The `filesystem` connector.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 
 use super::{
+    bounds::Bounds,
     columns::Columns,
     files::Files,
     format::FileFormat,
@@ -181,6 +182,17 @@ impl Factory {
         &self.files.store
     }
 
+    /// Whether nothing of a file is wanted, by what is the same for all of its rows.
+    fn spares(&self, split: &FileSplit, columns: &Columns) -> bool {
+        let may_hold = |comparison: &Comparison| {
+            let value = columns.of_file(&comparison.column, split)?;
+            Some(Bounds::new(comparison, &value, &value)?.may_hold(0))
+        };
+        self.filter
+            .iter()
+            .any(|comparison| may_hold(comparison) == Some(false))
+    }
+
     fn open_file(
         &self,
         split: &FileSplit,
@@ -223,12 +235,17 @@ impl Source for Reader {
                 continue;
             };
             let open = match &mut self.open {
-                Some(open) => open,
-                None => self
-                    .open
-                    .insert(self.table.open_file(split, &self.columns, &self.context)?),
+                Some(open) => Some(open),
+                None if self.table.spares(split, &self.columns) => None,
+                None => {
+                    let file = self.table.open_file(split, &self.columns, &self.context)?;
+                    Some(self.open.insert(file))
+                }
             };
-            let rows = open.next(split).await?;
+            let rows = match open {
+                Some(open) => open.next(split).await?,
+                None => None,
+            };
             let index = self.current;
             return Ok(if let Some(rows) = rows {
                 SourceEvent::Rows {

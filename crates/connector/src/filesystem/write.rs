@@ -123,6 +123,7 @@ impl Factory {
         Writer {
             store: self.store.clone(),
             format: self.format.clone(),
+            table: Arc::clone(&self.schema),
             rolling: self.rolling,
             clock,
             folder,
@@ -140,6 +141,8 @@ impl Factory {
 pub(super) struct Writer {
     store: Store,
     format: FileFormat,
+    /// The table's columns.
+    table: SchemaRef,
     rolling: Rolling,
     clock: Arc<dyn Clock>,
     folder: String,
@@ -257,7 +260,7 @@ impl Writer {
     }
 
     fn begin_file(&mut self, batch: &RecordBatch, now: Duration) -> Result<(), ConnectorError> {
-        let encoder = self.format.begin_file(&batch.schema())?;
+        let encoder = self.format.begin_file(&batch.schema(), &self.table)?;
         let draft = self
             .store
             .create(&self.folder, &self.names, self.checkpoint, self.begun)?;

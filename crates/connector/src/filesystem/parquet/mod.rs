@@ -73,7 +73,8 @@ impl Config {
 /// Refuses columns of types that files cannot hold.
 pub(super) fn check_columns(schema: &SchemaRef) -> Result<(), OptionError> {
     let stored = types::stored_schema(schema);
-    match parquet::arrow::ArrowSchemaConverter::new().convert(&stored) {
+    let converter = parquet::arrow::ArrowSchemaConverter::new().with_coerce_types(true);
+    match converter.convert(&stored) {
         Ok(_) => Ok(()),
         Err(error) => Err(OptionError::Unsupported {
             reason: format!("Parquet cannot hold all columns of the table: {error}"),

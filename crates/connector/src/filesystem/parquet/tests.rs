@@ -1,4 +1,8 @@
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arrow_array::{
     Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, StructArray, cast::AsArray,
@@ -132,13 +136,19 @@ async fn sink(folder: &Path, rows: &RecordBatch, options: &[(&str, &str)]) -> By
     }
     let commits = writer.prepare(1).await.expect("prepares");
     factory.commit(&commits).await.expect("commits");
+    Bytes::from(fs::read(files(folder).remove(0)).expect("reads"))
+}
+
+/// The visible files of a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
     let visible = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().expect("text");
         (!name.starts_with('.')).then(|| entry.path())
     };
     let entries = fs::read_dir(folder).expect("a folder");
-    let mut files = entries.filter_map(|entry| visible(entry.expect("an entry")));
-    Bytes::from(fs::read(files.next().expect("a file")).expect("reads"))
+    entries
+        .filter_map(|entry| visible(entry.expect("an entry")))
+        .collect()
 }
 
 /// A column of every kind.
@@ -204,6 +214,45 @@ async fn rows_come_back_as_they_were_written_whatever_they_hold() {
         let source = source(folder.path(), &rows.schema());
         assert_eq!(read(&*source, &rows.schema()).await.expect("reads"), rows);
     }
+}
+
+#[tokio::test]
+async fn files_are_alike_and_name_their_parts_as_others_do() {
+    let folder = TempDir::new().expect("a folder");
+    let table_schema = all_kinds().schema();
+    let table = table(folder.path(), &table_schema, &[]);
+    let factory = Filesystem.sink(&table).expect("valid");
+    let mut writer = factory.open(sink_context()).await.expect("opens");
+    // What a query says is never null.
+    let rows = all_kinds().slice(0, 1);
+    let never_null = |field: &Arc<Field>| Field::clone(field).with_nullable(false);
+    let fields: Vec<_> = table_schema.fields().iter().map(never_null).collect();
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), rows.columns().to_vec());
+    writer.write(rows.expect("a batch")).await.expect("writes");
+    let commits = writer.prepare(1).await.expect("prepares");
+    factory.commit(&commits).await.expect("commits");
+    let file = files(folder.path()).remove(0);
+    let file = SerializedFileReader::new(Bytes::from(fs::read(file).expect("reads"))).expect("a file");
+    let schema = file.metadata().file_metadata().schema_descr();
+    let paths: Vec<_> = schema.columns().iter().map(|c| c.path().string()).collect();
+    for path in [
+        "list.list.element",
+        "map.key_value.key",
+        "map.key_value.value",
+        "row.b.list.element.c",
+    ] {
+        assert!(
+            paths.iter().any(|there| there == path),
+            "{path} is not in {paths:?}"
+        );
+    }
+    assert!(
+        schema
+            .root_schema()
+            .get_fields()
+            .iter()
+            .all(|field| field.is_optional())
+    );
 }
 
 #[tokio::test]

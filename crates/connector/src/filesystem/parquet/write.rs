@@ -25,11 +25,14 @@ impl std::fmt::Debug for ParquetEncoder {
 }
 
 impl ParquetEncoder {
+    /// For rows of a table's columns.
     pub(in super::super) fn new(config: Config, rows: &SchemaRef) -> Result<Self, ConnectorError> {
         let schema = stored_schema(rows);
         let properties = WriterProperties::builder()
             .set_compression(config.compression)
             .set_max_row_group_bytes(Some(config.group_bytes))
+            // What lists and maps are made of is called as the format says, not as in Arrow.
+            .set_coerce_types(true)
             .build();
         let options = ArrowWriterOptions::new()
             .with_properties(properties)

@@ -1,7 +1,10 @@
 //! Two-phase commit of the sink, with a crash at every step.
 
 use super::*;
-use crate::{Sink, SinkFactory, origin};
+use crate::{
+    CompareOperator::{Eq, Gt, Lt},
+    Sink, SinkFactory, origin,
+};
 
 const TEXT: &str = "what was prepared can be committed";
 
@@ -220,6 +223,49 @@ async fn a_partition_says_that_it_has_rows_when_they_are_visible() {
         .insert("sink.partition-commit.success-file.name".into(), "done".into());
     let error = Filesystem.sink(&table).expect_err("it would be read as rows");
     assert!(error.to_string().contains("it must begin with . or _"), "{error}");
+}
+
+#[tokio::test]
+async fn files_of_partitions_that_a_filter_leaves_nothing_of_are_not_opened() {
+    let folder = TempDir::new().expect("a folder");
+    let mut table = table(folder.path(), &[]);
+    let word = origin::partition(Field::new("word", DataType::Utf8, true));
+    table.schema = Arc::new(Schema::new(vec![schema().field(0).clone(), word]));
+    for (n, text) in [(1, "{\"n\":1}"), (2, "no JSON"), (3, "{\"n\":3}")] {
+        let partition = folder.path().join(format!("word=w{n}"));
+        fs::create_dir(&partition).expect("makes a folder");
+        fs::write(partition.join("a.json"), text).expect("writes");
+    }
+    let read = async |filter: &[(crate::CompareOperator, &str)]| {
+        let mut source = Filesystem.source(&table).expect("valid");
+        let comparison = |(operator, value): &(_, &str)| crate::Comparison {
+            column: "word".to_owned(),
+            operator: *operator,
+            value: Arc::new(StringArray::from(vec![*value])),
+        };
+        source.push_filter(filter.iter().map(comparison).collect());
+        let context = SourceContext {
+            schema: Arc::clone(&table.schema),
+            ..source_context(10)
+        };
+        let splits = source.splits(1).await.expect("splits");
+        let mut reader = source.open(splits, context).await.expect("opens");
+        let mut read = Vec::new();
+        loop {
+            match reader.next().await? {
+                SourceEvent::Rows { batch, .. } => read.extend(numbers(&batch)),
+                SourceEvent::SplitEnd { .. } | SourceEvent::SplitAdded { .. } => {}
+                SourceEvent::End => return Ok::<_, ConnectorError>(read),
+            }
+        }
+    };
+    assert_eq!(read(&[(Eq, "w1")]).await.expect("reads"), [1]);
+    assert_eq!(read(&[(Gt, "w2")]).await.expect("reads"), [3]);
+    assert_eq!(
+        read(&[(Lt, "w2"), (Gt, "w1")]).await.expect("reads"),
+        Vec::<i64>::new()
+    );
+    assert!(read(&[(Gt, "w1")]).await.is_err(), "the second is no JSON");
 }
 
 /// What happens to a job.
