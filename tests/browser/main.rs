@@ -4,6 +4,7 @@
 
 mod connectors;
 mod savepoints;
+mod secrets;
 
 use std::{fs, path::PathBuf, time::Duration};
 

@@ -85,6 +85,12 @@ pub(crate) async fn patch<T: DeserializeOwned>(path: &str, body: &impl Serialize
     read(send("PATCH", path, Some(body)).await?).await
 }
 
+/// Puts something at a path under `/api/v1`.
+pub(crate) async fn put(path: &str, body: &impl Serialize) -> Result<()> {
+    let body = serde_json::to_string(body).map_err(|_| Error::Unreadable(0))?;
+    send("PUT", path, Some(body)).await.map(|_| ())
+}
+
 /// Deletes what is at a path under `/api/v1`.
 pub(crate) async fn delete(path: &str) -> Result<()> {
     send("DELETE", path, None).await.map(|_| ())

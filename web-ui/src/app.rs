@@ -19,6 +19,7 @@ use crate::{
     live::{self, Clock, Fetched},
     parts::{set_title, states::Empty},
     savepoints::SavepointsPage,
+    secrets::SecretsPage,
     workers::WorkersPage,
 };
 
@@ -40,6 +41,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Route path=path!("/jobs/:id/:tab?") view=JobPage />
                     <Route path=path!("/savepoints/:id?") view=SavepointsPage />
                     <Route path=path!("/connectors/:name?") view=ConnectorsPage />
+                    <Route path=path!("/secrets") view=SecretsPage />
                     <Route path=path!("/workers") view=WorkersPage />
                 </Routes>
             </main>
@@ -83,6 +85,7 @@ fn Navigation() -> impl IntoView {
             {link("/jobs/new", "nav-new-job", "New job")}
             {link("/savepoints", "nav-savepoints", "Savepoints")}
             {link("/connectors", "nav-connectors", "Connectors")}
+            {link("/secrets", "nav-secrets", "Secrets")}
             {link("/workers", "nav-workers", "Workers")}
         </nav>
     }
@@ -93,6 +96,7 @@ fn section(path: &str) -> Option<&'static str> {
     match path.trim_end_matches('/') {
         "/jobs/new" => Some("/jobs/new"),
         "/workers" => Some("/workers"),
+        "/secrets" => Some("/secrets"),
         path if path == "/savepoints" || path.starts_with("/savepoints/") => Some("/savepoints"),
         path if path == "/connectors" || path.starts_with("/connectors/") => Some("/connectors"),
         path if path.is_empty() || path == "/jobs" || path.starts_with("/jobs/") => Some("/jobs"),

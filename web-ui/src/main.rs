@@ -12,6 +12,7 @@
 //! - [`jobs`]: the list, and the page of one job. Leans on `graph`, `checkpoints` and `savepoints`.
 //! - [`editor`]: the page for a new job. Leans on `graph`.
 //! - [`connectors`]: what tables can be made of, and tables tried. Leans on `editor` and `parts`.
+//! - [`secrets`]: the secrets' page. Leans on `parts`.
 //! - [`workers`]: the workers' page. Leans on `parts`.
 //! - [`app`]: the frame around all pages, and which page is where. Leans on all of the above.
 
@@ -29,6 +30,7 @@ mod jobs;
 mod live;
 mod parts;
 mod savepoints;
+mod secrets;
 mod workers;
 
 fn main() {

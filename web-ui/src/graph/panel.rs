@@ -97,6 +97,7 @@ fn OperatorNumbers(id: OperatorId, numbers: Numbers) -> impl IntoView {
             late_rows,
             skipped_records,
             watermark,
+            lag_records,
             ..
         } = numbers;
         let is_running = is_running.get();
@@ -116,6 +117,9 @@ fn OperatorNumbers(id: OperatorId, numbers: Numbers) -> impl IntoView {
                 <dt>"Rows in"</dt><dd>{rows(rows_in, numbers.rows_in_per_s)}</dd>
                 <dt>"Rows out"</dt><dd>{rows(rows_out, numbers.rows_out_per_s)}</dd>
                 <dt>"Watermark"</dt><dd>{watermark_text(watermark)} {lag.map(|l| view! { <br />{l} })}</dd>
+                {lag_records.map(|behind| view! {
+                    <dt>"Lag"</dt><dd data-testid="lag-records">{format!("{} records behind", format::count(behind))}</dd>
+                })}
                 <dt>"Late rows"</dt><dd class:is-warning=(late_rows > 0)>{format::count(late_rows)}</dd>
                 <dt>"Skipped"</dt><dd class:is-warning=(skipped_records > 0)>{format::count(skipped_records)}</dd>
             </dl>
