@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod lifecycle;
 mod memory;
+mod messages;
 mod recovery;
 mod s3;
 mod scripts;

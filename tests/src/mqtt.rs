@@ -3,10 +3,14 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use anyhow::Result;
+use rumqttc::v5::{
+    AsyncClient, Event, MqttOptions,
+    mqttbytes::{QoS, v5::Packet},
+};
 
 use crate::{cluster::free_port, process::Process, services::program, skip::skip};
 
-/// Starts a broker that keeps its sessions in a folder, and saves each change of them; with more lines of its configuration. None: there is no
+/// Starts a broker that keeps its sessions in a folder when it is stopped; with more lines of its configuration. None: there is no
 /// program for it, and that may be.
 pub async fn start(folder: &Path, lines: &str) -> Result<Option<Process>> {
     let Some(program) = program("mosquitto") else {
@@ -27,8 +31,8 @@ pub async fn start(folder: &Path, lines: &str) -> Result<Option<Process>> {
     fs::write(
         &config,
         format!(
-            "listener {port} 127.0.0.1\n{may_all}persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval \
-             1\nuser root\nlog_type all\n{lines}\n",
+            "listener {port} 127.0.0.1\n{may_all}persistence true\npersistence_location {}/\nuser root\nlog_type error\nlog_type \
+             warning\nlog_type notice\n{lines}\n",
             store.display()
         ),
     )?;
@@ -41,4 +45,15 @@ pub async fn start(folder: &Path, lines: &str) -> Result<Option<Process>> {
 /// The address of a broker as a URL.
 pub fn url(broker: &Process) -> String {
     format!("mqtt://127.0.0.1:{}", broker.port())
+}
+
+/// Publishes texts to a topic at quality 1, each after the broker has the one before.
+pub async fn publish(broker: &Process, topic: &str, texts: impl IntoIterator<Item = String>) -> Result<()> {
+    let options = MqttOptions::new("weir-test-publisher", "127.0.0.1", broker.port());
+    let (client, mut events) = AsyncClient::new(options, 10);
+    for text in texts {
+        client.publish(topic, QoS::AtLeastOnce, false, text).await?;
+        while !matches!(events.poll().await?, Event::Incoming(Packet::PubAck(_))) {}
+    }
+    Ok(())
 }

@@ -98,7 +98,8 @@ impl Message for Record {
             EVENT => text(&self.event),
             HEADERS => match &self.headers {
                 Some(headers) => {
-                    let name_and_last = |name| Some((name, headers.get_all(name).iter().last()?.as_bytes()));
+                    let name_and_last =
+                        |name| Some((name, headers.get_all(name).iter().next_back()?.as_bytes()));
                     Said::Entries(
                         headers
                             .keys()

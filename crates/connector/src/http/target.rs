@@ -20,6 +20,11 @@ const SAID: usize = 400;
 /// No server makes a job wait longer than this between two tries.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// As HTTP has them.
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// A URL with what is said to whoever is there.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -190,9 +195,6 @@ fn retry_after(text: &str, now_ms: i64) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     // Wed, 21 Oct 2015 07:28:00 GMT
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let words: Vec<&str> = text.split(' ').collect();
     let [_, day, month, year, time, "GMT"] = words.as_slice() else {
         return None;

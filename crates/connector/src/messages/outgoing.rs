@@ -88,12 +88,12 @@ impl Outgoing {
 
     /// The column that says a text of messages.
     pub(crate) fn texts(&self, key: &str) -> Option<&StringArray> {
-        self.column(key).map(|column| column.as_string())
+        self.column(key).map(AsArray::as_string)
     }
 
     /// The column that says names with values.
     pub(crate) fn entries(&self, key: &str) -> Option<&MapArray> {
-        self.column(key).map(|column| column.as_map())
+        self.column(key).map(AsArray::as_map)
     }
 
     /// The column that says whether, or how many.

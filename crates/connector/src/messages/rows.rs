@@ -130,7 +130,7 @@ enum Values {
     Int(Int32Builder),
     Long(Int64Builder),
     Instant(TimestampMillisecondBuilder),
-    Entries(MapBuilder<StringBuilder, BinaryBuilder>),
+    Entries(Box<MapBuilder<StringBuilder, BinaryBuilder>>),
 }
 
 impl Rows {
@@ -216,11 +216,8 @@ impl Values {
                     key: "keys".into(),
                     value: "values".into(),
                 };
-                Self::Entries(MapBuilder::new(
-                    Some(names),
-                    StringBuilder::new(),
-                    BinaryBuilder::new(),
-                ))
+                let builder = MapBuilder::new(Some(names), StringBuilder::new(), BinaryBuilder::new());
+                Self::Entries(Box::new(builder))
             }
         }
     }

@@ -216,7 +216,8 @@ async fn drive(mut events: EventLoop, told: mpsc::Sender<Result<Event, Connectio
             Ok(Event::Outgoing(outgoing)) => matches!(outgoing, rumqttc::Outgoing::Publish(_)),
             Err(_) => true,
         };
-        if is_broken && told.is_closed() || matters && told.send(event).await.is_err() || is_broken {
+        let is_heard = !matters || told.send(event).await.is_ok();
+        if is_broken || !is_heard {
             return;
         }
     }

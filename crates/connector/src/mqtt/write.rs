@@ -200,7 +200,7 @@ impl Writer {
         if !is_topic(topic) {
             return Err(ConnectorError::user(format!("'{topic}' is no topic to write to")));
         }
-        let retain = self.outgoing.column(RETAINED).map(|column| column.as_boolean());
+        let retain = self.outgoing.column(RETAINED).map(AsArray::as_boolean);
         let retain = retain
             .filter(|column| column.is_valid(row))
             .map(|column| column.value(row));

@@ -61,6 +61,7 @@ struct Taken {
 }
 
 /// What came.
+#[allow(clippy::large_enum_variant, reason = "most are messages, and none is kept")]
 enum Came {
     Message(Stored),
     /// The server is there.
@@ -159,7 +160,7 @@ impl Pull {
                 Ok(Came::Message(message)) => self.keep(message, &mut taken),
                 Ok(Came::Heartbeat) => {}
                 Ok(Came::Fewer(count)) => {
-                    feed.asked = count.map_or(0, |count| feed.asked.saturating_sub(count))
+                    feed.asked = count.map_or(0, |count| feed.asked.saturating_sub(count));
                 }
                 Ok(Came::Nothing) => taken.is_last |= is_bounded,
                 Err(error) => broken = Some(error),
@@ -177,13 +178,11 @@ impl Pull {
         if is_last || !messages.is_empty() {
             self.hand_over(messages, pending, is_last).await;
         }
-        match broken {
-            Some(error) => Err(error),
-            None => {
-                self.retries.reset();
-                Ok(is_last)
-            }
+        if let Some(error) = broken {
+            return Err(error);
         }
+        self.retries.reset();
+        Ok(is_last)
     }
 
     fn keep(&mut self, message: Stored, taken: &mut Taken) {
