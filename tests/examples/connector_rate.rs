@@ -15,7 +15,7 @@ use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolCopyExt as _};
 use weir_control_plane::private_postgres::PrivatePostgres;
 use weir_env::{Clock as _, SystemClock};
-use weir_tests::{cluster, kafka::Kafka, local, redis::Redis};
+use weir_tests::{cluster, kafka::Kafka, local, mqtt, nats, redis::Redis};
 
 const COLUMNS: &str = "id BIGINT, name STRING, price DOUBLE, at TIMESTAMP(3)";
 /// How often each is measured; the best counts.
@@ -75,6 +75,8 @@ async fn main() -> Result<()> {
     bench.files(folder.path()).await?;
     bench.redis(folder.path()).await?;
     bench.postgres(folder.path()).await?;
+    bench.nats(folder.path()).await?;
+    bench.mqtt(folder.path()).await?;
     bench.kafka(folder.path()).await
 }
 
@@ -219,6 +221,52 @@ impl Bench {
         }
         copy.finish().await?;
         self.say("limit: COPY FROM", now()?.less(begun));
+        Ok(())
+    }
+
+    async fn nats(&self, folder: &Path) -> Result<()> {
+        let Some(server) = nats::start(folder, &[]).await? else {
+            return Ok(());
+        };
+        let client = async_nats::connect(nats::url(&server)).await?;
+        let stream = r#"{"name":"rows","subjects":["rows"],"storage":"file"}"#;
+        client
+            .request("$JS.API.STREAM.CREATE.rows", stream.into())
+            .await?;
+        let options = format!(
+            "'connector' = 'nats', 'url' = '{}', 'stream' = 'rows', 'subject' = 'rows', 'format' = 'json', 'scan.bounded.mode' = 'latest'",
+            nats::url(&server)
+        );
+        let spent = self
+            .write(&format!("CREATE TABLE out_t ({COLUMNS}) WITH ({options})"))
+            .await?;
+        self.say("nats, written", spent.less(self.made));
+        let read = self
+            .read(&format!("CREATE TABLE in_t ({COLUMNS}) WITH ({options})"))
+            .await?;
+        self.say("nats, read", read);
+        let row = r#"{"id":1,"name":"item 1","price":1.5,"at":"2024-01-01 00:00:00"}"#;
+        let begun = now()?;
+        for _ in 0..self.rows {
+            client.publish("nobody", row.into()).await?;
+        }
+        client.flush().await?;
+        self.say("limit: the client, nothing stored", now()?.less(begun));
+        Ok(())
+    }
+
+    async fn mqtt(&self, folder: &Path) -> Result<()> {
+        let Some(broker) = mqtt::start(folder, "").await? else {
+            return Ok(());
+        };
+        for qos in ["0", "1"] {
+            let out = format!(
+                "CREATE TABLE out_t ({COLUMNS}) WITH ('connector' = 'mqtt', 'url' = '{}', 'topic' = 'rows', 'qos' = '{qos}', 'format' = 'json')",
+                mqtt::url(&broker)
+            );
+            let spent = self.write(&out).await?;
+            self.say(&format!("mqtt quality {qos}, written"), spent.less(self.made));
+        }
         Ok(())
     }
 
