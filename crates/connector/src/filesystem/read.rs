@@ -25,6 +25,10 @@ use crate::{
 /// Files are not cut into smaller ranges than this.
 const LEAST_RANGE_BYTES: u64 = 32 << 20;
 
+/// So many files of a bucket are asked for before they are read, as far as they are small: the way there and back takes longer.
+const FILES_AHEAD: usize = 8;
+const AHEAD_BYTES: u64 = 16 << 20;
+
 /// A checked table of files to read.
 #[derive(Clone, Debug)]
 pub(super) struct Factory {
@@ -137,6 +141,7 @@ impl SourceFactory for Factory {
             splits,
             current: 0,
             open: None,
+            ahead: VecDeque::new(),
             watch: self.interval.map(|interval| Watch::new(self, interval, &context)),
             found: VecDeque::new(),
             columns,
@@ -154,6 +159,8 @@ struct Reader {
     current: usize,
     /// The file of the current split.
     open: Option<OpenFile>,
+    /// Those of splits behind it, whose first bytes are on their way.
+    ahead: VecDeque<(usize, OpenFile)>,
     watch: Option<Watch>,
     /// Splits that were found and are not told of yet.
     found: VecDeque<FileSplit>,
@@ -218,6 +225,32 @@ impl Factory {
     }
 }
 
+impl Reader {
+    /// Opens the file of the current split, and asks for some behind it.
+    fn open_current(&mut self) -> Result<(), ConnectorError> {
+        let open = |split| self.table.open_file(split, &self.columns, &self.context);
+        self.open = Some(match self.ahead.pop_front() {
+            Some((index, file)) if index == self.current => file,
+            _ => open(&self.splits[self.current])?,
+        });
+        if !self.table.store().is_bucket() {
+            return Ok(());
+        }
+        let last = self.ahead.back().map_or(self.current, |(index, _)| *index);
+        let mut bytes: u64 = self.ahead.iter().map(|(i, _)| self.splits[*i].bytes).sum();
+        for (index, split) in self.splits.iter().enumerate().skip(last + 1) {
+            bytes += split.bytes;
+            if self.ahead.len() == FILES_AHEAD || bytes > AHEAD_BYTES {
+                break;
+            }
+            if !self.table.spares(split, &self.columns) {
+                self.ahead.push_back((index, open(split)?));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Source for Reader {
     async fn next(&mut self) -> Result<SourceEvent, ConnectorError> {
@@ -227,22 +260,18 @@ impl Source for Reader {
                 self.splits.push(split);
                 return Ok(SourceEvent::SplitAdded { split: added });
             }
-            let Some(split) = self.splits.get_mut(self.current) else {
+            let Some(split) = self.splits.get(self.current) else {
                 let Some(watch) = &mut self.watch else {
                     return Ok(SourceEvent::End);
                 };
                 self.found.extend(watch.look(&self.context.clock).await);
                 continue;
             };
-            let open = match &mut self.open {
-                Some(open) => Some(open),
-                None if self.table.spares(split, &self.columns) => None,
-                None => {
-                    let file = self.table.open_file(split, &self.columns, &self.context)?;
-                    Some(self.open.insert(file))
-                }
-            };
-            let rows = match open {
+            if self.open.is_none() && !self.table.spares(split, &self.columns) {
+                self.open_current()?;
+            }
+            let split = &mut self.splits[self.current];
+            let rows = match &mut self.open {
                 Some(open) => open.next(split).await?,
                 None => None,
             };

@@ -35,10 +35,8 @@ type Outcome<T> = Result<T, ConnectorError>;
 /// A split that is being read.
 pub(in super::super) struct ParquetFile {
     file: File,
-    wanted: SchemaRef,
-    filter: Arc<[Comparison]>,
     batch_rows: usize,
-    opening: Option<JoinHandle<Outcome<Open>>>,
+    opening: JoinHandle<Outcome<Open>>,
     open: Option<Open>,
 }
 
@@ -70,6 +68,7 @@ struct Rows {
 }
 
 impl ParquetFile {
+    /// Asks for what the file says of itself at once.
     pub(in super::super) fn open(
         store: &Store,
         split: &FileSplit,
@@ -77,15 +76,15 @@ impl ParquetFile {
         filter: Arc<[Comparison]>,
         batch_rows: usize,
     ) -> Self {
+        let file = File {
+            store: store.clone(),
+            split: split.clone(),
+        };
+        let opening = Open::new(file.clone(), Arc::clone(wanted), filter);
         Self {
-            file: File {
-                store: store.clone(),
-                split: split.clone(),
-            },
-            wanted: Arc::clone(wanted),
-            filter,
+            file,
             batch_rows,
-            opening: None,
+            opening: tokio::spawn(opening),
             open: None,
         }
     }
@@ -96,8 +95,8 @@ impl ParquetFile {
             let open = if let Some(open) = &mut self.open {
                 open
             } else {
-                let opened = self.opened().await?;
-                self.open.insert(opened)
+                let opened = (&mut self.opening).await.map_err(gave_up)?;
+                self.open.insert(opened?)
             };
             if let Some(rows) = &mut open.reading {
                 if let Some(batch) = rows.reader.next() {
@@ -115,27 +114,16 @@ impl ParquetFile {
             }
         }
     }
-
-    async fn opened(&mut self) -> Outcome<Open> {
-        let opening = self.opening.get_or_insert_with(|| {
-            let (file, wanted) = (self.file.clone(), Arc::clone(&self.wanted));
-            let filter = Arc::clone(&self.filter);
-            tokio::spawn(async move { Open::new(file, &wanted, &filter).await })
-        });
-        let opened = opening.await;
-        self.opening = None;
-        opened.map_err(gave_up)?
-    }
 }
 
 impl Open {
-    async fn new(mut file: File, wanted: &SchemaRef, filter: &[Comparison]) -> Outcome<Self> {
+    async fn new(mut file: File, wanted: SchemaRef, filter: Arc<[Comparison]>) -> Outcome<Self> {
         // The types are Parquet's own: what Arrow's writers say beside them is how they had them in memory.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load_async(&mut file, options).await;
         let metadata = metadata.map_err(|error| file.failed(&error))?;
-        let mapping = Mapping::new(wanted, &metadata).map_err(|reason| file.wrong(&reason))?;
-        let may_match = prune::may_match(&metadata, wanted, filter);
+        let mapping = Mapping::new(&wanted, &metadata).map_err(|reason| file.wrong(&reason))?;
+        let may_match = prune::may_match(&metadata, &wanted, &filter);
         let groups = groups(metadata.metadata().row_groups(), &file.split);
         Ok(Self {
             ahead: groups.filter(|group| may_match[group.index]).collect(),
