@@ -19,8 +19,10 @@ use weir_tests::{
     local::{self, Refused},
 };
 
+mod binary;
 mod cluster;
 mod recovery;
+mod registry;
 mod secured;
 mod sink;
 mod source;

@@ -16,6 +16,7 @@
 //! - [`process`]: a server that is killed and started again. Leans on `cluster`.
 //! - [`tls`]: a certificate for such servers. Leans on nothing.
 //! - [`kafka`], [`mqtt`], [`nats`], [`redis`], [`s3`]: such servers. Lean on `cluster` and `services`.
+//! - [`registry`]: a schema registry in memory. Leans on nothing.
 //! - [`demo`]: the examples with Kafka and Redis, on servers of their own. Leans on `kafka` and `redis`.
 //! - [`browser`]: a headless browser. Leans on `wait`.
 
@@ -33,6 +34,7 @@ pub mod nats;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod registry;
 pub mod repository;
 pub mod s3;
 pub mod services;

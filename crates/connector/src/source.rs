@@ -46,6 +46,13 @@ pub trait SourceFactory: fmt::Debug + Send + Sync {
     /// empty input. Split i goes to subtask i mod parallelism.
     async fn splits(&self, parallelism: u32) -> Result<Vec<Split>, ConnectorError>;
 
+    /// The columns that what is read says to have itself, whatever the table declares; none if it does not say. Asked of a table that
+    /// declares none.
+    async fn says_columns(&self, clock: Arc<dyn Clock>) -> Result<Option<SchemaRef>, ConnectorError> {
+        let _ = clock;
+        Ok(None)
+    }
+
     /// A reader that looks at rows of all splits and leaves nothing behind in the other system.
     async fn sample(&self, context: SourceContext) -> Result<Box<dyn Source>, ConnectorError> {
         let splits = self.splits(1).await?;

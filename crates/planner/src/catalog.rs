@@ -277,7 +277,7 @@ impl TableDef {
             })
             .map(|(key, value)| (key.value.clone(), value.value.clone()))
             .collect();
-        Ok(Self {
+        let mut defined = Self {
             table: Table {
                 name: ddl.name.value,
                 connector: connector.value,
@@ -294,7 +294,14 @@ impl TableDef {
             dead_letter,
             at: ddl.name.at,
             options: ddl.options,
-        })
+        };
+        defined.embed()?;
+        Ok(defined)
+    }
+
+    /// Puts into the options what is in files that they name: workers need not have them.
+    fn embed(&mut self) -> Result<()> {
+        weir_connector::format::embed(&mut self.table.options).map_err(|error| self.problem(error))
     }
 
     /// The same table with other options, as a hint gives them.
@@ -311,6 +318,7 @@ impl TableDef {
             table.options.retain(|(known, _)| known.value != key.value);
             table.options.push((key.clone(), value.clone()));
         }
+        table.embed()?;
         Ok(table)
     }
 

@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// The names of the formats of files.
-const NAMES: [&str; format::NAMES.len() + 1] = {
-    let mut names = [parquet::NAME; format::NAMES.len() + 1];
+const NAMES: [&str; format::OF_FILES.len() + 1] = {
+    let mut names = [parquet::NAME; format::OF_FILES.len() + 1];
     let mut i = 0;
-    while i < format::NAMES.len() {
-        names[i] = format::NAMES[i];
+    while i < format::OF_FILES.len() {
+        names[i] = format::OF_FILES[i];
         i += 1;
     }
     names
@@ -30,7 +30,7 @@ const NAMES: [&str; format::NAMES.len() + 1] = {
 /// The option that names the format.
 pub(super) const FORMAT: OptionDef = OptionDef {
     kind: OptionKind::OneOf(&NAMES),
-    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `parquet`, `raw` (a single column as it is), or as changes of \
+    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `parquet`, `protobuf`, `raw` (a single column as it is), or as changes of \
           tables in JSON: `debezium-json`, `canal-json`, `maxwell-json`",
     ..format::FORMAT
 };

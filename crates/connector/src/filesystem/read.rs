@@ -5,13 +5,15 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use weir_env::Clock;
 
 use super::{
     bounds::Bounds,
+    chunks::Chunks,
     columns::Columns,
     files::Files,
     format::FileFormat,
-    parquet::ParquetFile,
+    parquet::{self, ParquetFile},
     split::{FileSplit, plan},
     store::{Found, Store},
     text::TextFile,
@@ -19,7 +21,9 @@ use super::{
 };
 use crate::{
     ChangelogMode, Comparison, ConnectorError, OptionError, Source, SourceContext, SourceEvent,
-    SourceFactory, Split, origin,
+    SourceFactory, Split,
+    format::{Format, avro},
+    origin,
 };
 
 /// Files are not cut into smaller ranges than this.
@@ -118,6 +122,21 @@ impl SourceFactory for Factory {
         self.interval.is_some()
     }
 
+    async fn says_columns(&self, clock: Arc<dyn Clock>) -> Result<Option<SchemaRef>, ConnectorError> {
+        let files = self.list().await?;
+        let Some(file) = self.plan(&files, 1).into_iter().next() else {
+            return Ok(None);
+        };
+        match &self.format {
+            FileFormat::Parquet(_) => parquet::columns_of_file(&self.files.store, &file).await.map(Some),
+            FileFormat::Text {
+                format: Format::Avro(_),
+                ..
+            } => avro_columns(&self.files.store, &file).await.map(Some),
+            FileFormat::Text { format, .. } => format.says_columns(None, clock.as_ref()).await,
+        }
+    }
+
     fn push_filter(&mut self, comparisons: Vec<Comparison>) {
         self.filter = comparisons.into();
     }
@@ -148,6 +167,24 @@ impl SourceFactory for Factory {
             context,
             table: self.clone(),
         }))
+    }
+}
+
+/// The columns of a container file of Avro.
+async fn avro_columns(store: &Store, file: &FileSplit) -> Result<SchemaRef, ConnectorError> {
+    let mut chunks = Chunks::open(store, file, 0);
+    let mut start = Vec::new();
+    let place = || file.path.display().to_string();
+    loop {
+        let more = chunks.append_to(&mut start).await;
+        let more =
+            more.map_err(|error| ConnectorError::external(format!("cannot read '{}': {error}", place())))?;
+        match avro::columns_of_file(&start) {
+            Ok(Some(columns)) => return Ok(Arc::new(columns)),
+            Ok(None) if more => {}
+            Ok(None) => return Err(ConnectorError::user("the file ends within its header").at(place())),
+            Err(reason) => return Err(ConnectorError::user(reason).at(place())),
+        }
     }
 }
 

@@ -402,7 +402,7 @@ fn wrong_tables_are_refused() {
     };
     check(
         &[("format", "jsn")],
-        "option 'format': 'jsn' is not one of 'avro', 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json', 'raw', \
+        "option 'format': 'jsn' is not one of 'avro', 'canal-json', 'csv', 'debezium-json', 'json', 'maxwell-json', 'protobuf', 'raw', \
          'parquet'",
     );
     check(

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::{Decoder, Format, Input, avro, cells::Members, change_json, csv, json, raw};
+use super::{Decoder, Format, Input, avro, cells::Members, change_json, csv, json, protobuf, raw};
 
 /// Turns messages into rows, keeping rows until they are taken.
 pub trait MessageDecoder: Send {
@@ -81,6 +81,8 @@ impl Format {
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
             Self::ChangeJson(config) => Box::new(change_json::Decode::new(*config, read)?),
             Self::Avro(config) => avro::message_decoder(*config, declared, read)?,
+            Self::AvroConfluent(config) => config.message_decoder(read)?,
+            Self::Protobuf(config) => Box::new(protobuf::decoder(config, read)?),
             Self::Raw(config) => Box::new(raw::decoder(*config, read)?),
         })
     }
@@ -92,6 +94,8 @@ impl Format {
             Self::Csv(config) => config.ignore_parse_errors,
             Self::ChangeJson(config) => config.ignores_parse_errors(),
             Self::Avro(config) => config.ignore_parse_errors,
+            Self::AvroConfluent(config) => config.ignore_parse_errors,
+            Self::Protobuf(config) => config.ignore_parse_errors,
             Self::Raw(_) => false,
         }
     }
@@ -121,6 +125,8 @@ impl Format {
                 }
             }
             Self::Avro(_) => avro::write_messages(batch, out),
+            Self::AvroConfluent(config) => config.write_messages(batch, out),
+            Self::Protobuf(config) => protobuf::write_messages(config, batch, out),
             Self::Raw(config) => {
                 let texts = raw::Texts::new(*config, batch);
                 for index in 0..batch.num_rows() {

@@ -1,9 +1,10 @@
-//! Formats: JSON, CSV, Avro and raw bytes from and to Arrow.
+//! Formats: JSON, CSV, Avro, Protobuf and raw bytes from and to Arrow.
 //!
 //! - [`json`]: JSON lines.
 //! - [`csv`]: comma-separated values.
 //! - [`raw`]: a value without anything around it.
 //! - [`avro`]: Avro's binary records, and its files.
+//! - [`protobuf`]: Protobuf's messages, by their descriptor.
 //! - [`change_json`]: changes of another system's tables as JSON: Debezium, Canal, Maxwell. Leans on [`json`].
 //! - [`message`]: all as messages, without anything between records.
 //! - [`TimestampStyle`]: how timestamps are written.
@@ -11,11 +12,14 @@
 //! A [`Format`] is a validated `'format' = '...'` of a table. It makes a [`Decoder`], which takes bytes as they come and
 //! yields batches, and an [`Encoder`], which appends batches as text to a buffer.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
+use weir_env::Clock;
 
 use crate::{
-    ChangelogMode, OptionError,
+    ChangelogMode, ConnectorError, OptionError,
     options::{Checked, OptionDef, OptionKind, Options},
 };
 
@@ -24,8 +28,10 @@ pub(crate) mod cells;
 pub mod change_json;
 pub(crate) mod column;
 pub mod csv;
+mod fault;
 pub mod json;
 pub mod message;
+pub mod protobuf;
 #[cfg(test)]
 mod random;
 pub mod raw;
@@ -33,28 +39,43 @@ mod record;
 pub(crate) mod scalar;
 mod value;
 
+pub use avro::SchemaRegistry;
 pub use message::{MessageDecoder, Messages};
 pub use value::TimestampStyle;
-pub(crate) use value::{parse_decimal, sql_type};
+pub(crate) use value::{parse_date, parse_decimal, parse_time, parse_timestamp, sql_type};
 
 /// The names of all formats; the options of each begin with its name.
 pub const NAMES: &[&str] = &[
+    "avro",
+    "avro-confluent",
+    "canal-json",
+    "csv",
+    "debezium-json",
+    "json",
+    "maxwell-json",
+    "protobuf",
+    "raw",
+];
+
+/// Those of files.
+pub const OF_FILES: &[&str] = &[
     "avro",
     "canal-json",
     "csv",
     "debezium-json",
     "json",
     "maxwell-json",
+    "protobuf",
     "raw",
 ];
 
 /// The option that names the format, for connectors of bytes.
 pub const FORMAT: OptionDef = OptionDef {
     key: "format",
-    kind: OptionKind::OneOf(NAMES),
+    kind: OptionKind::OneOf(OF_FILES),
     required: true,
     default: None,
-    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `raw` (a single column as it is), or as changes of tables in JSON: \
+    doc: "how rows are written: `json` (an object per line), `csv`, `avro`, `protobuf`, `raw` (a single column as it is), or as changes of tables in JSON: \
           `debezium-json`, `canal-json`, `maxwell-json`",
 };
 
@@ -72,6 +93,10 @@ pub enum Format {
     ChangeJson(change_json::Config),
     /// Records of Avro.
     Avro(avro::Config),
+    /// The same, in messages that say which schema they are written with.
+    AvroConfluent(avro::confluent::Config),
+    /// Messages of Protobuf.
+    Protobuf(protobuf::Config),
     /// A value as it is.
     Raw(raw::Config),
 }
@@ -81,6 +106,12 @@ pub fn summary_of(name: &str) -> &'static str {
     match name {
         "avro" => {
             "records of Avro in its binary encoding, with the schema that the table's columns have: alone in messages, in files as container files"
+        }
+        "avro-confluent" => {
+            "messages that say by its number in a schema registry which schema of Avro they are written with, as Confluent's tools write them"
+        }
+        "protobuf" => {
+            "messages of Protobuf of a type that a descriptor describes, with columns by the names of fields; in files each has its length before it"
         }
         "raw" => "a single column as it is: a message is its value, or a line of a file",
         "csv" => "comma-separated values, a record a line, matched to columns by their order",
@@ -99,11 +130,19 @@ pub fn options_of(name: &str) -> &'static [OptionDef] {
         Some(dialect) => dialect.options(),
         None => match name.as_str() {
             "avro" => avro::OPTIONS,
+            "avro-confluent" => avro::confluent::OPTIONS,
             "csv" => csv::OPTIONS,
+            "protobuf" => protobuf::OPTIONS,
             "raw" => raw::OPTIONS,
             _ => json::OPTIONS,
         },
     }
+}
+
+/// Puts what is in files that the options of formats name among the options, so that those who have a table need not have its files. Reads
+/// them: it is for where tables are defined.
+pub fn embed(options: &mut Options) -> Result<(), OptionError> {
+    protobuf::embed(options)
 }
 
 impl Format {
@@ -127,7 +166,9 @@ impl Format {
     fn new(name: &str, checked: &Checked<'_>) -> Result<Self, OptionError> {
         Ok(match name.to_ascii_lowercase().as_str() {
             "avro" => Self::Avro(avro::Config::new(checked)),
+            "avro-confluent" => Self::AvroConfluent(avro::confluent::Config::new(checked)?),
             "csv" => Self::Csv(csv::Config::new(checked)?),
+            "protobuf" => Self::Protobuf(protobuf::Config::new(checked)?),
             "raw" => Self::Raw(raw::Config::new(checked)),
             name => match change_json::Dialect::named(name) {
                 Some(dialect) => Self::ChangeJson(change_json::Config::new(dialect, checked)),
@@ -140,7 +181,7 @@ impl Format {
     pub fn changelog_mode(&self) -> ChangelogMode {
         match self {
             Self::ChangeJson(_) => ChangelogMode::All,
-            Self::Json(_) | Self::Csv(_) | Self::Avro(_) | Self::Raw(_) => ChangelogMode::Append,
+            _ => ChangelogMode::Append,
         }
     }
 
@@ -150,6 +191,8 @@ impl Format {
             Self::Json(_) | Self::ChangeJson(_) => column::columns(schema.fields()).map(drop),
             Self::Csv(_) => csv::check_columns(schema),
             Self::Avro(_) => avro::check_columns(schema),
+            Self::AvroConfluent(config) => config.check_columns(schema),
+            Self::Protobuf(config) => config.check_columns(schema),
             Self::Raw(_) => raw::check_columns(schema),
         };
         checked.map_err(|reason| OptionError::Unsupported { reason })
@@ -159,6 +202,9 @@ impl Format {
     pub fn decoder(&self, declared: &SchemaRef, read: &SchemaRef) -> Result<Box<dyn Decoder>, String> {
         Ok(match self {
             Self::Avro(config) => Box::new(avro::Decode::new(*config, read)?),
+            // A file has its schema with it.
+            Self::AvroConfluent(config) => Box::new(avro::Decode::new(config.of_files(), read)?),
+            Self::Protobuf(config) => Box::new(protobuf::DecodeFile::new(config, read)?),
             Self::Raw(config) => Box::new(raw::decoder(*config, read)?),
             Self::Json(config) => Box::new(json::Decode::new(*config, read)?),
             Self::Csv(config) => Box::new(csv::Decode::new(config, declared, read)?),
@@ -173,8 +219,60 @@ impl Format {
             Self::Csv(config) => Encoder::Csv(config.clone()),
             Self::ChangeJson(config) => Encoder::ChangeJson(*config),
             Self::Avro(config) => Encoder::Avro(*config),
+            Self::AvroConfluent(config) => Encoder::Avro(config.of_files()),
+            Self::Protobuf(config) => Encoder::Protobuf(config.clone()),
             Self::Raw(config) => Encoder::Raw(*config),
         }
+    }
+
+    /// Where the schemas are that messages name; none of formats whose messages name none. A source has those fetched that
+    /// messages [lack](SchemaRegistry::lacks) before it hands them to a decoder.
+    pub fn schemas(&self) -> Option<&Arc<SchemaRegistry>> {
+        match self {
+            Self::AvroConfluent(config) => Some(config.registry()),
+            _ => None,
+        }
+    }
+
+    /// Whether what it needs beside a table's definition can be reached.
+    pub async fn check(&self) -> Result<(), OptionError> {
+        match self.schemas() {
+            None => Ok(()),
+            Some(schemas) => schemas.check().await.map_err(|error| OptionError::Unavailable {
+                reason: error.message,
+            }),
+        }
+    }
+
+    /// The columns that a schema says which is elsewhere than in the data: that of the value of messages in a topic. None: no schema does.
+    pub async fn says_columns(
+        &self,
+        topic: Option<&str>,
+        clock: &dyn Clock,
+    ) -> Result<Option<SchemaRef>, ConnectorError> {
+        let columns = match self {
+            Self::Protobuf(config) => config.columns(),
+            Self::AvroConfluent(config) => config.columns(topic, clock).await?,
+            _ => return Ok(None),
+        };
+        Ok(Some(Arc::new(columns)))
+    }
+
+    /// The same, once it is known elsewhere what messages are to be written to a topic, in their key or in their value: rows of these columns.
+    /// A sink has this done before it writes.
+    pub async fn registered(
+        &self,
+        topic: &str,
+        is_key: bool,
+        schema: &SchemaRef,
+        clock: &dyn Clock,
+    ) -> Result<Self, ConnectorError> {
+        Ok(match self {
+            Self::AvroConfluent(config) => {
+                Self::AvroConfluent(config.registered(topic, is_key, schema, clock).await?)
+            }
+            other => other.clone(),
+        })
     }
 
     /// What files of this format end in.
@@ -182,7 +280,8 @@ impl Format {
         match self {
             Self::Json(_) | Self::ChangeJson(_) => "json",
             Self::Csv(_) => "csv",
-            Self::Avro(_) => "avro",
+            Self::Avro(_) | Self::AvroConfluent(_) => "avro",
+            Self::Protobuf(_) => "binpb",
             Self::Raw(_) => "raw",
         }
     }
@@ -192,7 +291,7 @@ impl Format {
         match self {
             Self::Json(_) => true,
             Self::Raw(_) => raw::is_lines(schema),
-            Self::Csv(_) | Self::ChangeJson(_) | Self::Avro(_) => false,
+            _ => false,
         }
     }
 }
@@ -271,6 +370,8 @@ pub enum Encoder {
     ChangeJson(change_json::Config),
     /// Blocks of Avro's container files.
     Avro(avro::Config),
+    /// Messages of Protobuf, each with its length before it.
+    Protobuf(protobuf::Config),
     /// Values as they are.
     Raw(raw::Config),
 }
@@ -279,7 +380,7 @@ impl Encoder {
     /// What a file begins with.
     pub fn write_header(&self, schema: &SchemaRef, out: &mut Vec<u8>) {
         match self {
-            Self::Json(_) | Self::ChangeJson(_) | Self::Raw(_) => {}
+            Self::Json(_) | Self::ChangeJson(_) | Self::Protobuf(_) | Self::Raw(_) => {}
             Self::Csv(config) => csv::write_header(config, schema, out),
             Self::Avro(config) => avro::write_header(*config, schema, out),
         }
@@ -291,6 +392,7 @@ impl Encoder {
             Self::Json(style) => json::write_lines_in(batch, *style, out),
             Self::Csv(config) => csv::write_records(config, batch, out),
             Self::Avro(config) => avro::write_block(*config, batch, out),
+            Self::Protobuf(config) => protobuf::write_delimited(config, batch, out),
             Self::Raw(config) => raw::write_records(*config, batch, out),
             Self::ChangeJson(config) => {
                 let changes = change_json::Changes::new(*config, batch);

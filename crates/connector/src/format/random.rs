@@ -76,7 +76,9 @@ pub(crate) fn batch(schema: &SchemaRef, rows: usize, seed: u64) -> RecordBatch {
     let mut all = Rows::new(schema).expect("columns");
     for _ in 0..rows {
         let row = all.push(|columns| {
-            columns.iter_mut().for_each(|column| chance.value(column));
+            for column in columns {
+                chance.value(column);
+            }
             Ok::<_, String>(())
         });
         row.expect("a row");

@@ -178,7 +178,11 @@ fn append_text(charset: Charset, bytes: &[u8], out: &mut Vec<u8>) {
             Ok(text) => out.extend_from_slice(text.as_bytes()),
             Err(_) => out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes()),
         },
-        Charset::Latin1 => bytes.iter().for_each(|byte| push(char::from(*byte))),
+        Charset::Latin1 => {
+            for byte in bytes {
+                push(char::from(*byte));
+            }
+        }
         Charset::Ascii => {
             let ascii = |byte: &u8| {
                 if byte.is_ascii() {
@@ -187,7 +191,9 @@ fn append_text(charset: Charset, bytes: &[u8], out: &mut Vec<u8>) {
                     char::REPLACEMENT_CHARACTER
                 }
             };
-            bytes.iter().for_each(|byte| push(ascii(byte)));
+            for byte in bytes {
+                push(ascii(byte));
+            }
         }
     }
 }

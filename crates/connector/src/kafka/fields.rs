@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
+use weir_env::Clock;
 
 use super::options::{FORMAT, KEY_FIELDS, KEY_FIELDS_PREFIX, KEY_FORMAT, VALUE_FIELDS_INCLUDE, VALUE_FORMAT};
 use crate::{
-    OptionError,
+    ConnectorError, OptionError,
     format::Format,
     options::{Checked, Options, invalid},
     origin,
@@ -58,6 +59,25 @@ impl Fields {
         }
         let value = part(value_format, table, places, "")?;
         Ok(Self { key, value })
+    }
+
+    /// Whether what the formats need beside the table can be reached.
+    pub(super) async fn check(&self) -> Result<(), OptionError> {
+        for part in [Some(&self.value), self.key.as_ref()].into_iter().flatten() {
+            part.format.check().await?;
+        }
+        Ok(())
+    }
+
+    /// The same, once it is known elsewhere what is written to a topic.
+    pub(super) async fn registered(&self, topic: &str, clock: &dyn Clock) -> Result<Self, ConnectorError> {
+        let mut fields = self.clone();
+        for (part, is_key) in [(Some(&mut fields.value), false), (fields.key.as_mut(), true)] {
+            if let Some(part) = part {
+                part.format = part.format.registered(topic, is_key, &part.schema, clock).await?;
+            }
+        }
+        Ok(fields)
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Consumer {
     handle: ManuallyDrop<Handle>,
     /// Room for the messages of a call.
     buffer: Vec<*mut RDKafkaMessage>,
+    /// How many of the last call's are to be handed out again.
+    kept: usize,
 }
 
 /// What librdkafka has of it.
@@ -97,6 +99,7 @@ impl Consumer {
                 shared,
             }),
             buffer: vec![null_mut(); messages],
+            kept: 0,
         })
     }
 
@@ -112,14 +115,24 @@ impl Consumer {
         ok(unsafe { c::rd_kafka_incremental_unassign(self.client(), partitions.ptr()) })
     }
 
-    /// The messages that have arrived, up to `limit` and to what there is room for.
+    /// The messages that have arrived, up to `limit` and to what there is room for; or those of the last call, if they were kept.
     pub(super) fn poll(&mut self, limit: usize) -> Batch<'_> {
         let limit = limit.min(self.buffer.len());
+        let kept = std::mem::take(&mut self.kept);
+        if kept > 0 {
+            return Batch {
+                messages: &self.buffer[..kept],
+                kept: &mut self.kept,
+            };
+        }
         // SAFETY: the queue is alive, and the buffer has room for so many pointers.
         let count = unsafe {
             c::rd_kafka_consume_batch_queue(self.handle.queue.as_ptr(), 0, self.buffer.as_mut_ptr(), limit)
         };
-        Batch(&self.buffer[..usize::try_from(count).unwrap_or(0)])
+        Batch {
+            messages: &self.buffer[..usize::try_from(count).unwrap_or(0)],
+            kept: &mut self.kept,
+        }
     }
 
     /// Waits until something has arrived since the queue was last found empty. May return for nothing.
@@ -165,6 +178,10 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        drop(Batch {
+            messages: &self.buffer[..self.kept],
+            kept: &mut 0,
+        });
         // SAFETY: it is not used again.
         let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
         // The client waits for its threads, and those for brokers. If there is no thread for it, it is dropped here.
@@ -189,22 +206,33 @@ impl Drop for Handle {
 }
 
 /// Messages and errors in the order of their arrival, given back when dropped.
-pub(super) struct Batch<'a>(&'a [*mut RDKafkaMessage]);
+pub(super) struct Batch<'a> {
+    messages: &'a [*mut RDKafkaMessage],
+    /// The consumer's.
+    kept: &'a mut usize,
+}
 
 impl Batch<'_> {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.messages.len()
+    }
+
+    /// Has the next call hand them out again.
+    pub(super) fn keep(self) {
+        // They are given back with the batch that has them then, or with the consumer.
+        let mut batch = ManuallyDrop::new(self);
+        *batch.kept = batch.messages.len();
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         // SAFETY: librdkafka filled in these pointers, and they are valid until they are given back.
-        self.0.iter().map(|message| Message(unsafe { &**message }))
+        self.messages.iter().map(|message| Message(unsafe { &**message }))
     }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        for message in self.0 {
+        for message in self.messages {
             // SAFETY: each is given back once.
             unsafe { c::rd_kafka_message_destroy(*message) };
         }

@@ -24,7 +24,7 @@ use super::{
     source::{self, blocking},
     split::Partition,
 };
-use crate::{ConnectorError, Source, SourceContext, SourceEvent, Split};
+use crate::{ConnectorError, Source, SourceContext, SourceEvent, Split, format::SchemaRegistry};
 
 /// How many messages are taken from the queue at once, at most.
 const POLL_MESSAGES: usize = 1024;
@@ -56,6 +56,8 @@ pub(super) struct Reader {
     warned: Option<Duration>,
     /// Splits whose offset is not there.
     lost: Vec<usize>,
+    /// Schemas that messages name, which wait for them.
+    lacking: Vec<(Arc<SchemaRegistry>, u32)>,
     discovery: Option<Discovery>,
     /// Splits that were found and are not told of yet.
     found: VecDeque<Split>,
@@ -85,6 +87,7 @@ impl Reader {
             watched: now,
             warned: None,
             lost: Vec::new(),
+            lacking: Vec::new(),
             discovery,
             found: VecDeque::new(),
         };
@@ -164,6 +167,15 @@ impl Reader {
             .saturating_sub(waiting)
             .clamp(1, POLL_MESSAGES);
         let batch = self.consumer.poll(limit);
+        if self.layout.names_schemas() {
+            let messages = batch.iter().filter(|message| message.error().is_none());
+            self.lacking
+                .extend(messages.flat_map(|message| self.layout.lacks(message)));
+            if !self.lacking.is_empty() {
+                batch.keep();
+                return Ok(true);
+            }
+        }
         let mut last: Option<(PartitionKey, usize)> = None;
         for message in batch.iter() {
             let key = message.partition_key();
@@ -211,6 +223,18 @@ impl Reader {
             put(&mut list, &partition, Offset::Offset(offset))?;
             self.assign(&list)?;
             self.lost.pop();
+        }
+        Ok(())
+    }
+
+    /// Fetches the schemas that messages wait for. They stay where they are, so that nothing is lost if this is dropped.
+    async fn find_schemas(&mut self) -> Result<(), ConnectorError> {
+        while let Some((schemas, id)) = self.lacking.last() {
+            schemas.fetch(*id, self.context.clock.as_ref()).await?;
+            // Many messages name the same.
+            let (schemas, id) = (Arc::clone(schemas), *id);
+            self.lacking
+                .retain(|(others, other)| !Arc::ptr_eq(others, &schemas) || *other != id);
         }
         Ok(())
     }
@@ -362,6 +386,7 @@ impl Source for Reader {
             }
             self.watch()?;
             self.find_lost().await?;
+            self.find_schemas().await?;
             if self.take()? {
                 continue;
             }

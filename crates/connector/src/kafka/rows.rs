@@ -19,7 +19,7 @@ use super::{
 use crate::{
     ChangelogMode,
     changelog::{self, OP_COLUMN, RowKind},
-    format::MessageDecoder,
+    format::{MessageDecoder, SchemaRegistry},
     origin,
 };
 
@@ -125,6 +125,25 @@ impl Layout {
     pub(super) fn skips_bad_records(&self) -> bool {
         let mut halves = [Some(&self.value), self.key.as_ref()].into_iter().flatten();
         halves.any(|half| half.part.format.skips_bad_records())
+    }
+
+    /// Whether messages name schemas, which have to be fetched before they are decoded.
+    pub(super) fn names_schemas(&self) -> bool {
+        self.schemas().next().is_some()
+    }
+
+    /// Where the schemas of values are, and of keys, each with which of both it is.
+    fn schemas(&self) -> impl Iterator<Item = (&Arc<SchemaRegistry>, bool)> {
+        let halves = [(Some(&self.value), false), (self.key.as_ref(), true)].into_iter();
+        halves.filter_map(|(half, is_key)| Some((half?.part.format.schemas()?, is_key)))
+    }
+
+    /// The schemas that a message names and that are not known yet.
+    pub(super) fn lacks(&self, message: Message<'_>) -> impl Iterator<Item = (Arc<SchemaRegistry>, u32)> {
+        self.schemas().filter_map(move |(schemas, is_key)| {
+            let part = if is_key { message.key() } else { message.value() };
+            Some((Arc::clone(schemas), schemas.lacks(part?)?))
+        })
     }
 
     fn says(&self, metadata: Metadata) -> bool {

@@ -37,6 +37,16 @@ pub(super) enum Topics {
     Matching(Regex),
 }
 
+impl Topics {
+    /// One that is named.
+    pub(super) fn first(&self) -> Option<&str> {
+        match self {
+            Self::Named(names) => names.first().map(String::as_str),
+            Self::Matching(_) => None,
+        }
+    }
+}
+
 /// A place in each partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {

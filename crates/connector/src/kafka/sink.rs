@@ -78,7 +78,8 @@ impl SinkFactory for Factory {
     }
 
     async fn check(&self) -> Result<(), OptionError> {
-        check::writable(&self.client, &self.route.topic).await
+        check::writable(&self.client, &self.route.topic).await?;
+        self.fields.check().await
     }
 
     async fn open(&self, context: SinkContext) -> Result<Box<dyn Sink>, ConnectorError> {
@@ -104,10 +105,14 @@ impl SinkFactory for Factory {
                 Some((gathered, fold.max_rows))
             }
         };
+        let fields = self
+            .fields
+            .registered(&self.route.topic, context.clock.as_ref())
+            .await?;
         Ok(Box::new(Writer {
             out,
             gathered,
-            records: Records::new(self.fields.clone(), &self.schema),
+            records: Records::new(fields, &self.schema),
             clock: context.clock,
         }))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
+use weir_env::Clock;
 
 use super::{
     Client, Fields, fields::Part, offsets, options, read::Reader, rows::Layout, scan::Scan, split::Partition,
@@ -157,7 +158,7 @@ impl SourceFactory for Factory {
                 ),
             });
         }
-        Ok(())
+        self.reading.fields.check().await
     }
 
     async fn splits(&self, _parallelism: u32) -> Result<Vec<Split>, ConnectorError> {
@@ -167,6 +168,12 @@ impl SourceFactory for Factory {
 
     fn discovers(&self) -> bool {
         self.reading.discovers()
+    }
+
+    async fn says_columns(&self, clock: Arc<dyn Clock>) -> Result<Option<SchemaRef>, ConnectorError> {
+        let format = &self.reading.fields.value.format;
+        let topic = self.reading.scan.topics.first();
+        format.says_columns(topic, clock.as_ref()).await
     }
 
     fn found_later(&self, split: Split) -> Split {

@@ -15,7 +15,7 @@ mod write;
 use arrow_schema::SchemaRef;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 
-pub(super) use self::{read::ParquetFile, write::ParquetEncoder};
+pub(super) use self::{read::ParquetFile, read::columns_of_file, write::ParquetEncoder};
 use crate::{
     OptionError,
     options::{Checked, OptionDef, OptionKind, option},

@@ -17,7 +17,7 @@ use parquet::{
 };
 use tokio::task::JoinHandle;
 
-use super::{mapping::Mapping, prune};
+use super::{mapping::Mapping, prune, types};
 use crate::{
     Comparison, ConnectorError,
     filesystem::{
@@ -65,6 +65,18 @@ struct Rows {
     reader: ParquetRecordBatchReader,
     /// Which row of the file comes next.
     next_row: u64,
+}
+
+/// The columns of a file, as a table would have them.
+pub(in super::super) async fn columns_of_file(store: &Store, split: &FileSplit) -> Outcome<SchemaRef> {
+    let mut file = File {
+        store: store.clone(),
+        split: split.clone(),
+    };
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load_async(&mut file, options).await;
+    let metadata = metadata.map_err(|error| file.failed(&error))?;
+    Ok(types::table_schema(metadata.schema()))
 }
 
 impl ParquetFile {

@@ -39,6 +39,57 @@ pub(super) fn is_readable(file: &DataType, table: &DataType) -> bool {
     }
 }
 
+/// The columns of a table that reads files of this schema; those of types that no table has are left out.
+pub(super) fn table_schema(file: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(table_fields(file.fields())))
+}
+
+fn table_fields(fields: &Fields) -> Fields {
+    fields.iter().filter_map(|field| table_field(field)).collect()
+}
+
+fn table_field(field: &Field) -> Option<Arc<Field>> {
+    let data_type = table_type(field.data_type())?;
+    Some(Arc::new(Field::new(field.name(), data_type, field.is_nullable())))
+}
+
+fn table_type(file: &DataType) -> Option<DataType> {
+    Some(match file {
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::Float16 => DataType::Float32,
+        DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal256(precision, scale)
+            if *precision <= 38 =>
+        {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("UTC".into())),
+        DataType::List(item) => DataType::List(table_field(item)?),
+        DataType::Struct(fields) => DataType::Struct(table_fields(fields)),
+        DataType::Map(entries, sorted) => DataType::Map(table_field(entries)?, *sorted),
+        DataType::Null => DataType::Utf8,
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal128(..)
+        | DataType::Utf8
+        | DataType::Binary
+        | DataType::Date32
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(_, None) => file.clone(),
+        _ => return None,
+    })
+}
+
 /// The schema that files have of rows of a table: Parquet knows no seconds alone, and no marks of ours.
 pub(super) fn stored_schema(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(stored_fields(schema.fields())))

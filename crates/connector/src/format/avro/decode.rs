@@ -6,47 +6,9 @@ use super::{
 };
 use crate::format::{
     column::{Column, Values},
+    fault::{Outcome, cut_off, fault},
     scalar::shown,
 };
-
-/// Why a record is not read.
-#[derive(Debug)]
-pub(super) struct Fault {
-    path: Vec<String>,
-    reason: String,
-}
-
-impl Fault {
-    /// The same in a field of that name.
-    #[cold]
-    fn within(mut self: Box<Self>, name: &str) -> Box<Self> {
-        self.path.insert(0, name.to_owned());
-        self
-    }
-
-    /// Whether there were too few bytes, and no other fault.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.reason == CUT_OFF
-    }
-
-    pub(super) fn reason(self) -> String {
-        if self.path.is_empty() {
-            self.reason
-        } else {
-            format!("field '{}': {}", self.path.join("."), self.reason)
-        }
-    }
-}
-
-#[cold]
-fn fault<T>(reason: impl Into<String>) -> Outcome<T> {
-    Err(Box::new(Fault {
-        path: Vec::new(),
-        reason: reason.into(),
-    }))
-}
-
-pub(super) type Outcome<T> = Result<T, Box<Fault>>;
 
 /// Bytes that are read from the front.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +22,7 @@ impl<'a> Bytes<'a> {
                 self.0 = rest;
                 Ok(taken)
             }
-            None => fault(CUT_OFF),
+            None => cut_off(),
         }
     }
 
@@ -71,7 +33,7 @@ impl<'a> Bytes<'a> {
                 self.0 = rest;
                 Ok(*taken)
             }
-            None => fault(CUT_OFF),
+            None => cut_off(),
         }
     }
 
@@ -95,11 +57,10 @@ impl<'a> Bytes<'a> {
                 return Ok(signed_of(number));
             }
         }
-        fault(if self.0.len() < 10 {
-            CUT_OFF
-        } else {
-            "has a number of more than 64 bits"
-        })
+        if self.0.len() < 10 {
+            return cut_off();
+        }
+        fault("has a number of more than 64 bits")
     }
 
     /// A length, and so many bytes.
@@ -136,8 +97,6 @@ impl<'a> Bytes<'a> {
         Ok(count.unsigned_abs())
     }
 }
-
-const CUT_OFF: &str = "ends within a value";
 
 /// Values within each other that are stepped over, at most: a type may hold itself.
 const MAX_DEPTH: usize = 64;
@@ -298,7 +257,7 @@ fn whole(number: i64, values: &mut Values) -> Outcome<()> {
     }
     match values {
         Values::Int64(vec) | Values::Timestamp { values: vec, .. } | Values::Time64(vec, _) => {
-            vec.push(number)
+            vec.push(number);
         }
         Values::Int32(vec) | Values::Date(vec) | Values::Time32(vec, _) => return narrow(number, vec),
         Values::Int16(vec) => return narrow(number, vec),

@@ -1,11 +1,12 @@
 //! Avro's container files: a header with the schema, and blocks of records.
 
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema as Columns, SchemaRef};
 
 use super::{
     Config,
     codec::Codec,
+    columns,
     decode::Bytes,
     encode::{Rows as Encoded, write_bytes, write_long},
     plan,
@@ -216,6 +217,24 @@ impl Decoder for Decode {
 
     fn take(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows.take()
+    }
+}
+
+/// The columns of a file that begins with these bytes; none if more of them are needed.
+pub(crate) fn columns_of_file(start: &[u8]) -> Result<Option<Columns>, String> {
+    if !start.starts_with(&MAGIC[..start.len().min(MAGIC.len())]) {
+        return Err("the file is no container file of Avro".into());
+    }
+    match Head::split(start) {
+        Split::Whole(head, _) => {
+            let schema = String::from_utf8_lossy(head.schema);
+            let columns = Schema::parse(&schema).and_then(|schema| columns::of_schema(&schema));
+            columns
+                .map(Some)
+                .map_err(|reason| format!("the file's schema {reason}"))
+        }
+        Split::Incomplete => Ok(None),
+        Split::Malformed(reason) => Err(format!("the file's header {reason}")),
     }
 }
 

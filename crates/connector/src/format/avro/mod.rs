@@ -2,23 +2,31 @@
 //!
 //! - `schema`: schemas, read from their JSON. Leans on nothing.
 //! - `derive`: the schema that a table's columns have. Leans on nothing.
+//! - `columns`: the columns that rows of a schema have. Leans on `schema`.
 //! - `plan`: how the values of a schema become columns. Leans on `schema`.
 //! - `decode`: binary into columns. Leans on `plan`.
 //! - `encode`: columns into binary. Leans on nothing.
 //! - `codec`: how blocks of files are packed. Leans on nothing.
 //! - `file`: container files. Leans on all of the above.
+//! - `registry`: schemas that a server has by number. Leans on `schema`.
+//! - [`confluent`]: messages that say which schema they are written with. Leans on all but `file`.
 //!
 //! A message has nothing but its record, written with the schema that the table has; a file has the schema of its writer, which
 //! is resolved against the table's columns. Columns that nobody reads are stepped over. The decoder is of our own because a record
 //! that turns out to be bad in its middle must leave nothing behind, and those before it must stay.
 
 mod codec;
+mod columns;
+pub mod confluent;
 mod decode;
 mod derive;
 mod encode;
 mod file;
 mod plan;
+mod registry;
 mod schema;
+
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -33,7 +41,8 @@ use crate::options::{Checked, OptionDef, OptionKind, option};
 use codec::Codec;
 use schema::Schema;
 
-pub(crate) use file::{Decode, write_block, write_header};
+pub(crate) use file::{Decode, columns_of_file, write_block, write_header};
+pub use registry::SchemaRegistry;
 
 const CODEC: &str = "avro.codec";
 const LEGACY: &str = "avro.timestamp_mapping.legacy";
@@ -71,6 +80,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// That of files where the format of messages is another one.
+    pub(crate) fn of_files(legacy: bool, ignore_parse_errors: bool) -> Self {
+        Self {
+            codec: Codec::default(),
+            legacy,
+            ignore_parse_errors,
+        }
+    }
+
     pub(crate) fn new(options: &Checked<'_>) -> Self {
         Self {
             codec: options.word(CODEC).and_then(Codec::named).unwrap_or_default(),
@@ -94,13 +112,13 @@ fn schema_of(schema: &SchemaRef, legacy: bool) -> Result<String, String> {
 /// Reads messages that are written with one schema.
 #[derive(Debug)]
 struct Plain {
-    schema: Schema,
+    schema: Arc<Schema>,
     row: plan::Row,
 }
 
 impl Plain {
     /// Written with this schema, to be read into these columns.
-    fn new(schema: Schema, read: &SchemaRef) -> Result<Self, String> {
+    fn new(schema: Arc<Schema>, read: &SchemaRef) -> Result<Self, String> {
         let row = plan::of_record(&schema, read.fields())?;
         Ok(Self { schema, row })
     }
@@ -128,7 +146,7 @@ pub(crate) fn message_decoder(
     read: &SchemaRef,
 ) -> Result<Box<dyn MessageDecoder>, String> {
     let schema = Schema::parse(&schema_of(declared, config.legacy)?)?;
-    Ok(Box::new(Records::new(read, Plain::new(schema, read)?)?))
+    Ok(Box::new(Records::new(read, Plain::new(Arc::new(schema), read)?)?))
 }
 
 /// Appends each row as a message.

@@ -70,13 +70,58 @@ pub(crate) enum Logical {
 impl Schema {
     /// Reads the JSON of a schema. The error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let json: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+        Self::parse_all([text])
+    }
+
+    /// Reads the JSON of several schemas, of which each may name types of those before it: the last one with them.
+    pub(crate) fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut parse = Parse::default();
-        let root = parse.read(&json, None)?;
+        let mut root = None;
+        for text in texts {
+            let json: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+            root = Some(parse.read(&json, None)?);
+        }
         Ok(Self {
+            root: root.ok_or("is empty")?,
             types: parse.types,
-            root,
         })
+    }
+
+    /// Checks that values are written as another schema has them, whatever its types are called. The error says where they are not.
+    pub(crate) fn is_written_as(&self, other: &Self) -> Result<(), String> {
+        self.same(self.root, other, other.root)
+    }
+
+    fn same(&self, id: Id, other: &Self, theirs: Id) -> Result<(), String> {
+        let (ours, others) = (self.get(id), other.get(theirs));
+        let differ = || Err(format!("{} is not {}", self.name(id), other.name(theirs)));
+        if ours.logical != others.logical {
+            return differ();
+        }
+        match (&ours.kind, &others.kind) {
+            (Kind::Record { fields, .. }, Kind::Record { fields: theirs, .. })
+                if fields.len() == theirs.len() =>
+            {
+                for (field, their) in fields.iter().zip(theirs) {
+                    if field.name != their.name {
+                        return Err(format!("field '{}' is not '{}'", field.name, their.name));
+                    }
+                    let same = self.same(field.id, other, their.id);
+                    same.map_err(|reason| format!("of field '{}', {reason}", field.name))?;
+                }
+                Ok(())
+            }
+            (Kind::Array(ours), Kind::Array(theirs)) | (Kind::Map(ours), Kind::Map(theirs)) => {
+                self.same(*ours, other, *theirs)
+            }
+            (Kind::Union(ours), Kind::Union(theirs)) if ours.len() == theirs.len() => ours
+                .iter()
+                .zip(theirs)
+                .try_for_each(|(ours, theirs)| self.same(*ours, other, *theirs)),
+            (Kind::Record { .. } | Kind::Union(_), _) => differ(),
+            (ours, theirs) if ours == theirs => Ok(()),
+            _ => differ(),
+        }
     }
 
     pub(crate) fn root(&self) -> Id {

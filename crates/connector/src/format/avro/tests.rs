@@ -34,7 +34,7 @@ fn row(fields: &[(&str, DataType)]) -> DataType {
 /// What is read of messages that a writer with another schema has written.
 fn resolved(writer: &str, read: &SchemaRef, messages: &[&[u8]]) -> Result<RecordBatch, String> {
     let schema = Schema::parse(writer)?;
-    let mut decoder = Records::new(read, Plain::new(schema, read)?)?;
+    let mut decoder = Records::new(read, Plain::new(Arc::new(schema), read)?)?;
     for message in messages {
         decoder.push(message)?;
     }
@@ -308,7 +308,7 @@ fn of_a_bad_message_nothing_is_kept_wherever_it_ends() {
 fn values_within_each_other_and_counts_that_lie_are_no_end_of_memory() {
     let endless = r#"{"type": "record", "name": "w", "fields": [{"name": "self", "type": ["null", "w"]}, {"name": "nulls", "type": {"type": "array", "items": "null"}}]}"#;
     let nothing = columns(&[]);
-    let error = resolved(endless, &nothing, &[&[0x02; 100_000]]).expect_err("too deep");
+    let error = resolved(endless, &nothing, &[&vec![0x02; 100_000]]).expect_err("too deep");
     assert!(error.contains("within each other"), "{error}");
     let many = [0x00, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
     let error = resolved(endless, &nothing, &[&many]).expect_err("too many");
@@ -368,9 +368,9 @@ fn read_file(
 fn written_file(format: &Format, batches: &[RecordBatch]) -> Vec<u8> {
     let mut file = Vec::new();
     format.encoder().write_header(&batches[0].schema(), &mut file);
-    batches
-        .iter()
-        .for_each(|batch| format.encoder().write(batch, &mut file));
+    for batch in batches {
+        format.encoder().write(batch, &mut file);
+    }
     file
 }
 

@@ -127,6 +127,29 @@ impl Config {
     }
 }
 
+/// The fields of each record of a text, as far as it is of whole records.
+pub(crate) fn split_fields(text: &[u8], delimiter: u8, quote: u8) -> Vec<Vec<String>> {
+    let (mut rows, mut fields, mut rest) = (Vec::new(), Vec::new(), text);
+    while !rest.is_empty() {
+        let split::Found::Record { len } = split::split_record(rest, true, delimiter, quote, &mut fields)
+        else {
+            break;
+        };
+        let doubled = String::from_utf8(vec![quote, quote]).unwrap_or_default();
+        let field = |field: &split::FieldSpan| {
+            let text = String::from_utf8_lossy(&rest[field.start..field.end]).into_owned();
+            if field.doubled {
+                text.replace(&doubled, &doubled[1..])
+            } else {
+                text
+            }
+        };
+        rows.push(fields.iter().map(field).collect());
+        rest = &rest[len..];
+    }
+    rows
+}
+
 fn character(options: &Checked<'_>, key: &str, default: u8) -> Result<u8, OptionError> {
     match options.text(key) {
         None => Ok(default),
