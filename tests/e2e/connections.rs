@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use weir_model::{
     ErrorCode, Phase,
-    api::{ConnectionTests, ConnectorList},
+    api::{ConnectionTests, ConnectorList, InferredTable},
 };
 use weir_tests::{
     api::problem,
@@ -153,6 +153,68 @@ fn a_secret_is_used_by_jobs_and_shown_to_nobody() {
         ensure!(listed.stdout == b"place\n", "{listed:?}");
         let gone = weir(&["secrets", "delete", "place", "--url", &url], &[])?;
         ensure!(gone.status.success(), "{gone:?}");
+        cluster.stop()
+    });
+}
+
+#[test]
+fn a_table_that_is_inferred_is_run_as_it_is() {
+    alone(async {
+        let folder = cluster::folder()?;
+        let cluster = Cluster::start(folder.path(), SIZE).await?;
+        let input = folder.path().join("orders.json");
+        fs::write(
+            &input,
+            "{\"id\":1,\"at\":\"2024-01-01T10:00:00Z\",\"buyer\":{\"name\":\"a\"},\"total\":1}\n{\"id\":2,\"total\":0.5,\"tags\":[\"x\"]}\n",
+        )?;
+        let (path, url) = (format!("path={}", input.display()), cluster.api.url.clone());
+        let asked = [
+            "infer",
+            "--connector",
+            "filesystem",
+            "-o",
+            &path,
+            "--name",
+            "orders",
+            "--url",
+            &url,
+        ];
+        let said = weir(&asked, &[])?;
+        ensure!(said.status.success(), "{said:?}");
+        let ddl = String::from_utf8(said.stdout)?;
+        ensure!(ddl.contains("`at` TIMESTAMP_LTZ(3)"), "{ddl}");
+        let sql = format!(
+            "{ddl} CREATE TABLE shown WITH ('connector' = 'print') AS
+             SELECT id, EXTRACT(HOUR FROM `at`) AS hour_of, buyer.name, total, tags[1] AS tag FROM orders;"
+        );
+        let job = cluster.api.start(&sql, 1).await?;
+        cluster.api.wait_phase(job.id, Phase::Finished, PATIENCE).await?;
+        let output = cluster.api.output(job.id).await?;
+        let rows: Vec<_> = output.rows.iter().map(|row| row.row.to_string()).collect();
+        ensure!(
+            rows == [
+                r#"{"id":1,"hour_of":10,"name":"a","total":1.0,"tag":null}"#,
+                r#"{"id":2,"hour_of":null,"name":null,"total":0.5,"tag":"x"}"#
+            ],
+            "{rows:?}"
+        );
+
+        let request =
+            json!({"connector": "filesystem", "options": {"path": input, "format": "json"}, "records": 1});
+        let inferred: InferredTable = cluster.api.post("connections/infer", &request).await?;
+        ensure!(
+            inferred.records == 1 && inferred.sql.starts_with("CREATE TABLE `t` ("),
+            "{inferred:?}"
+        );
+        let request = json!({"connector": "filesystem", "options": {"path": folder.path().join("nothing")}});
+        let missing = cluster
+            .api
+            .request(Method::POST, "connections/infer")
+            .json(&request)
+            .send()
+            .await?;
+        let missing = problem(missing).await?;
+        ensure!(missing.code == ErrorCode::SourceUnavailable, "{missing:?}");
         cluster.stop()
     });
 }

@@ -21,6 +21,7 @@ use weir_tests::{
 
 mod binary;
 mod cluster;
+mod infer;
 mod recovery;
 mod registry;
 mod secured;

@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use weir_connector::{ConnectorError, OptionError, Role, connector, describe, sample};
+use weir_connector::{
+    ConnectorError, OptionError, Role, Table, connector, describe, infer as inference, sample,
+};
 use weir_model::{
     ErrorCode, Problem,
-    api::{ConnectionTests, ConnectorList, RoleTest, TableTest, TestConnections},
+    api::{ConnectionTests, ConnectorList, InferTable, InferredTable, RoleTest, TableTest, TestConnections},
 };
 use weir_planner::DefinedTable;
 
@@ -17,6 +19,9 @@ const MAX_SAMPLE_ROWS: u32 = 100;
 const DEFAULT_SAMPLE_ROWS: u32 = 5;
 /// How long rows of a sample are waited for.
 const SAMPLE_WAIT: Duration = Duration::from_secs(5);
+/// How many records may be looked at to find out columns.
+const MAX_RECORDS: u32 = 10_000;
+const DEFAULT_RECORDS: u32 = 500;
 
 /// List connectors
 ///
@@ -64,6 +69,51 @@ pub async fn test(
         ));
     }
     Ok(Json(ConnectionTests { tables: tests }))
+}
+
+/// Infer a table
+///
+/// `CREATE TABLE` for what a topic, a file or the like has: columns out of the schema that it has (Avro, Protobuf, Parquet), or out of a
+/// sample of its records (JSON, CSV). Creates nothing, and leaves nothing behind.
+#[utoipa::path(
+    post, path = "/connections/infer", tag = "sql", request_body = InferTable,
+    responses(
+        (status = 200, description = "the definition", body = InferredTable),
+        (status = 400, description = "what cannot be read, and why", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "an error", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn infer(
+    State(app): State<App>,
+    JsonBody(request): JsonBody<InferTable>,
+) -> Result<Json<InferredTable>, ApiError> {
+    let InferTable {
+        connector,
+        mut options,
+        table: name,
+        records,
+    } = request;
+    let limit = records.unwrap_or(DEFAULT_RECORDS);
+    if !(1..=MAX_RECORDS).contains(&limit) {
+        return Err(ApiError::new(
+            ErrorCode::InvalidRequest,
+            format!("records is {limit}: it must be from 1 to {MAX_RECORDS}"),
+        ));
+    }
+    let refused = |error: OptionError| ApiError(error.problem());
+    let name = name.unwrap_or_else(|| "t".to_owned());
+    let table = Table::without_columns(name, connector, options.clone());
+    let resolved = app.secrets().await?.resolve(&table).map_err(refused)?;
+    let clock = Arc::clone(&app.context.clock);
+    let proposal = inference::infer(&resolved, clock, limit as usize, SAMPLE_WAIT)
+        .await
+        .map_err(refused)?;
+    // What is written are the names of secrets, as they were given.
+    options.extend(proposal.options);
+    Ok(Json(InferredTable {
+        sql: inference::create_table(&table.name, &table.connector, &options, &proposal.columns),
+        records: proposal.records as u64,
+    }))
 }
 
 async fn test_table(app: &App, defined: &DefinedTable, limit: usize) -> Result<TableTest, ApiError> {

@@ -114,6 +114,7 @@ fn slow_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(copies::verify))
         .routes(routes!(connectors::test))
+        .routes(routes!(connectors::infer))
         .routes(routes!(copies::export))
         .routes(routes!(copies::import))
         .routes(routes!(garbage::list, garbage::delete))

@@ -479,6 +479,7 @@ async fn the_openapi_document_names_every_route_of_the_table() {
         "delete /api/v1/garbage",
         "get /api/v1/connectors",
         "post /api/v1/connections/test",
+        "post /api/v1/connections/infer",
         "get /api/v1/secrets",
         "put /api/v1/secrets/{name}",
         "delete /api/v1/secrets/{name}",

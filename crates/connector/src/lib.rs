@@ -14,6 +14,7 @@
 //! - [`sink`]: the sink traits. Leans on `table`.
 //! - [`registry`]: every connector by name. Leans on all of the above and on the connectors.
 //! - [`sample`]: some rows of a table, to look at. Leans on `source`.
+//! - [`infer`](mod@infer): what a table of something would be. Leans on `sample` and `registry`.
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): JSON and CSV from and to Arrow.
 //! - `messages`: what connectors of messages share. Leans on `source` and `format`.
@@ -23,6 +24,7 @@ pub mod changelog;
 pub mod dead_letter;
 pub mod describe;
 pub mod error;
+pub mod infer;
 pub mod lookup;
 pub mod options;
 pub mod origin;

@@ -23,6 +23,21 @@ pub async fn rows(
     limit: usize,
     within: Duration,
 ) -> Result<Vec<Value>, ConnectorError> {
+    let mut sample = Vec::new();
+    for batch in batches(table, factory, clock, limit, within).await? {
+        sample.extend(objects(&batch)?);
+    }
+    Ok(sample)
+}
+
+/// The same as batches, of one row at least.
+pub(crate) async fn batches(
+    table: &Table,
+    factory: &dyn SourceFactory,
+    clock: Arc<dyn Clock>,
+    limit: usize,
+    within: Duration,
+) -> Result<Vec<RecordBatch>, ConnectorError> {
     let mut fields = table.schema.fields().to_vec();
     if factory.changelog_mode() != ChangelogMode::Append {
         fields.push(Arc::new(changelog::op_field()));
@@ -38,14 +53,15 @@ pub async fn rows(
         counters: Arc::default(),
         dead_letters: None,
     };
-    let mut sample = Vec::new();
+    let (mut sample, mut count) = (Vec::new(), 0);
     let read = async {
         let mut source = factory.sample(context).await?;
-        while sample.len() < limit {
+        while count < limit {
             match source.next().await? {
                 SourceEvent::Rows { batch, .. } => {
-                    let rows = batch.num_rows().min(limit - sample.len());
-                    sample.extend(objects(&batch.slice(0, rows))?);
+                    let rows = batch.num_rows().min(limit - count);
+                    count += rows;
+                    sample.push(batch.slice(0, rows));
                 }
                 SourceEvent::End => break,
                 _ => {}

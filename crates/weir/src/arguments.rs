@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Test whether the tables of a script can be read and written now, and show some of their rows.
     #[command(after_help = "Example: weir test tables.sql")]
     Test(Test),
+    /// Propose the definition of a table for what a topic, a file or the like has.
+    #[command(after_help = "Example: weir infer --connector filesystem -o path=orders.csv > tables.sql")]
+    Infer(Infer),
     /// Run a script in this process: no cluster, no metadata store; printed rows go to the standard output.
     #[command(after_help = "Example: weir local examples/average-sensor-reading/query.sql --stats")]
     Local(Local),
@@ -410,6 +413,35 @@ pub(crate) struct Test {
     pub(crate) rows: u32,
     #[command(flatten)]
     pub(crate) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Infer {
+    /// The connector, as in `'connector' = '...'`.
+    #[arg(long)]
+    pub(crate) connector: String,
+    /// An option of the table, as `path=orders.json`; several times for several.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) option: Vec<(String, String)>,
+    /// The format. Default: what the first records look like.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// The table's name.
+    #[arg(long, default_value = "t")]
+    pub(crate) name: String,
+    /// Records to look at.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) records: u32,
+    #[command(flatten)]
+    pub(crate) client: Client,
+}
+
+/// An option and its value.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err("write it as key=value".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! Bodies about connectors and connections.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
@@ -161,6 +163,34 @@ pub struct TableTest {
     /// Rows that were read, as JSON objects; fewer than asked for if no more came within 5 s.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<serde_json::Value>,
+}
+
+/// What a table is to be made of, whose columns are to be found out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InferTable {
+    /// Its connector.
+    pub connector: String,
+    /// Its options, as in `WITH`. Without a `format`, that is found out too.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// Its name. Default: `t`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// How many records to look at, at most 10000. Default: 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u32>,
+}
+
+/// What a table would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InferredTable {
+    /// `CREATE TABLE`, which can be run as it is.
+    pub sql: String,
+    /// How many records were looked at; 0: they have a schema, and the columns are those of it.
+    pub records: u64,
 }
 
 /// Whether something can be done with a table.

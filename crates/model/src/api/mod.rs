@@ -36,6 +36,7 @@
 //! | DELETE `/garbage` | | [`GarbageList`]: what was deleted |
 //! | GET `/connectors` | | [`ConnectorList`] |
 //! | POST `/connections/test` | [`TestConnections`] | [`ConnectionTests`] (200 also when a connection is not there) |
+//! | POST `/connections/infer` | [`InferTable`] | [`InferredTable`] |
 //! | GET `/secrets` | | [`SecretList`] |
 //! | PUT `/secrets/{name}` | [`PutSecret`] | 201 or 204 |
 //! | DELETE `/secrets/{name}` | | 204; only when no job that has not ended names it |

@@ -1,12 +1,15 @@
-//! `weir connectors`, `weir test`.
+//! `weir connectors`, `weir test`, `weir infer`.
 
 use weir_model::{
     Problem,
-    api::{ConnectionTests, ConnectorInfo, ConnectorList, OptionInfo, RoleTest, TableTest, TestConnections},
+    api::{
+        ConnectionTests, ConnectorInfo, ConnectorList, InferTable, InferredTable, OptionInfo, RoleTest,
+        TableTest, TestConnections,
+    },
 };
 
 use crate::{
-    arguments::{Connectors, Test},
+    arguments::{Connectors, Infer, Test},
     client::Cluster,
     outcome::Outcome,
 };
@@ -100,6 +103,26 @@ pub(super) async fn test(arguments: Test) -> Result<(), Outcome> {
         None => Ok(()),
         Some(test) => Err(Outcome::failed(format!("table '{}' cannot be used", test.table))),
     }
+}
+
+/// Proposes the definition of a table.
+pub(super) async fn infer(arguments: Infer) -> Result<(), Outcome> {
+    let given = arguments.option.into_iter();
+    let format = arguments.format.map(|format| ("format".to_owned(), format));
+    let request = InferTable {
+        connector: arguments.connector,
+        options: given.chain(format).collect(),
+        table: Some(arguments.name),
+        records: Some(arguments.records),
+    };
+    let inferred: InferredTable = Cluster::at(&arguments.client.url)
+        .post("connections/infer", &request, "")
+        .await?;
+    if arguments.client.json {
+        return super::print_json(&inferred);
+    }
+    super::say(inferred.sql.trim_end());
+    Ok(())
 }
 
 fn say_test(test: &TableTest) {

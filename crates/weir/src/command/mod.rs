@@ -52,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Outcome> {
         Command::Connectors(arguments) => connectors::connectors(arguments).await,
         Command::Secrets(arguments) => secrets::secrets(arguments).await,
         Command::Test(arguments) => connectors::test(arguments).await,
+        Command::Infer(arguments) => connectors::infer(arguments).await,
         Command::Local(arguments) => local::local(arguments).await,
     }
 }
