@@ -16,7 +16,7 @@
 //! - [`sample`]: some rows of a table, to look at. Leans on `source`.
 //! - [`infer`](mod@infer): what a table of something would be. Leans on `sample` and `registry`.
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
-//! - [`format`](mod@format): JSON and CSV from and to Arrow.
+//! - [`format`](mod@format): rows as text or bytes, from and to Arrow.
 //! - `messages`: what connectors of messages share. Leans on `source` and `format`.
 //! - [`filesystem`], [`http`], [`jdbc`], [`kafka`], [`mqtt`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
