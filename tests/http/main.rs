@@ -3,6 +3,7 @@
 use weir_connector::Table;
 use weir_tests::connectors;
 
+mod lookup;
 mod poll;
 mod sink;
 mod sse;

@@ -76,6 +76,8 @@ impl Answer {
 pub(crate) struct Site {
     asked: Shared<Vec<Asked>>,
     next: Shared<VecDeque<Answer>>,
+    /// What is answered at a path.
+    routes: Shared<std::collections::HashMap<String, Answer>>,
     /// What is answered when nothing else is left to be.
     pub(crate) then: Shared<Answer>,
     at_once: AtomicUsize,
@@ -84,6 +86,13 @@ pub(crate) struct Site {
     pub(crate) events: watch::Sender<i64>,
     /// Streams of events end behind these.
     pub(crate) stream_end: Shared<Option<i64>>,
+}
+
+impl Site {
+    /// What is answered at a path from now on.
+    pub(crate) fn route(&self, path: &str, answer: Answer) {
+        self.routes.get().insert(path.to_owned(), answer);
+    }
 }
 
 /// A lock that is never held for long.
@@ -118,6 +127,7 @@ impl Web {
             site: Arc::new(Site {
                 asked: Shared::default(),
                 next: Shared::default(),
+                routes: Shared::default(),
                 then: Shared::new(Answer::of(200, "")),
                 at_once: AtomicUsize::new(0),
                 most_at_once: AtomicUsize::new(0),
@@ -191,7 +201,8 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
     let response = match next {
         None if asked.path.starts_with("/events") => events(&site, &asked),
         next => {
-            let answer = next.unwrap_or_else(|| site.then.get().clone());
+            let at_path = site.routes.get().get(&asked.path).cloned();
+            let answer = next.or(at_path).unwrap_or_else(|| site.then.get().clone());
             SystemClock::new().sleep(answer.after).await;
             let mut response = Response::builder().status(answer.status);
             for (name, value) in &answer.headers {

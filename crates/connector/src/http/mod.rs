@@ -7,11 +7,13 @@
 //! - `read`: what the sources have in common. Leans on `record` and `position`.
 //! - `poll`: the source of `http`. Leans on `read` and `target`.
 //! - `write`: the sink of `http`. Leans on `target`.
+//! - `lookup`: the lookup of `http`. Leans on `record` and `target`.
 //! - `events`: server-sent events out of bytes. Leans on nothing.
 //! - `sse`: the source of `sse`. Leans on `events`, `read` and `target`.
 //! - `websocket`: the source of `websocket`. Leans on `read` and `target`.
 
 mod events;
+mod lookup;
 mod options;
 mod poll;
 mod position;
@@ -23,8 +25,8 @@ mod websocket;
 mod write;
 
 use crate::{
-    Connector, OptionError, Role, SinkFactory, SourceFactory, Table, format::Format, options::OptionDef,
-    origin::MetadataDef,
+    Connector, LookupFactory, OptionError, Role, SinkFactory, SourceFactory, Table, format::Format,
+    options::OptionDef, origin::MetadataDef,
 };
 
 /// The `http` connector.
@@ -37,11 +39,11 @@ impl Connector for Http {
     }
 
     fn summary(&self) -> &'static str {
-        "sends rows to a URL, one in a request or many, and reads what a URL answers again and again"
+        "sends rows to a URL, one in a request or many, reads what a URL answers again and again, and looks rows up by a URL for each key"
     }
 
     fn roles(&self) -> &'static [Role] {
-        &[Role::Source, Role::Sink]
+        &[Role::Source, Role::Sink, Role::Lookup]
     }
 
     fn has_format(&self) -> bool {
@@ -68,6 +70,11 @@ impl Connector for Http {
     fn sink(&self, table: &Table) -> Result<Box<dyn SinkFactory>, OptionError> {
         let (format, options) = Format::of_table(self.name(), options::HTTP, &table.options)?;
         Ok(Box::new(write::Factory::new(&options, format, table)?))
+    }
+
+    fn lookup(&self, table: &Table) -> Result<Box<dyn LookupFactory>, OptionError> {
+        let (format, options) = Format::of_table(self.name(), options::HTTP, &table.options)?;
+        Ok(Box::new(lookup::Factory::new(&options, format, table)?))
     }
 }
 
@@ -166,6 +173,8 @@ fn only_read(connector: &str, table: &Table) -> OptionError {
     }
 }
 
+const CACHE: OptionDef = crate::lookup::cache("NONE");
+
 const HTTP_GUIDE: &str = "\
 **Writing.** A request has one row, or many (`sink.body`). A checkpoint waits until all rows before it were answered with 2xx, so that each is \
 sent at least once: after a failure of the job, those behind the last checkpoint are sent once more. A server that is away, too slow \
@@ -177,7 +186,12 @@ such keys does each thing once.
 
 **Reading.** The URL is asked at once, and then `scan.interval` after each answer. A checkpoint has what the server called the last answer that \
 was read (`ETag`, `Last-Modified`), and a digest of it. Each answer that is read is read at least once; what changed twice between two questions is \
-seen as it was last. One subtask reads.";
+seen as it was last. One subtask reads.
+
+\
+**Looking up.** The URL has columns in it, and a lookup join must join all of them; a GET is made for each key, `lookup.max-in-flight` at once. An \
+answer has one row or several (`scan.records`, `scan.records-pointer`), which need not have the columns of the URL; 404, 410 and 204 have none. Keep \
+answers with `lookup.cache` = `PARTIAL`.";
 
 const SSE_GUIDE: &str = "\
 A checkpoint has the id of the last event, and reading goes on behind it: the server is asked so by `Last-Event-ID`. If it keeps its events, \

@@ -1,7 +1,7 @@
 //! What tables of `http`, `sse` and `websocket` say.
 
 use crate::{
-    format,
+    format, lookup,
     options::{OptionDef, OptionKind, option, required},
 };
 
@@ -25,6 +25,7 @@ pub(super) const BOUNDED_MODE: &str = "scan.bounded.mode";
 pub(super) const SCAN_RETRIES: &str = "scan.max-retries";
 pub(super) const EVENTS: &str = "scan.events";
 pub(super) const IDLE_TIMEOUT: &str = "scan.idle-timeout";
+pub(super) const LOOKUP_IN_FLIGHT: &str = "lookup.max-in-flight";
 pub(super) const SUBSCRIPTION: &str = "scan.subscription-message";
 
 const WHO: OptionDef = option(
@@ -71,7 +72,7 @@ pub(super) const HTTP: &[OptionDef] = &[
     required(
         URL,
         OptionKind::Text,
-        "what is asked, or where rows are sent: `https://host/path`",
+        "what is asked, or where rows are sent: `https://host/path`. Of a lookup, with columns in it: `https://host/users/{id}`",
     ),
     WHO,
     ITS_PASSWORD,
@@ -152,6 +153,18 @@ pub(super) const HTTP: &[OptionDef] = &[
         "where reading ends; `once` is after the first answer",
     ),
     RETRIES,
+    option(
+        LOOKUP_IN_FLIGHT,
+        OptionKind::Int,
+        Some("16"),
+        "of a lookup join: how many requests of a subtask may be on their way at once",
+    ),
+    lookup::cache("NONE"),
+    lookup::MAX_ROWS,
+    lookup::EXPIRE_AFTER_WRITE,
+    lookup::EXPIRE_AFTER_ACCESS,
+    lookup::CACHE_MISSING_KEY,
+    lookup::MAX_RETRIES,
 ];
 
 /// Of `sse`.
