@@ -58,10 +58,11 @@ fn rows_are_written_exactly_once_and_read_however_the_broker_is_reached() {
                 .await
                 .expect("it is committed");
             assert_eq!(seen(kafka, topic).await, (0..10).collect::<Vec<_>>(), "{topic}");
-            let options: String = options
+            let options: Vec<_> = options
                 .iter()
                 .map(|(key, value)| format!(", '{key}' = '{value}'"))
                 .collect();
+            let options = options.concat();
             let sql = format!(
                 "CREATE TABLE t (k BIGINT) WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json',
                      'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'{options});

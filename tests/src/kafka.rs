@@ -78,7 +78,7 @@ impl Kafka {
             folder.join("server.properties"),
             properties(&folder, port, controller, &more) + &settings,
         )?;
-        let logins = secured.as_ref().map(Secured::logins).unwrap_or_default();
+        let logins = secured.as_ref().map(|_| Secured::logins()).unwrap_or_default();
         program.format(&folder, &logins)?;
         let mut broker = Self {
             child: None,

@@ -93,7 +93,7 @@ listener.name.ssl.ssl.client.auth=required
     }
 
     /// Users, for making the broker's storage.
-    pub(super) fn logins(&self) -> Vec<String> {
+    pub(super) fn logins() -> Vec<String> {
         let add = |mechanism: &str| {
             [
                 "--add-scram".to_owned(),

@@ -56,7 +56,7 @@ async fn follow(
         said = said.max(output.total_rows);
         let is_over = arguments
             .duration
-            .is_some_and(|time| clock.elapsed() - begun >= time);
+            .is_some_and(|time| clock.elapsed().saturating_sub(begun) >= time);
         if said >= arguments.rows || is_over {
             return Ok(None);
         }

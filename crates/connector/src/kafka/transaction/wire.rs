@@ -98,7 +98,7 @@ impl Connection {
         let handshake = SaslHandshakeRequest::default().with_mechanism(mechanism);
         let answer = self.ask(&handshake).await?;
         if answer.error_code != 0 {
-            let known: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+            let known: Vec<_> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
             return Err(Trouble::Wrong(format!(
                 "the broker takes no login by {}, but by {}",
                 login.mechanism(),
