@@ -218,7 +218,6 @@ async fn types_that_do_not_fit() {
 #[tokio::test]
 async fn what_is_not_supported_yet() {
     let cases = [
-        ("SELECT page FROM clicks", (1, 1)),
         (
             "INSERT INTO pages SELECT page, amount FROM clicks ORDER BY amount",
             (1, 19),

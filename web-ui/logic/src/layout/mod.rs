@@ -196,6 +196,7 @@ mod tests {
             to: OperatorId(*to),
             partitioning: Partitioning::Forward,
             late: false,
+            dead_letters: false,
         };
         Graph {
             operators: tasks.iter().enumerate().map(operator).collect(),
@@ -329,6 +330,7 @@ mod tests {
             to: OperatorId(9),
             partitioning: Partitioning::Forward,
             late: false,
+            dead_letters: false,
         });
         assert_eq!(layout(&graph, &SIZES).links.len(), 1);
     }
