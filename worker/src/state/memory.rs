@@ -28,7 +28,7 @@ const MIN_CHANNEL_BYTES: u64 = 16 << 10;
 const WRITTEN_PART: u64 = 64;
 const MAX_WRITTEN_BYTES: u64 = 8 << 20;
 /// So few keys are not worth a file.
-const FEW_KEYS: usize = 8192;
+const FEW_KEYS: usize = 4096;
 /// So much state is read before its operator begins, in bytes of its files: that takes no time that anybody notices.
 const SMALL_STATE_BYTES: u64 = 16 << 20;
 /// State that nobody asked for is read until the process has come so near to where state is written to disk.
