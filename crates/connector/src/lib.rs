@@ -18,6 +18,7 @@
 //! - [`describe`]: all connectors and formats, for people. Leans on `registry`.
 //! - [`format`](mod@format): rows as text or bytes, from and to Arrow.
 //! - `messages`: what connectors of messages share. Leans on `source` and `format`.
+//! - `postgres`: what connectors to PostgreSQL share. Leans on nothing.
 //! - [`filesystem`], [`http`], [`jdbc`], [`kafka`], [`mqtt`], [`nats`], [`datagen`], [`nexmark`], [`print`], [`redis`], [`blackhole`]: the connectors; [`values`]: rows that stand in a query.
 
 pub mod changelog;
@@ -46,6 +47,7 @@ mod messages;
 pub mod mqtt;
 pub mod nats;
 pub mod nexmark;
+pub(crate) mod postgres;
 pub mod postgres_cdc;
 pub mod print;
 pub mod redis;

@@ -233,7 +233,6 @@ impl SourceStage {
     }
 }
 
-/// The columns that are emitted as planned; those that exist for time alone as their expressions say.
 /// What holds for all rows that a source keeps, of the columns that it scans.
 pub fn comparisons(source: &graph::Source, output: &SchemaRef) -> Result<Vec<Comparison>, Failure> {
     let Some(filter) = &source.filter else {
@@ -249,6 +248,7 @@ fn scan_schema(source: &graph::Source) -> Result<SchemaRef, Failure> {
         .map_err(|e| Failure::internal(format!("the scan schema of a source cannot be read: {e}")))
 }
 
+/// The columns that are emitted as planned; those that exist for time alone as their expressions say.
 fn projected_schema(
     source: &graph::Source,
     scan: &SchemaRef,

@@ -5,15 +5,21 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgRow},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     database::{connect, failed},
-    select::{self, Rows, literal, of_table},
+    select::{self, Rows, of_table},
     target::Target,
 };
-use crate::{ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split};
+use crate::{
+    ConnectorError, OptionError, Source, SourceContext, SourceEvent, SourceFactory, Split,
+    postgres::{literal, text},
+};
 
 /// What there is to know of reading.
 pub(super) const GUIDE: &str = "\
@@ -225,23 +231,28 @@ async fn read(
 ) -> Result<(), ConnectorError> {
     let failed = |error: sqlx::Error| failed("read the table", &error);
     let mut connection = PgConnection::connect_with(&server).await.map_err(failed)?;
+    let key = |row: &PgRow| {
+        let value = |column| Ok(String::from_utf8_lossy(text(row, column)?.unwrap_or_default()).into_owned());
+        let values: Result<Vec<String>, sqlx::Error> = (1..=keys).map(value).collect();
+        values.map_err(failed)
+    };
     let mut rows = Rows::new(schema)?;
-    let mut last = Vec::new();
+    // The last row that waits: only its key counts.
+    let mut last = None;
     let mut found = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut connection);
     while let Some(row) = found.try_next().await.map_err(failed)? {
         rows.add(&row)?;
-        let key =
-            |key| Ok(String::from_utf8_lossy(select::text(&row, key)?.unwrap_or_default()).into_owned());
-        last.clear();
-        for column in 1..=keys {
-            last.push(key(column).map_err(failed)?);
+        if rows.len() < batch_rows {
+            last = Some(row);
+            continue;
         }
-        if rows.len() >= batch_rows && say.send(Ok((rows.take()?, last.clone()))).await.is_err() {
+        last = None;
+        if say.send(Ok((rows.take()?, key(&row)?))).await.is_err() {
             return Ok(());
         }
     }
-    if rows.len() > 0 {
-        let _ = say.send(Ok((rows.take()?, last))).await;
+    if let Some(row) = last {
+        let _ = say.send(Ok((rows.take()?, key(&row)?))).await;
     }
     Ok(())
 }

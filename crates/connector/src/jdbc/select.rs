@@ -4,12 +4,13 @@
 
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
-use sqlx::{Row as _, ValueRef as _, postgres::PgRow};
+use sqlx::postgres::PgRow;
 
-use super::target::{Target, quoted};
+use super::target::Target;
 use crate::{
     ConnectorError,
     format::{Decoder as _, TimestampStyle, cells::Cells, json},
+    postgres::{literal, quoted, text},
 };
 
 /// How values must be written: settings of a session.
@@ -47,12 +48,6 @@ fn value(field: &Field) -> String {
         _ => column,
     };
     format!("{value} AS {}", quoted(field.name()))
-}
-
-/// A text in SQL.
-pub(super) fn literal(text: &str) -> String {
-    // Backslashes mean themselves in standard strings.
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The values of a column as literals of SQL, which take the type of what they are compared with.
@@ -105,15 +100,6 @@ impl Rows {
     pub(super) fn take(&mut self) -> Result<RecordBatch, ConnectorError> {
         self.decode.take().map_err(|error| broken(&error))
     }
-}
-
-/// A value of an answer, as PostgreSQL writes it.
-pub(super) fn text(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
-    let value = row.try_get_raw(column)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    value.as_bytes().map(Some).map_err(sqlx::Error::Decode)
 }
 
 fn broken(error: &ArrowError) -> ConnectorError {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::postgres::quoted;
+
 /// Where rows wait for the commit of their checkpoint.
 const STAGED: &str = "weir_staged";
 /// Which rows were moved.
@@ -94,11 +96,6 @@ impl Target {
     pub(super) fn rows_of(&self, json: &str) -> String {
         format!("json_populate_recordset(NULL::{}, {json}) AS r", self.name())
     }
-}
-
-/// A name in SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn list(names: &[String], as_sql: impl Fn(&str) -> String) -> String {

@@ -3,16 +3,19 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, ValueRef as _, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgRow};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     message::Value,
     position::Seen,
     rows::Rows,
-    server::{Server, literal, lsn, quoted},
+    server::{Server, lsn},
 };
-use crate::{ConnectorError, RowKind};
+use crate::{
+    ConnectorError, RowKind,
+    postgres::{literal, quoted, text},
+};
 
 /// Batches that wait to be taken.
 const WAITING_BATCHES: usize = 2;
@@ -165,15 +168,6 @@ impl Order {
             |key| Ok(String::from_utf8_lossy(text(row, width + key)?.unwrap_or_default()).into_owned());
         keys.map(value).collect()
     }
-}
-
-/// A value as PostgreSQL writes it.
-fn text(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
-    let value = row.try_get_raw(column)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    value.as_bytes().map(Some).map_err(sqlx::Error::Decode)
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use sqlx::{
 };
 
 use super::rows::SETTINGS;
-use crate::{ConnectorError, OptionError};
+use crate::{
+    ConnectorError, OptionError,
+    postgres::{literal, quoted},
+};
 
 /// How long the server may take to let somebody in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -283,17 +286,6 @@ impl Server {
             _ => ConnectorError::external(message),
         }
     }
-}
-
-/// A name in SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text in SQL.
-pub(super) fn literal(text: &str) -> String {
-    // Backslashes mean themselves in standard strings.
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A place in the log, as PostgreSQL writes it.
